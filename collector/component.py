@@ -1,0 +1,330 @@
+"""The contracts between the engine and its components.
+
+Every component has the same shape: a frozen ``Config`` (what a user may set), and a factory found
+by entry point (``spanloom.receivers``, ``.processors``, ``.exporters``). What the engine passes in
+is called ``Settings``. Lifecycle: creating does no I/O; ``start`` returns quickly; ``shutdown`` is
+safe to call twice or without a start. The engine starts exporters first and stops receivers first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from collector.errors import ConfigError
+from collector.model.batch import LogBatch, MetricBatch, Signal, SpanBatch
+
+if TYPE_CHECKING:
+    import structlog
+
+    from collector.telemetry import Telemetry
+
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,62}\Z")
+
+
+class ComponentConfig(BaseModel):
+    """Base of every ``Config``: immutable, unknown keys refused, field docstrings are the docs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class ComponentId:
+    """``type`` or ``type/name``, as written in the configuration."""
+
+    type: str
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> ComponentId:
+        """Raises ``ConfigError`` when the text is no component id."""
+        kind, slash, name = text.partition("/")
+        kind, name = kind.strip(), name.strip()
+        if not _NAME.match(kind) or (slash and not name):
+            raise ConfigError(f"{text!r} is not a component id: expected 'type' or 'type/name'")
+        return cls(kind, name)
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.name}" if self.name else self.type
+
+
+class Kind(StrEnum):
+    """The kinds of component; ``spanloom.<kind>s`` is the entry-point group."""
+
+    RECEIVER = "receiver"
+    PROCESSOR = "processor"
+    EXPORTER = "exporter"
+    CONNECTOR = "connector"
+    EXTENSION = "extension"
+
+    @property
+    def group(self) -> str:
+        return f"spanloom.{self.value}s"
+
+
+class Stability(StrEnum):
+    """How much a component may still change."""
+
+    STABLE = "stable"
+    BETA = "beta"
+    ALPHA = "alpha"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the engine passes to every component."""
+
+    id: ComponentId
+    telemetry: Telemetry
+    log: structlog.stdlib.BoundLogger
+    data_dir: Path
+    """Folder for files of the component's own; may not exist yet."""
+
+
+# ---- processors ----
+
+
+class Stage(StrEnum):
+    """Where a processor runs (DESIGN 2.4)."""
+
+    MASK = "mask"  # first, whatever its place in the list; sees no facts yet
+    STATELESS = "stateless"  # before the journal; a pure function of one batch
+    SAMPLING = "sampling"  # over whole traces, after assembly
+
+
+class Processor(Protocol):
+    """A pure function of one batch (stages MASK and STATELESS).
+
+    It must not keep state between batches that changes its answer, must not do I/O and must not
+    know what comes next. Splitting a batch and joining the results changes nothing.
+    """
+
+    def process(self, batch: Any) -> Any:
+        """The same kind of batch, changed. Zero rows mean everything was dropped."""
+
+
+@dataclass(frozen=True)
+class DueTraces:
+    """Traces that are due for a decision: the input of a sampler."""
+
+    traces: pa.RecordBatch
+    """One row per trace, ``schema.TRACE_FACTS``."""
+    now_unix_nano: int
+    load_spans: Callable[[], tuple[SpanBatch, npt.NDArray[np.int32]]]
+    """All spans of these traces, read back from the journal, and per span the row of its trace in
+    ``traces``. Costly: only policies that look at spans call it."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """A sampler's answer, one entry per row of ``DueTraces.traces``."""
+
+    keep: npt.NDArray[np.bool_]
+    sampled_by: pa.Array
+    """Text: the policy that kept the trace; null where it is dropped."""
+    adjusted_count: npt.NDArray[np.float64]
+    """How many traces a kept one stands for: one over its probability of being kept."""
+
+
+class Sampler(Protocol):
+    """A processor of stage SAMPLING: decides whole traces."""
+
+    @property
+    def decision_wait_ns(self) -> int:
+        """Nanoseconds from the first span of a trace to its decision."""
+
+    @property
+    def decision_wait_after_root_ns(self) -> int:
+        """Nanoseconds from a trace's root span to its decision; 0: the root changes nothing."""
+
+    def decide(self, due: DueTraces) -> Verdicts: ...
+
+
+# ---- exporters ----
+
+
+class DecidedSpans:
+    """Kept spans with what the decision added; the observations are built on first use.
+
+    Shared by all exporters that are at the same place, so that content is made once.
+    """
+
+    def __init__(
+        self,
+        spans: SpanBatch,
+        decided: pa.RecordBatch,
+        logs: LogBatch | None,
+        build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
+    ) -> None:
+        self.spans = spans
+        """In flight: WIRE and FACTS."""
+        self.decided = decided
+        """``schema.DECIDED``, row-aligned with ``spans``."""
+        self.logs = logs
+        """GenAI log records of these spans, for their content."""
+        self._build = build
+
+    @cached_property
+    def observations(self) -> pa.Table:
+        """``schema.OBSERVATIONS``, row-aligned with ``spans``."""
+        return self._build(self.spans, self.decided, self.logs)
+
+
+@dataclass(frozen=True)
+class ReceivedBatch:
+    """A batch of logs or metrics with the time it was acknowledged."""
+
+    batch: LogBatch | MetricBatch
+    ingested_unix_nano: int
+
+
+@dataclass(frozen=True)
+class ExportBatch:
+    """A range of decisions on its way out. The same range always holds the same data."""
+
+    epoch: str
+    """Names the journal; another epoch means its decision numbers start anew."""
+    first: int
+    last: int
+    """Decision numbers, inclusive; ranges of one exporter never overlap and only grow."""
+    spans: tuple[DecidedSpans, ...] = ()
+    others: tuple[ReceivedBatch, ...] = ()
+
+    @property
+    def num_rows(self) -> int:
+        return sum(s.spans.num_rows for s in self.spans) + sum(o.batch.num_rows for o in self.others)
+
+
+class Exporter(Protocol):
+    """Sends decided data out. All methods are called from one thread of the exporter's own."""
+
+    stores: ClassVar[bool]
+    """True for a store of observations (``duckdb``, ``parquet``): its pipelines get trace assembly."""
+
+    def start(self) -> None:
+        """Opens files and connections. Raises ``ConfigError`` when it never can."""
+
+    def export(self, batch: ExportBatch) -> None:
+        """Delivers all of it, or raises.
+
+        ``RetryableError``: called again with the same batch after a back-off. ``PermanentError``:
+        the batch is dropped and counted. Must be idempotent for a range, or at least once.
+        """
+
+    def shutdown(self) -> None:
+        """Flushes and closes. Called once the engine has no more to export."""
+
+
+@runtime_checkable
+class Checkpointed(Protocol):
+    """An exporter that stores its own position together with the data: exactly once."""
+
+    def checkpoint(self) -> tuple[str, int] | None:
+        """(epoch, last decision number) of what is stored, or None. Called after ``start``."""
+
+
+@runtime_checkable
+class Queryable(Protocol):
+    """An exporter whose data can be read with SQL while it runs (``spanloom query``)."""
+
+    def query(self, sql: str, *, limit: int) -> pa.Table:
+        """Runs one read-only statement on another cursor. Raises ``PermanentError`` when it cannot."""
+
+
+# ---- receivers ----
+
+
+@dataclass(frozen=True)
+class Received:
+    """The engine's answer to one request: what of it is now safe."""
+
+    accepted: int
+    rejected: int = 0
+    message: str = ""
+    """Why items were rejected, in English, without any content."""
+
+
+class Consumer(Protocol):
+    """Where a receiver hands over what it received."""
+
+    async def consume(self, signal: Signal, body: bytes) -> Received:
+        """Takes one serialised OTLP Export…ServiceRequest (protobuf).
+
+        Returns once everything accepted is durable in every pipeline fed by the receiver. Raises
+        ``InvalidDataError``, ``TooLargeError`` or ``RetryableError``; then nothing was taken.
+        """
+
+
+class ByteBudget(Protocol):
+    """Bounds the bytes of requests in memory, over all receivers. Not thread-safe: event loop only."""
+
+    def try_take(self, n: int) -> bool:
+        """Takes ``n`` bytes, or says no at once: the receiver answers "later"."""
+
+    def give_back(self, n: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class ReceiverSettings(Settings):
+    """What the engine passes to a receiver."""
+
+    consumer: Consumer
+    budget: ByteBudget
+    signals: frozenset[Signal]
+    """The signals some pipeline takes from this receiver; others answer UNIMPLEMENTED / 404."""
+
+
+class Receiver(Protocol):
+    """Accepts data. Methods run on the event loop."""
+
+    async def start(self) -> None:
+        """Listens when it returns. Raises ``ConfigError`` when an address cannot be bound."""
+
+    async def shutdown(self) -> None:
+        """Accepts nothing new, answers what is in flight, returns."""
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Protocol (``grpc``, ``http``) → address it listens on, e.g. ``127.0.0.1:4317``."""
+
+
+# ---- factories ----
+
+
+@dataclass(frozen=True)
+class ReceiverFactory:
+    config: type[ComponentConfig]
+    create: Callable[[Any, ReceiverSettings], Receiver]
+    signals: frozenset[Signal] = frozenset(Signal)
+    stability: Stability = Stability.BETA
+
+
+@dataclass(frozen=True)
+class ProcessorFactory:
+    config: type[ComponentConfig]
+    create: Callable[[Any, Settings], Processor | Sampler]
+    stage: Stage = Stage.STATELESS
+    signals: frozenset[Signal] = frozenset({Signal.TRACES})
+    stability: Stability = Stability.BETA
+
+
+@dataclass(frozen=True)
+class ExporterFactory:
+    config: type[ComponentConfig]
+    create: Callable[[Any, Settings], Exporter]
+    stores: bool = False
+    signals: frozenset[Signal] = frozenset(Signal)
+    stability: Stability = Stability.BETA
+
+
+AnyFactory = ReceiverFactory | ProcessorFactory | ExporterFactory

@@ -1,0 +1,53 @@
+"""The errors of the collector, sorted by what the caller should do.
+
+::
+
+    CollectorError
+    ├── ConfigError            the configuration is wrong: refuse to start, say where
+    ├── PermanentError         this data will never be taken: do not send it again
+    │   ├── InvalidDataError   ... because it is malformed
+    │   └── TooLargeError      ... because it is above a size limit
+    ├── RetryableError         not now: send it again later
+    └── JournalError           the journal cannot be trusted or written: stop the process
+
+Receivers turn them into a wire status in one place (``collector.receivers.otlp``).
+"""
+
+from __future__ import annotations
+
+
+class CollectorError(Exception):
+    """Base of everything the collector raises on purpose."""
+
+
+class ConfigError(CollectorError):
+    """The configuration cannot be used. Each problem names file, line and key path."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: tuple[str, ...] = problems
+
+
+class PermanentError(CollectorError):
+    """The data will never be accepted; sending it again is pointless."""
+
+
+class InvalidDataError(PermanentError):
+    """The bytes are not what they claim to be (HTTP 400, gRPC INVALID_ARGUMENT)."""
+
+
+class TooLargeError(PermanentError):
+    """A request is above the size limit, as sent or inflated (HTTP 413, RESOURCE_EXHAUSTED)."""
+
+
+class RetryableError(CollectorError):
+    """A temporary condition; the sender keeps the data and tries again."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds the sender should wait; None leaves it to the sender's own back-off."""
+
+
+class JournalError(CollectorError):
+    """The journal is damaged or cannot be written. Not retried: the process ends."""

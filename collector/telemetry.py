@@ -1,0 +1,148 @@
+"""The collector's own metrics: every name is declared here, in the Collector's vocabulary.
+
+``accepted = delivered + refused + counted drops`` can be checked from outside: see ``Telemetry``.
+Labels hold component ids and reasons from closed lists, never content, ids or secrets.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SIGNAL_WORD = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class PerSignal:
+    """One counter per signal, as the Collector names them: ``…_spans``, ``…_log_records``, ``…_metric_points``."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> None:
+        self._counters = {
+            signal: Counter(f"{name}_{word}", text.format(word.replace("_", " ")), labels, registry=registry)
+            for signal, word in _SIGNAL_WORD.items()
+        }
+
+    def add(self, signal: str, n: int, **labels: str) -> None:
+        """Counts ``n`` items; also creates the series at 0, so that it is scraped before it moves."""
+        self._counters[signal].labels(**labels).inc(n)
+
+
+class Telemetry:
+    """All series of one running collector, in a registry of its own.
+
+    Per pipeline: ``receiver_accepted`` = what exporters sent + ``processor_dropped`` (by reason:
+    sampled out, resent, filtered) + what is still pending or queued + ``exporter_dropped``.
+    """
+
+    def __init__(self) -> None:
+        self.registry = r = CollectorRegistry()
+        receiver = ("receiver", "transport")
+        self.accepted = PerSignal("otelcol_receiver_accepted", "Number of {} accepted and made durable.", receiver, r)
+        self.refused = PerSignal("otelcol_receiver_refused", "Number of {} refused.", (*receiver, "reason"), r)
+        self.requests = Counter(
+            "otelcol_receiver_requests",
+            "Requests by outcome (success, partial, refused, failure).",
+            (*receiver, "signal", "outcome"),
+            registry=r,
+        )
+        self.request_bytes = Counter(
+            "otelcol_receiver_request_bytes", "Bytes of request bodies, inflated.", receiver, registry=r
+        )
+        self.request_seconds = Histogram(
+            "otelcol_receiver_request_duration_seconds",
+            "From the request's headers to its acknowledgement.",
+            receiver,
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self.budget_used = Gauge("spanloom_receiver_budget_used_bytes", "Bytes of requests held in memory.", registry=r)
+        self.budget_limit = Gauge(
+            "spanloom_receiver_budget_limit_bytes", "Bound of the request bytes in memory.", registry=r
+        )
+        processor = ("processor", "pipeline", "otel_signal")
+        self.processor_incoming = Counter(
+            "otelcol_processor_incoming_items", "Items given to a processor.", processor, registry=r
+        )
+        self.processor_outgoing = Counter(
+            "otelcol_processor_outgoing_items", "Items a processor passed on.", processor, registry=r
+        )
+        self.processor_seconds = Histogram(
+            "otelcol_processor_internal_duration_seconds",
+            "Time in a processor, per batch.",
+            processor,
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self.processor_dropped = Counter(
+            "spanloom_processor_dropped_items",
+            "Items dropped on purpose, by reason (not_sampled, resent, filtered).",
+            (*processor, "reason"),
+            registry=r,
+        )
+        exporter = ("exporter",)
+        self.sent = PerSignal("otelcol_exporter_sent", "Number of {} delivered.", exporter, r)
+        self.send_failed = PerSignal(
+            "otelcol_exporter_send_failed", "Number of {} in failed attempts.", (*exporter, "error_permanent"), r
+        )
+        self.exporter_dropped = PerSignal(
+            "spanloom_exporter_dropped", "Number of {} given up on, by reason.", (*exporter, "reason"), r
+        )
+        self.queue_size = Gauge("otelcol_exporter_queue_size", "Decisions not yet delivered.", exporter, registry=r)
+        self.queue_capacity = Gauge(
+            "otelcol_exporter_queue_capacity", "Bytes the journal may hold.", exporter, registry=r
+        )
+        self.export_seconds = Histogram(
+            "spanloom_exporter_duration_seconds", "One export call.", exporter, buckets=_SECONDS, registry=r
+        )
+        self.journal_bytes = Gauge("spanloom_journal_bytes", "Bytes in journal segments.", registry=r)
+        self.journal_sync_seconds = Histogram(
+            "spanloom_journal_sync_seconds", "One fdatasync of the journal.", buckets=_SECONDS, registry=r
+        )
+        self.group_requests = Histogram(
+            "spanloom_ingest_group_requests",
+            "Requests coalesced into one group.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+            registry=r,
+        )
+        self.pending_traces = Gauge(
+            "otelcol_processor_tail_sampling_sampling_traces_on_memory",
+            "Traces waiting for their decision.",
+            ("pipeline",),
+            registry=r,
+        )
+        self.pending_spans = Gauge(
+            "spanloom_assembly_pending_spans", "Spans waiting for a decision.", ("pipeline",), registry=r
+        )
+        self.decided_traces = Counter(
+            "otelcol_processor_tail_sampling_global_count_traces_sampled",
+            "Traces decided.",
+            ("pipeline", "sampled"),
+            registry=r,
+        )
+        self.policy_traces = Counter(
+            "otelcol_processor_tail_sampling_count_traces_sampled",
+            "Traces kept, by policy.",
+            ("pipeline", "policy"),
+            registry=r,
+        )
+        self.late_spans = Counter(
+            "spanloom_assembly_late_spans", "Spans that came after their trace's decision.", ("pipeline",), registry=r
+        )
+        self.masked = Counter(
+            "spanloom_pii_masked_values", "Values replaced, by entity.", ("processor", "entity"), registry=r
+        )
+        self.mask_failed = Counter(
+            "spanloom_pii_failed_rows",
+            "Rows whose content was dropped because masking failed.",
+            ("processor",),
+            registry=r,
+        )
+        self.unpriced = Counter(
+            "spanloom_cost_unpriced_calls", "Calls without a price, by model.", ("provider", "model"), registry=r
+        )
+        self.priced = Counter("spanloom_cost_priced_calls", "Calls priced.", ("source",), registry=r)
+        self.model_faults = Counter(
+            "spanloom_model_faults", "Values that were malformed and kept aside, by field.", ("field",), registry=r
+        )
+        self.info = Gauge(
+            "spanloom_build_info", "Constant 1, with version and codec in use.", ("version", "codec"), registry=r
+        )
