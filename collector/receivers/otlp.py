@@ -1,0 +1,77 @@
+"""Receives OTLP over gRPC and HTTP, all three signals.
+
+A success reply means what ``Consumer.consume`` promises: everything accepted is durable. How
+errors are answered is in ``collector.receivers.status``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from collector.component import ReceiverFactory, ReceiverSettings
+from collector.http_server import HttpServer, serve
+from collector.receivers.intake import Intake
+from collector.receivers.otlp_config import Config, HttpConfig
+from collector.receivers.otlp_grpc import GrpcServer
+from collector.receivers.otlp_http import create_app
+
+__all__ = ["Config", "OtlpReceiver", "factory"]
+
+
+class OtlpReceiver:
+    """Implements ``component.Receiver``."""
+
+    def __init__(self, config: Config, settings: ReceiverSettings) -> None:
+        self._config = config.protocols
+        self._settings = settings
+        self._grpc: GrpcServer | None = None
+        self._http: HttpServer | None = None
+        self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Protocol → first address; for ``localhost`` the IPv4 one."""
+        return {protocol: addresses[0] for protocol, addresses in self.all_endpoints.items()}
+
+    @property
+    def all_endpoints(self) -> Mapping[str, list[str]]:
+        """Protocol → every address it listens on."""
+        servers = {"grpc": self._grpc, "http": self._http}
+        return {protocol: server.endpoints for protocol, server in servers.items() if server is not None}
+
+    async def start(self) -> None:
+        try:
+            if self._config.grpc is not None:
+                server = GrpcServer(self._config.grpc, self._settings)
+                await server.start()
+                self._grpc = server
+            if self._config.http is not None:
+                self._http = await self._serve_http(self._config.http)
+        except BaseException:
+            await self.shutdown()
+            raise
+
+    async def shutdown(self) -> None:
+        servers = [server for server in (self._grpc, self._http) if server is not None]
+        await asyncio.gather(*(server.shutdown() for server in servers))
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+
+    async def _serve_http(self, config: HttpConfig) -> HttpServer:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"{self._settings.id}-json")
+        app = create_app(
+            config.paths,
+            intake=Intake(self._settings, "http"),
+            signals=self._settings.signals,
+            budget=self._settings.budget,
+            limit=config.limit_bytes,
+            executor=self._executor,
+            cors=config.cors,
+        )
+        tls = config.tls.context() if config.tls else None
+        return await serve(app, config.endpoint, tls=tls, limits=config.limits)
+
+
+factory = ReceiverFactory(Config, OtlpReceiver)
