@@ -99,6 +99,8 @@ class Pipeline:
     receivers: tuple[ComponentId, ...]
     processors: tuple[ComponentId, ...]
     exporters: tuple[ComponentId, ...]
+    group_by_trace_wait: timedelta | None = None
+    """``wait_duration`` of a ``groupbytrace`` listed in it: the pipeline has assembly. None: not listed."""
 
 
 @dataclass(frozen=True)
