@@ -1,0 +1,76 @@
+"""The laws every processor keeps, as a function that runs them: for our tests and for plug-ins.
+
+Needs no test framework: a broken law is an ``AssertionError`` that says which one and where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from collector.component import Processor
+from collector.model.batch import Batch
+
+
+def check_processor(processor: Processor, batches: Iterable[Batch]) -> None:
+    """Runs the processor over each batch and checks:
+
+    - the input is unchanged, and the answer is a valid batch of the same kind;
+    - the same batch gives the same answer again;
+    - a batch without rows gives no rows, in the same schema;
+    - splitting a batch and joining the answers changes nothing (so slices, too).
+
+    Raises ``AssertionError`` naming the broken law.
+    """
+    for batch in batches:
+        before = type(batch).from_ipc(batch.to_ipc())
+        whole = _answer(processor, batch)
+        assert same_rows(batch, before), "the processor changed its input"
+        assert same_rows(_answer(processor, batch), whole), "the same batch gave another answer"
+        empty = _answer(processor, batch.slice(0, 0))
+        assert empty.num_rows == 0, "a batch without rows gave rows"
+        assert empty.record_batch.schema.equals(whole.record_batch.schema), "a batch without rows changed the schema"
+        for at in _split_points(batch.num_rows):
+            _check_split(processor, batch, at, whole)
+
+
+def same_rows(one: Batch, other: Batch) -> bool:
+    """Whether both hold equal rows in the same schema, however their dictionaries are encoded."""
+    if not one.record_batch.schema.equals(other.record_batch.schema) or one.num_rows != other.num_rows:
+        return False
+    return bool(one.record_batch.equals(other.record_batch)) or _rows(one) == _rows(other)
+
+
+def _answer(processor: Processor, batch: Batch) -> Batch:
+    answer = processor.process(batch)
+    assert type(answer) is type(batch), f"a {type(batch).__name__} became a {type(answer).__name__}"
+    answer.record_batch.validate(full=True)
+    for field in answer.record_batch.schema:
+        assert field.nullable or not answer.column(field.name).null_count, f"null in {field.name}, which has no nulls"
+    return answer
+
+
+def _check_split(processor: Processor, batch: Batch, at: int, whole: Batch) -> None:
+    first, second = _answer(processor, batch.slice(0, at)), _answer(processor, batch.slice(at))
+    for part in (first, second):
+        assert part.record_batch.schema.equals(whole.record_batch.schema), f"splitting at {at} changes the schema"
+    assert _rows(first) + _rows(second) == _rows(whole), f"splitting at {at} changes the answer"
+
+
+def _split_points(num_rows: int) -> list[int]:
+    return sorted({1, num_rows // 2, num_rows - 1} & set(range(1, num_rows)))
+
+
+def _rows(batch: Batch) -> list[str]:
+    # As text, because a NaN is equal to itself here.
+    return [repr(row) for row in batch.record_batch.to_pylist()]
+
+
+def check_pure(function: Callable[[Any], Any], batches: Iterable[Batch]) -> None:
+    """``check_processor`` for a plain function of a batch."""
+    check_processor(_Function(function), batches)
+
+
+class _Function:
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.process = function
