@@ -1,0 +1,136 @@
+"""From decided spans to the rows of ``observations``: the stored form of everything.
+
+Runs after the sampling decision, for kept rows only. Whatever is a column stays a column; Python
+per row is spent on messages, metadata and what ``otlp`` keeps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.model import json_text, schema, stored_columns
+from collector.model.batch import LogBatch, SpanBatch
+from collector.model.messages import carriers, resolve
+from collector.model.messages.carriers import genai_logs
+from collector.model.messages.shapes import Content
+from collector.model.remains import remains
+
+__all__ = ["genai_logs", "observations"]
+
+_KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+_STATUS_CODES = ("UNSET", "OK", "ERROR")
+
+_INHERITED = ("input", "output", "tool_definitions", "model_parameters", "prompt_name", "prompt_version")
+_COST = ("input_cost", "output_cost", "total_cost", "cost", "cost_source", "price_ref")
+_COUNTED_ONLY = (
+    "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
+    "usage", *_COST,
+)  # fmt: skip
+_DECIDED = ("trace_name", "user_id", "session_id", "tags", "usage_scope", "sampled_by", "adjusted_count")
+
+
+def observations(
+    spans: SpanBatch,
+    decided: pa.RecordBatch,
+    logs: LogBatch | None = None,
+    *,
+    faults: Counter[str] | None = None,
+) -> pa.Table:
+    """The rows of ``schema.OBSERVATIONS`` for these spans, in their order.
+
+    ``spans`` has the columns of ``schema.SPANS``; ``decided`` those of ``schema.DECIDED``, row by
+    row the same spans; ``logs`` the GenAI log records of their traces. ``faults`` counts, by name
+    of the column, values that could not be read and were kept as they came.
+    """
+    faults = Counter() if faults is None else faults
+    contents = carriers.contents(spans, logs)
+    columns = {name: _plain(spans.column(name)) for name in schema.FACTS.names if name in schema.OBSERVATIONS.names}
+    columns |= {name: _plain(decided.column(name)) for name in _DECIDED}
+    columns["usage_rule"] = pc.coalesce(_plain(decided.column("usage_rule")), columns["usage_rule"])
+    columns |= _wire(spans, decided)
+    columns |= _content(contents, faults)
+    columns |= _money(columns, faults)
+    columns["status_message"] = _status_message(spans, contents, columns)
+    _inherit(columns, decided.column("inherit_from"))
+    counted = pc.fill_null(pc.equal(columns["usage_scope"], "counted"), fill_value=False)
+    for name in _COUNTED_ONLY:
+        columns[name] = stored_columns.only(columns[name], counted)
+    columns["otlp"] = remains(spans, columns)
+    arrays = [columns[field.name].cast(field.type) for field in schema.OBSERVATIONS]
+    return pa.Table.from_arrays(arrays, schema=schema.OBSERVATIONS)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
+    ingested = decided.column("ingested_unix_nano").to_numpy(zero_copy_only=False)
+    start, end = stored_columns.filled_times(spans, ingested)
+    first = spans.column("completion_start_unix_nano")
+    return {
+        "trace_id": stored_columns.hex_ids(spans.column("trace_id")),
+        "span_id": stored_columns.hex_ids(spans.column("span_id")),
+        "parent_span_id": stored_columns.parent_ids(spans.column("parent_span_id")),
+        "span_name": spans.column("span_name"),
+        "kind": stored_columns.named(spans.column("kind"), _KINDS),
+        "status_code": stored_columns.named(spans.column("status_code"), _STATUS_CODES),
+        "start_unix_nano": pa.array(start),
+        "end_unix_nano": pa.array(end),
+        "start_time": stored_columns.timestamps(start),
+        "end_time": stored_columns.timestamps(end),
+        "duration_ns": stored_columns.difference(start, end),
+        "completion_start_time": stored_columns.timestamps(first),
+        "time_to_first_token_ns": stored_columns.time_to(first, start),
+        "ingested_at": stored_columns.timestamps(ingested),
+        "attributes": json_text.attributes_json(spans.column("attributes")),
+        "resource": json_text.resource_json(spans.column("resource")),
+        "events": json_text.events_json(spans.column("events")),
+        "links": json_text.links_json(spans.column("links")),
+    }
+
+
+def _content(contents: list[Content], faults: Counter[str]) -> dict[str, pa.Array]:
+    columns = {
+        kind: pa.array([resolve.text_of(c, kind, faults) for c in contents], pa.string()) for kind in resolve.KINDS
+    }
+    columns["metadata"] = pa.array([resolve.metadata(c, faults) for c in contents], pa.string())
+    return columns
+
+
+def _money(columns: dict[str, pa.Array], faults: Counter[str]) -> dict[str, pa.Array]:
+    money = {name: stored_columns.decimals(columns[name]) for name in ("input_cost", "output_cost", "total_cost")}
+    money["cost"] = stored_columns.decimal_map(columns["cost"])
+    lost = sum(
+        money[name].null_count - columns[name].null_count for name in ("input_cost", "output_cost", "total_cost")
+    )
+    if lost:
+        faults["cost"] += lost
+    return money
+
+
+def _status_message(spans: SpanBatch, contents: list[Content], columns: dict[str, pa.Array]) -> pa.StringArray:
+    own = spans.column("status_message")
+    sent = pc.if_else(pc.equal(own, ""), None, own)
+    raised = pa.array([resolve.raised_message(c) for c in contents], pa.string())
+    return pc.coalesce(columns["status_message"], sent, columns["error_message"], raised)
+
+
+def _inherit(columns: dict[str, pa.Array], inherit_from: pa.Array) -> None:
+    """The counted leaf takes from the duplicate it replaces what it does not know itself."""
+    if inherit_from.null_count == len(inherit_from):
+        return
+    for name in _INHERITED:
+        columns[name] = pc.coalesce(columns[name], columns[name].take(inherit_from))
+    source = columns["cost_source"]
+    theirs = pc.fill_null(pc.equal(source.take(inherit_from), "provided"), fill_value=False)
+    ours = pc.fill_null(pc.equal(source, "provided"), fill_value=False)
+    rows = np.arange(len(source))
+    takes = pc.and_not(theirs, ours).to_numpy(zero_copy_only=False)
+    rows[takes] = inherit_from.to_numpy(zero_copy_only=False)[takes]
+    for name in _COST:
+        columns[name] = columns[name].take(pa.array(rows))

@@ -1,0 +1,62 @@
+"""Vercel AI SDK: prompt parts, and the response spread over several attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from collector.model.messages import parts
+from collector.model.messages.parts import Message, Part
+
+
+def call(block: dict[str, Any]) -> Part:
+    """A tool call: ``input`` since version 5, ``args`` before."""
+    return parts.tool_call(block.get("toolCallId"), block.get("toolName"), block.get("input", block.get("args")))
+
+
+def result(block: dict[str, Any]) -> Part:
+    """A tool result: ``output`` {type, value} since version 5, ``result`` before."""
+    output = block.get("output", block.get("result"))
+    if isinstance(output, dict) and set(output) == {"type", "value"}:
+        output = output["value"]
+    return parts.tool_call_response(block.get("toolCallId"), output)
+
+
+def image(block: dict[str, Any]) -> Part:
+    return parts.media(_bytes(block.get("image")), mime_type=_mime(block), modality="image")
+
+
+def file(block: dict[str, Any]) -> Part:
+    return parts.media(_bytes(block.get("data", block.get("url"))), mime_type=_mime(block))
+
+
+def response(fields: Mapping[str, Any]) -> list[Message] | Any | None:
+    """The answer of a call from its ``ai.response.*`` attributes: a message, else the object."""
+    found: list[Part] = []
+    if isinstance(fields.get("reasoning"), str) and fields["reasoning"]:
+        found.append(parts.reasoning(fields["reasoning"]))
+    if isinstance(fields.get("text"), str) and fields["text"]:
+        found.append(parts.text(fields["text"]))
+    calls = parts.json_value(fields.get("toolCalls"))
+    found += [call(c) for c in calls if isinstance(c, dict)] if isinstance(calls, list) else []
+    files = parts.json_value(fields.get("files"))
+    found += [file(f) for f in files if isinstance(f, dict)] if isinstance(files, list) else []
+    if found:
+        return [parts.message("assistant", found, finish_reason=fields.get("finishReason"))]
+    return fields.get("object") or None
+
+
+def _mime(block: dict[str, Any]) -> Any:
+    return block.get("mediaType") or block.get("mimeType")
+
+
+def _bytes(source: Any) -> Any:
+    # A Uint8Array that went through JSON.stringify is an object of index to byte.
+    if isinstance(source, dict) and source and all(k.isdigit() for k in source):
+        octets = [source[k] for k in sorted(source, key=int)]
+        if all(isinstance(o, int) and 0 <= o < 256 for o in octets):
+            return bytes(octets)
+    return source if source is not None else ""
+
+
+BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {"tool-call": call, "tool-result": result}

@@ -1,0 +1,231 @@
+"""Takes what content rows look at out of the columns: one ``Content`` per span.
+
+Keys are looked at once per distinct key of the batch, values only where some row wants them; spans
+without content cost nothing here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.model import attributes, schema
+from collector.model.batch import LogBatch, SpanBatch
+from collector.model.messages import tables
+from collector.model.messages.events import Event
+from collector.model.messages.shapes import Content
+
+EXCEPTION = "exception"
+CLIENT_EXCEPTION = "gen_ai.client.operation.exception"
+
+_MAX_PATH = 16
+"""Segments of an indexed key behind its prefix; deeper ones are nobody's messages."""
+_MAX_DIGITS = 9
+
+_IN_SPAN = [row for row in tables.ROWS if row.source != "events" and not row.events]
+_EXACT = frozenset(
+    [row.name for row in _IN_SPAN if row.source == "key" and "*" not in row.name]
+    + [key for row in tables.ROWS for key in (row.system, row.has) if key]
+)
+_PATTERNS = {
+    row.name: re.compile(fnmatch.translate(row.name)) for row in _IN_SPAN if row.source == "key" and "*" in row.name
+}
+_PREFIXES = tuple({row.name for row in _IN_SPAN if row.source == "prefix"})
+_INDEXED = tuple({row.name for row in _IN_SPAN if row.source == "indexed"})
+_EVENTS = frozenset(name for row in tables.ROWS for name in row.events)
+_EVENT_NAME = "event.name"
+_GENAI = "gen_ai."
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one attribute key means to content rows."""
+
+    names: tuple[str, ...]
+    prefixed: tuple[tuple[str, str], ...]
+    indexed: tuple[str, tuple[str | int, ...]] | None
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.prefixed or self.indexed)
+
+
+@lru_cache(maxsize=16_384)
+def _plan(key: str) -> _Plan:
+    names = [key] if key in _EXACT else []
+    names += [name for name, pattern in _PATTERNS.items() if pattern.match(key)]
+    prefixed = tuple((p, key[len(p) :]) for p in _PREFIXES if key.startswith(p) and len(key) > len(p))
+    indexed = next((found for p in _INDEXED if (found := _path(key, p))), None)
+    return _Plan(tuple(names), prefixed, indexed)
+
+
+def _path(key: str, prefix: str) -> tuple[str, tuple[str | int, ...]] | None:
+    if not key.startswith(prefix + "."):
+        return None
+    segments = key[len(prefix) + 1 :].split(".")
+    if not _is_index(segments[0]) or len(segments) > _MAX_PATH:
+        return None
+    return prefix, tuple(int(s) if _is_index(s) else s for s in segments)
+
+
+def _is_index(segment: str) -> bool:
+    return segment.isdecimal() and segment.isascii() and len(segment) <= _MAX_DIGITS
+
+
+def contents(spans: SpanBatch, logs: LogBatch | None) -> list[Content]:
+    """One per span, in order."""
+    types = spans.column("type").dictionary_decode().to_pylist()
+    found = [Content(type=t) for t in types]
+    _add_attributes(found, spans)
+    for row, event in _span_events(spans.column("events")):
+        found[row].events.append(event)
+    if logs is not None and logs.num_rows:
+        for row, event in _log_events(spans, logs):
+            found[row].logs.append(event)
+    return found
+
+
+# ---- attributes ----
+
+
+def _add_attributes(found: list[Content], spans: SpanBatch) -> None:
+    flat = attributes.flatten(spans.column("attributes"))
+    plans = [_plan(key) for key in flat.keys]
+    wanted = np.array([bool(plan) for plan in plans], np.bool_)
+    chosen = flat.select(wanted[flat.key_codes]) if plans else flat
+    for row, code, value in _values(chosen):
+        if value is not None:
+            _put(found[row], plans[code], value)
+    language = _json_metadata(spans)
+    for row in np.flatnonzero(language).tolist():
+        found[row].json_metadata = True
+
+
+def _put(content: Content, plan: _Plan, value: Any) -> None:
+    for name in plan.names:
+        content.keys[name] = value
+    for prefix, rest in plan.prefixed:
+        content.prefixed.setdefault(prefix, {})[rest] = value
+    if plan.indexed:
+        prefix, path = plan.indexed
+        node = content.indexed.setdefault(prefix, {})
+        for segment in path[:-1]:
+            inner = node.get(segment)
+            if not isinstance(inner, dict):
+                inner = node[segment] = {}
+            node = inner
+        node.setdefault(path[-1], value)
+
+
+def _values(flat: attributes.Flat) -> Iterator[tuple[int, int, Any]]:
+    columns = (flat.rows.tolist(), flat.key_codes.tolist(), flat.types.tolist(), flat.nums.tolist())
+    for row, code, kind, num, text in zip(*columns, flat.texts.to_pylist(), strict=True):
+        yield row, code, text if kind == schema.STRING else decoded(kind, num, text)
+
+
+def decoded(kind: int, num: int, text: str) -> Any:
+    """The Python value of an attribute; text that is not what its type says stays text."""
+    try:
+        return attributes.decode_value(kind, num, text)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return text
+
+
+def _dicts(column: pa.ListArray) -> list[dict[str, Any]]:
+    flat = attributes.flatten(column)
+    out: list[dict[str, Any]] = [{} for _ in range(len(column))]
+    for row, code, value in _values(flat):
+        out[row][flat.keys[code]] = value
+    return out
+
+
+def _json_metadata(spans: SpanBatch) -> npt.NDArray[np.bool_]:
+    """Rows of an SDK that writes every metadata value as JSON text."""
+    rule = tables.JSON_METADATA
+    scopes, resources = spans.column("scope"), spans.column("resource")
+    scope_ok = np.array([_writes_json(h, rule) for h in scopes.dictionary.to_pylist()], np.bool_)
+    if not scope_ok.any():
+        return np.zeros(spans.num_rows, np.bool_)
+    spoken = [_language(h) == rule["language"] for h in resources.dictionary.to_pylist()]
+    codes = scopes.indices.to_numpy(zero_copy_only=False), resources.indices.to_numpy(zero_copy_only=False)
+    matched: npt.NDArray[np.bool_] = scope_ok[codes[0]] & np.array(spoken, np.bool_)[codes[1]]
+    return matched
+
+
+def _writes_json(header: bytes, rule: Any) -> bool:
+    scope = attributes.parse_scope(header).scope
+    major = scope.version.split(".", maxsplit=1)[0]
+    return scope.name.startswith(rule["scope"]) and major.isdecimal() and int(major) >= rule["version"]
+
+
+def _language(header: bytes) -> str:
+    pairs = attributes.parse_resource(header).resource.attributes
+    return next((kv.value.string_value for kv in pairs if kv.key == "telemetry.sdk.language"), "")
+
+
+# ---- events ----
+
+
+def _span_events(column: pa.ListArray) -> Iterator[tuple[int, Event]]:
+    offsets = column.offsets.to_numpy(zero_copy_only=False)
+    child = column.values.slice(offsets[0], offsets[-1] - offsets[0])
+    names = child.field("name").dictionary_encode()
+    wanted = np.array([n in _EVENTS or n == EXCEPTION for n in names.dictionary.to_pylist()], np.bool_)
+    if not wanted.any():
+        return
+    chosen = np.flatnonzero(wanted[names.indices.to_numpy(zero_copy_only=False)])
+    rows = np.repeat(np.arange(len(column)), np.diff(offsets))[chosen].tolist()
+    texts = names.take(pa.array(chosen)).dictionary_decode().to_pylist()
+    fields = _dicts(child.field("attributes").take(pa.array(chosen)))
+    for row, name, members in zip(rows, texts, fields, strict=True):
+        yield row, Event(name, members)
+
+
+def _log_events(spans: SpanBatch, logs: LogBatch) -> Iterator[tuple[int, Event]]:
+    """Log records of these spans by time, observed time, arrival."""
+    keep = genai_logs(logs)
+    logs = logs.filter(keep)
+    rows = {key: row for row, key in reversed(list(enumerate(_ids(spans.record_batch))))}
+    matched = [(n, rows[key]) for n, key in enumerate(_ids(logs.record_batch)) if key in rows]
+    if not matched:
+        return
+    observed = logs.column("observed_time_unix_nano").to_pylist()
+    times = [t or observed[n] for n, t in enumerate(logs.column("time_unix_nano").to_pylist())]
+    matched.sort(key=lambda pair: (times[pair[0]], observed[pair[0]], pair[0]))
+    fields = _dicts(logs.column("attributes"))
+    names = logs.column("event_name").to_pylist()
+    bodies = list(zip(*(logs.column(f"body_{part}").to_pylist() for part in ("type", "num", "text")), strict=True))
+    for n, row in matched:
+        name = names[n] or fields[n].get(_EVENT_NAME)
+        yield row, Event(str(name), fields[n], decoded(*bodies[n]))
+
+
+def _ids(table: pa.RecordBatch) -> Sequence[bytes]:
+    pairs = zip(table.column("trace_id").to_pylist(), table.column("span_id").to_pylist(), strict=True)
+    return [trace + span for trace, span in pairs]
+
+
+def genai_logs(batch: LogBatch) -> npt.NDArray[np.bool_]:
+    """Records worth joining to a span: a GenAI event (by name) with a trace id and a span id."""
+    named = pc.starts_with(batch.column("event_name"), _GENAI).to_numpy(zero_copy_only=False).copy()
+    flat = attributes.flatten(batch.column("attributes"))
+    is_name = np.array([key == _EVENT_NAME for key in flat.keys], np.bool_)
+    if is_name.any():
+        chosen = flat.select(is_name[flat.key_codes])
+        genai = pc.starts_with(chosen.texts, _GENAI).to_numpy(zero_copy_only=False)
+        named[chosen.rows[genai & (chosen.types == schema.STRING)]] = True
+    identified = pc.and_(_is_id(batch.column("trace_id"), 16), _is_id(batch.column("span_id"), 8))
+    result: npt.NDArray[np.bool_] = named & identified.to_numpy(zero_copy_only=False)
+    return result
+
+
+def _is_id(column: pa.BinaryArray, width: int) -> pa.BooleanArray:
+    return pc.and_(pc.equal(pc.binary_length(column), width), pc.not_equal(column, bytes(width)))

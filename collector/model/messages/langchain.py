@@ -1,0 +1,57 @@
+"""LangChain: messages by class or type, and the serialised constructor form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+_ROLES = {
+    "human": "user",
+    "HumanMessage": "user",
+    "HumanMessageChunk": "user",
+    "ai": "assistant",
+    "AIMessage": "assistant",
+    "AIMessageChunk": "assistant",
+    "system": "system",
+    "SystemMessage": "system",
+    "tool": "tool",
+    "ToolMessage": "tool",
+    "function": "tool",
+    "FunctionMessage": "tool",
+}
+
+
+def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
+    """A message behind ``{lc, type: constructor, id: [..., class], kwargs}`` or ``{type, data}``."""
+    match value:
+        case {"lc": _, "kwargs": dict(kwargs), "id": [*_, str(name)]} if name in _ROLES:
+            return {"type": name, **kwargs, **({"type": name} if kwargs.get("type") not in _ROLES else {})}
+        case {"type": str(kind), "data": dict(data)} if kind in _ROLES and "content" in data:
+            return {**data, "type": kind}
+    return value
+
+
+def is_message(value: dict[str, Any]) -> bool:
+    return value.get("type") in _ROLES and "content" in value and "role" not in value
+
+
+def role(value: dict[str, Any]) -> str | None:
+    return _ROLES.get(value.get("type") or "")
+
+
+def generations(batches: list[Any]) -> Iterator[dict[str, Any]]:
+    """The messages of an LLMResult: one list of generations per prompt."""
+    for batch in batches:
+        for generation in batch if isinstance(batch, list) else [batch]:
+            if isinstance(generation, dict):
+                yield _generation(generation)
+
+
+def _generation(generation: dict[str, Any]) -> dict[str, Any]:
+    info = generation.get("generation_info") or {}
+    reason = info.get("finish_reason") if isinstance(info, dict) else None
+    message = generation.get("message")
+    if not isinstance(message, dict):
+        return {"role": "assistant", "content": generation.get("text"), "finish_reason": reason}
+    inner = unwrapped(message)
+    return {**inner, "role": role(inner) or inner.get("role") or "assistant", "finish_reason": reason}

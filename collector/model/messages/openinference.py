@@ -1,0 +1,86 @@
+"""OpenInference: messages, documents and tools spread over indexed attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.model.messages import blocks, parts
+from collector.model.messages.parts import Message, Part
+
+
+def message(entry: dict[str, Any]) -> Message:
+    """One entry of ``llm.input_messages`` or ``llm.output_messages``."""
+    inner = entry.get("message") if isinstance(entry.get("message"), dict) else entry
+    assert isinstance(inner, dict)
+    role = inner.get("role") or "assistant"
+    found = _content(inner)
+    if role == "tool" or inner.get("tool_call_id"):
+        found = [parts.tool_call_response(inner.get("tool_call_id"), _answer(inner, found))]
+    calls = [tool_call(c) for c in as_list(inner.get("tool_calls"))]
+    # Anthropic's tool_use blocks come twice: among the contents and among the tool calls.
+    known = {(p.get("id"), p["name"]) for p in found if p["type"] == "tool_call"}
+    found += [c for c in calls if (c.get("id"), c["name"]) not in known]
+    if inner.get("function_call_name"):
+        found.append(parts.tool_call(None, inner["function_call_name"], inner.get("function_call_arguments_json")))
+    return parts.message(role, found, name=inner.get("name"))
+
+
+def tool_call(entry: Any) -> Part:
+    inner = entry.get("tool_call", entry) if isinstance(entry, dict) else {}
+    function = inner.get("function") or {}
+    return parts.tool_call(inner.get("id"), function.get("name"), function.get("arguments"))
+
+
+def document(entry: dict[str, Any]) -> dict[str, Any]:
+    """One entry of ``retrieval.documents`` or ``reranker.*_documents``."""
+    inner = entry.get("document") if isinstance(entry.get("document"), dict) else entry
+    assert isinstance(inner, dict)
+    return {key: parts.json_value(value) if key == "metadata" else value for key, value in inner.items()}
+
+
+def as_list(tree: Any) -> list[Any]:
+    """The entries of an indexed subtree, by number."""
+    if isinstance(tree, list):
+        return tree
+    return list(tree.values()) if isinstance(tree, dict) else []
+
+
+def _content(inner: dict[str, Any]) -> list[Part]:
+    contents = as_list(inner.get("contents"))
+    if not contents:
+        return blocks.parts_of(inner.get("content"))
+    found = [_block(c.get("message_content", c)) for c in contents if isinstance(c, dict)]
+    for entry, part in zip(contents, found, strict=False):
+        if isinstance(entry, dict) and isinstance(entry.get("tool_call"), dict):
+            part.clear()
+            part.update(tool_call(entry))
+    return [p for p in found if p]
+
+
+def _block(block: Any) -> Part:
+    if not isinstance(block, dict):
+        return {}
+    kind = block.get("type")
+    for modality in ("image", "audio", "video"):
+        inner = block.get(modality)
+        if isinstance(inner, dict):
+            leaf = inner.get(modality, inner)
+            source = leaf.get("url") if isinstance(leaf, dict) else leaf
+            return parts.media(source or "", mime_type=_mime(leaf), modality=modality)
+    if kind == "reasoning":
+        return parts.reasoning(block.get("text") or "") if block.get("text") else {}
+    if kind in {"tool_use", "tool_call"}:  # its id and arguments stand beside it, under tool_call
+        return {"type": "generic"} if len(block) == 1 else dict(block)
+    if isinstance(block.get("text"), str):
+        return parts.text(block["text"])
+    return {k: v for k, v in block.items() if v is not None} if len(block) > 1 else {}
+
+
+def _mime(leaf: Any) -> Any:
+    return leaf.get("mime_type") if isinstance(leaf, dict) else None
+
+
+def _answer(inner: dict[str, Any], found: list[Part]) -> Any:
+    if isinstance(inner.get("content"), str):
+        return inner["content"]
+    return found[0]["content"] if len(found) == 1 and found[0]["type"] == "text" else found

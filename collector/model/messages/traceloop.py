@@ -1,0 +1,19 @@
+"""OpenLLMetry's indexed attributes: ``gen_ai.prompt.N.*`` and ``gen_ai.completion.N.*``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collector.model.messages import chat
+from collector.model.messages.openinference import as_list
+from collector.model.messages.parts import Message
+
+
+def messages(entries: list[Any], *, role: str) -> list[Message] | None:
+    """Canonical messages of the entries; ``role`` is that of an entry without one."""
+    return chat.read_all([_message(e, role) for e in entries if isinstance(e, dict)])
+
+
+def _message(entry: dict[str, Any], role: str) -> dict[str, Any]:
+    calls = as_list(entry.get("tool_calls"))
+    return {**entry, "role": entry.get("role") or role, "tool_calls": calls}

@@ -1,0 +1,103 @@
+"""Kernels from in-flight columns to stored ones: ids, names, times and money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.model import schema
+from collector.model.batch import SpanBatch
+
+_HEX = np.frombuffer("".join(f"{n:02x}" for n in range(256)).encode(), np.uint8).reshape(256, 2)
+_MAX_MONEY = 10**18
+"""First pico-dollar amount that decimal(18,12) does not hold: a million dollars."""
+
+Int64s = npt.NDArray[np.int64]
+
+
+# ---- ids and names ----
+
+
+def hex_ids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
+    """Lower-case hex of fixed-size ids; null stays null."""
+    width = column.type.byte_width
+    octets = np.frombuffer(column.buffers()[1], np.uint8)[column.offset * width :][: len(column) * width]
+    text = _HEX[octets].tobytes()
+    offsets = np.arange(len(column) + 1, dtype=np.int32) * (2 * width)
+    ids = pa.StringArray.from_buffers(len(column), pa.py_buffer(offsets), pa.py_buffer(text))
+    return pc.if_else(pc.is_valid(column), ids, None) if column.null_count else ids
+
+
+def parent_ids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
+    """Hex of parent ids; null when absent or all zero."""
+    ids = hex_ids(column)
+    return pc.if_else(pc.equal(ids, "0" * (2 * column.type.byte_width)), None, ids)
+
+
+def named(numbers: pa.Int32Array, names: Sequence[str]) -> pa.StringArray:
+    """Names of enum numbers; a number without one gets the name of 0."""
+    codes = numbers.to_numpy(zero_copy_only=False)
+    known = (codes >= 0) & (codes < len(names))
+    return pa.array(names, pa.string()).take(pa.array(np.where(known, codes, 0)))
+
+
+# ---- times ----
+
+
+def filled_times(spans: SpanBatch, ingested: Int64s) -> tuple[Int64s, Int64s]:
+    """Start and end; a missing one is the other, both missing are the time of ingestion."""
+    start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    end = spans.column("end_unix_nano").to_numpy(zero_copy_only=False)
+    first = np.where(start != 0, start, np.where(end != 0, end, ingested))
+    return first, np.where(end != 0, end, first)
+
+
+def timestamps(nanos: pa.Int64Array | Int64s) -> pa.TimestampArray:
+    """Microseconds UTC; null where OTLP's unsigned nanoseconds are beyond int64."""
+    column = nanos if isinstance(nanos, pa.Array) else pa.array(nanos)
+    micros = pc.divide(column, 1_000)
+    return pc.if_else(pc.greater_equal(column, 0), micros, None).cast(schema.TIMESTAMP)
+
+
+def difference(start: Int64s, end: Int64s) -> pa.Int64Array:
+    """``end - start``; null where either is beyond int64."""
+    return pa.array(end - start, mask=(start < 0) | (end < 0))
+
+
+def time_to(moment: pa.Int64Array, start: Int64s) -> pa.Int64Array:
+    """Nanoseconds from ``start`` to ``moment``; null where it is unknown or lies before."""
+    begun = pa.array(start)
+    sensible = pc.and_(pc.greater_equal(moment, begun), pc.greater_equal(begun, 0))
+    return pc.if_else(sensible, pc.subtract(moment, begun), None)
+
+
+# ---- counted rows and money ----
+
+
+def only(column: pa.Array, keep: pa.BooleanArray) -> pa.Array:
+    """The column with null where ``keep`` is false; for every type, maps too."""
+    rows = np.arange(len(column))
+    return column.take(pa.array(rows, mask=~keep.to_numpy(zero_copy_only=False)))
+
+
+def decimals(column: pa.Int64Array) -> pa.Decimal128Array:
+    """Pico-dollars as dollars, exactly; null beyond what decimal(18,12) holds."""
+    held = pc.and_(pc.less(column, _MAX_MONEY), pc.greater(column, -_MAX_MONEY))
+    known = pc.fill_null(held, fill_value=False).to_numpy(zero_copy_only=False)
+    picos = np.where(known, pc.fill_null(column, 0).to_numpy(zero_copy_only=False), 0)
+    # A decimal128 is the scaled integer in 16 bytes, two's complement, little-endian.
+    words = np.stack([picos, picos >> 63], axis=1)
+    amounts = pa.Array.from_buffers(schema.MONEY, len(column), [None, pa.py_buffer(np.ascontiguousarray(words))])
+    return only(amounts, pa.array(known))
+
+
+def decimal_map(column: pa.MapArray) -> pa.MapArray:
+    """The map with its pico-dollars as dollars; entries beyond decimal(18,12) become null."""
+    missing = pc.is_null(column).to_numpy(zero_copy_only=False)
+    whole = column.take(pa.array(np.arange(len(column)), mask=missing))  # no offset, nothing behind nulls
+    mask = pa.array(missing) if whole.null_count else None
+    return pa.MapArray.from_arrays(whole.offsets, whole.keys, decimals(whole.items), mask=mask)
