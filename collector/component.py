@@ -88,7 +88,10 @@ class Settings:
     telemetry: Telemetry
     log: structlog.stdlib.BoundLogger
     data_dir: Path
-    """Folder for files of the component's own; may not exist yet."""
+    """The service's data folder; may not exist yet."""
+
+    memory_bytes: int = 256 * 1024 * 1024
+    """Anonymous memory this component may use for buffers of its own."""
 
 
 # ---- processors ----
@@ -274,7 +277,7 @@ class ByteBudget(Protocol):
     def give_back(self, n: int) -> None: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReceiverSettings(Settings):
     """What the engine passes to a receiver."""
 

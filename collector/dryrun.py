@@ -1,0 +1,97 @@
+"""A dry run: captured requests through the real pipelines, in memory, to observations."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+
+from collector.component import Settings
+from collector.engine import graph as graphs
+from collector.engine.assembly import Assembly
+from collector.engine.decisions import Decision
+from collector.engine.ingest import run_routes
+from collector.engine.journal import Entry, MemoryRecords
+from collector.engine.passing import Passing
+from collector.engine.reader import DecisionReader
+from collector.errors import InvalidDataError
+from collector.model.batch import Signal
+from collector.model.codec import decode
+from collector.model.content import observations
+from collector.service_config import CollectorConfig
+from collector.telemetry import Telemetry
+
+_UNBOUNDED = 1 << 62
+
+
+def dry_run(
+    config: CollectorConfig,
+    inputs: Sequence[tuple[Signal, bytes]],
+    *,
+    data_dir: Path | None = None,
+    clock: Callable[[], int] = time.time_ns,
+) -> Iterator[pa.Table]:
+    """Tables of ``schema.OBSERVATIONS``: what each traces pipeline of ``config`` would store.
+
+    ``inputs`` are serialised OTLP requests. All of them are taken in before anything is decided, so
+    traces are whole however the input is cut. Nothing is written or sent. ``data_dir``: where a
+    masker's key is, if there is one already. Raises ``InvalidDataError`` for a malformed input.
+    """
+    with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
+        folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
+        yield from _DryRun(config, folder, clock).run(inputs)
+
+
+class _DryRun:
+    def __init__(self, config: CollectorConfig, data_dir: Path, clock: Callable[[], int]) -> None:
+        telemetry = Telemetry()
+        base = Settings(config.pipelines[0].id, telemetry, structlog.get_logger("dry-run"), data_dir)
+        self._graph = graphs.build(config, graphs.SettingsFactory(base))
+        self._clock = clock
+        self._records = MemoryRecords()
+        self._assemblies = {
+            name: Assembly(
+                name,
+                sampler,
+                self._records,
+                telemetry,
+                max_pending_spans=_UNBOUNDED,
+                max_decided_traces=_UNBOUNDED,
+                max_decided_spans=_UNBOUNDED,
+            )
+            for name, sampler in self._graph.samplers.items()
+        }
+        self._passing = {name: Passing() for name in self._graph.passing}
+        after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
+        self._reader = DecisionReader(self._records, observations, after)
+
+    def run(self, inputs: Sequence[tuple[Signal, bytes]]) -> Iterator[pa.Table]:
+        for number, (signal, body) in enumerate(inputs, 1):
+            decoded = decode(signal, [body])
+            for error in decoded.failed.values():
+                raise InvalidDataError(f"input {number}: {error}")
+            for (_, route_signal), routes in self._graph.routes.items():
+                if route_signal is signal:
+                    self._take(run_routes(routes, decoded.batches))
+        for pipeline, decision in self._decisions():
+            spans, _ = self._reader.read(pipeline, decision)
+            for some in spans:
+                yield some.observations
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        for written in self._records.append(entries, self._clock()):
+            entry = self._records.read(written.seq)
+            for pipeline in entry.pipelines:
+                (self._assemblies.get(pipeline) or self._passing[pipeline]).add(written, entry.batch)
+
+    def _decisions(self) -> Iterator[tuple[str, Decision]]:
+        for name, assembly in self._assemblies.items():
+            for decision in assembly.decide_due(self._clock(), everything=True):
+                yield name, decision
+        for name, passing in self._passing.items():
+            for decision in passing.decide():
+                yield name, decision

@@ -1,0 +1,283 @@
+"""Trace assembly of one pipeline: spans wait here until their trace is decided.
+
+Memory holds references, not spans: per waiting span its trace's ordinal, record and row. Everything
+else is read back from the journal when the trace is due. What was decided is remembered, so that a
+span sent again is dropped and a late one is judged as the rest of its trace was (DESIGN 2.6, 2.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.component import DueTraces, Sampler, Verdicts
+from collector.engine import counting, trace_facts
+from collector.engine.decided import DecidedTraces, Verdict
+from collector.engine.decisions import TRACES, Decision, empty
+from collector.engine.gather import gather
+from collector.engine.journal import Records, Written
+from collector.engine.pending import Pending, Refs
+from collector.engine.rows import RowColumns, decision_tables, split
+from collector.model.batch import Batch, SpanBatch
+from collector.telemetry import Telemetry
+
+_MAX_DUE_ROWS = 65_536
+"""Rows decided at once: bounds what a tick reads, whatever fell due together."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAll:
+    """The sampler of a pipeline that has none: every trace is kept after the embedded default's wait."""
+
+    decision_wait_ns: int = 30 * 10**9
+    decision_wait_after_root_ns: int = 2 * 10**9
+
+    def decide(self, due: DueTraces) -> Verdicts:
+        n = due.traces.num_rows
+        return Verdicts(np.ones(n, np.bool_), pa.nulls(n, pa.string()), np.ones(n))
+
+
+class Assembly:
+    """The waiting and the decided traces of one pipeline. Used by the core thread only."""
+
+    def __init__(
+        self,
+        pipeline: str,
+        sampler: Sampler,
+        records: Records,
+        telemetry: Telemetry,
+        *,
+        max_pending_spans: int,
+        max_decided_traces: int,
+        max_decided_spans: int,
+        warn: Callable[..., object] = lambda *_, **__: None,
+    ) -> None:
+        self.pipeline = pipeline
+        self._sampler = sampler
+        self._records = records
+        self._telemetry = telemetry
+        self._max_pending_spans = max_pending_spans
+        self._warn = warn
+        self._pending = Pending(sampler.decision_wait_ns, sampler.decision_wait_after_root_ns)
+        self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
+        self._late: list[tuple[int, npt.NDArray[np.int32]]] = []
+        self.last_seq = 0
+        """The newest record seen."""
+
+    # ---- taking in ----
+
+    def add(self, written: Written, batch: Batch, rows: npt.NDArray[np.int32] | None = None) -> None:
+        """Takes the spans of a record, or log records that go with spans; ``rows``: only these."""
+        self.last_seq = max(self.last_seq, written.seq)
+        ids = batch.column("trace_id")
+        if rows is None:
+            rows = np.arange(batch.num_rows, dtype=np.int32)
+        else:
+            ids = ids.take(pa.array(rows))
+        encoded = ids.cast(pa.binary()).dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        distinct = encoded.dictionary.to_pylist()
+        known = np.array([trace_id in self.decided for trace_id in distinct], np.bool_)
+        is_late = known[codes] if len(distinct) else np.zeros(0, np.bool_)
+        if isinstance(batch, SpanBatch):
+            if is_late.any():
+                self._late.append((written.seq, rows[is_late]))
+            roots = trace_facts.words(batch.column("parent_span_id"))[rows] == 0
+            self._pending.add_spans(written, distinct, codes[~is_late], rows[~is_late], roots[~is_late])
+        else:
+            self._pending.add_logs(written, distinct, codes[~is_late], rows[~is_late])
+
+    def restore(self, dseq: int, decision: Decision) -> None:
+        """Remembers a decision found in the ledger."""
+        self.decided.remember(dseq, decision)
+
+    @property
+    def oldest_pending_seq(self) -> int | None:
+        """The oldest record a waiting row lies in."""
+        late = [seq for seq, _ in self._late]
+        seqs = [s for s in (self._pending.oldest_seq, *late) if s is not None]
+        return min(seqs, default=None)
+
+    def report(self) -> None:
+        """Sets the gauges."""
+        self._telemetry.pending_traces.labels(self.pipeline).set(self._pending.num_traces)
+        self._telemetry.pending_spans.labels(self.pipeline).set(self._pending.num_spans)
+
+    # ---- deciding ----
+
+    def next_deadline(self) -> int | None:
+        """When the next trace is due, ns since the epoch; now (0) when late spans wait."""
+        return 0 if self._late else self._pending.next_deadline()
+
+    def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> list[Decision]:
+        """Decides what is due: late spans, traces past their deadline, and the oldest above the bound."""
+        out = self._decide_late() if self._late else []
+        while (due := self._next_due(now_unix_nano, everything=everything)) is not None:
+            if due.num_traces:
+                out += self._decide(due, now_unix_nano)
+            if not due.more:
+                break
+        return out
+
+    def _next_due(self, now: int, *, everything: bool) -> Refs | None:
+        over = self._pending.num_spans - self._max_pending_spans
+        if over > 0:
+            self._warn("more spans wait than memory allows: the oldest traces are decided early", spans=over)
+        return self._pending.take_due(now, max_rows=_MAX_DUE_ROWS, early=max(0, over), everything=everything)
+
+    def _decide(self, due: Refs, now: int) -> list[Decision]:
+        facts = gather(self._records, due.seqs, due.rows, trace_facts.NEEDED)
+        fresh = _first_of_each(due.trace, trace_facts.words(facts["span_id"]))
+        self._dropped("resent", len(fresh) - int(fresh.sum()))
+        counted = counting.count(_spans(due.trace, facts, fresh))
+        ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
+        kept_rows = pa.array(fresh)
+        aggregates = trace_facts.trace_facts(
+            due.trace[fresh], ids, facts.filter(kept_rows), counted.scope[fresh] == counting.COUNTED
+        )
+        verdicts = self._sampler.decide(
+            DueTraces(aggregates, now, lambda: self._load_spans(due, fresh)),
+        )
+        self._count(verdicts, due.trace[fresh])
+        ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
+        traces = _trace_table(aggregates, verdicts, ingested)
+        columns = RowColumns(due, facts, counted, fresh & verdicts.keep[due.trace])
+        return self._split(traces, columns, due)
+
+    def _split(self, traces: pa.RecordBatch, columns: RowColumns, due: Refs) -> list[Decision]:
+        rows = decision_tables(columns)
+        sizes = np.array([self._row_bytes(int(s)) for s in np.unique(due.seqs)], np.float64)
+        per_row = sizes[np.searchsorted(np.unique(due.seqs), due.seqs[columns.order])]
+        return split(traces, rows, due.logs, per_row)
+
+    def _row_bytes(self, seq: int) -> float:
+        entry = self._records.read(seq)
+        return self._records.info(seq).nbytes / max(1, entry.batch.num_rows)
+
+    def _load_spans(self, due: Refs, fresh: npt.NDArray[np.bool_]) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
+        table = gather(self._records, due.seqs[fresh], due.rows[fresh])
+        return SpanBatch(table), due.trace[fresh]
+
+    def _count(self, verdicts: Verdicts, trace: npt.NDArray[np.int32]) -> None:
+        kept = int(verdicts.keep.sum())
+        self._telemetry.decided_traces.labels(self.pipeline, "true").inc(kept)
+        self._telemetry.decided_traces.labels(self.pipeline, "false").inc(len(verdicts.keep) - kept)
+        for entry in pc.value_counts(verdicts.sampled_by.drop_null()).to_pylist():
+            self._telemetry.policy_traces.labels(self.pipeline, entry["values"]).inc(entry["counts"])
+        self._dropped("not_sampled", int((~verdicts.keep[trace]).sum()))
+
+    def _dropped(self, reason: str, n: int) -> None:
+        self._telemetry.processor_dropped.labels("tail_sampling", self.pipeline, "traces", reason).inc(n)
+
+    # ---- late spans ----
+
+    def _decide_late(self) -> list[Decision]:
+        """Spans of traces decided before: kept or dropped as those were, and never counted twice."""
+        seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in self._late])
+        rows = np.concatenate([rows for _, rows in self._late])
+        self._late.clear()
+        facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
+        encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
+        trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        verdicts = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
+        due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows)
+        ids = trace_facts.words(facts["span_id"])
+        fresh = _first_of_each(trace, ids) & ~self._seen_before(trace, ids, verdicts)
+        kept = np.array([v.keep for v in verdicts], np.bool_)[trace]
+        self._dropped("resent", len(fresh) - int(fresh.sum()))
+        self._dropped("not_sampled", int((fresh & ~kept).sum()))
+        self._telemetry.late_spans.labels(self.pipeline).inc(int(fresh.sum()))
+        counted = self._count_late(trace, facts, fresh, verdicts)
+        columns = RowColumns(due, facts, counted, fresh & kept)
+        return self._split(_remembered_table(due.trace_ids, verdicts), columns, due)
+
+    def _seen_before(
+        self, trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64], verdicts: list[Verdict]
+    ) -> npt.NDArray[np.bool_]:
+        seen = np.zeros(len(trace), np.bool_)
+        for ordinal, verdict in enumerate(verdicts):
+            mine = np.flatnonzero(trace == ordinal) if len(verdicts) > 1 else np.arange(len(trace))
+            seen[mine] = np.isin(ids[mine], verdict.skeleton["span_id"])
+        return seen
+
+    def _count_late(
+        self,
+        trace: npt.NDArray[np.int32],
+        facts: pa.RecordBatch,
+        fresh: npt.NDArray[np.bool_],
+        verdicts: list[Verdict],
+    ) -> counting.Counted:
+        """The counting rule over the skeletons and the new rows together; the answer for the new rows."""
+        old = [v.skeleton for v in verdicts]
+        owner = np.repeat(np.arange(len(old), dtype=np.int32), [len(s) for s in old])
+        skeleton = np.concatenate(old)
+        new = _spans(trace, facts, fresh)
+        n = len(owner)
+        joined = counting.Spans(
+            np.concatenate([owner, new.trace]),
+            np.concatenate([skeleton["span_id"], new.span_id]),
+            np.concatenate([skeleton["parent_id"], new.parent_id]),
+            np.concatenate([skeleton["scope"] != counting.NONE, new.has_usage]),
+            np.concatenate([np.zeros(n, np.uint8), new.role]),
+            np.concatenate([skeleton["response"], new.response]),
+            np.concatenate([skeleton["scope"], new.written]),
+            np.concatenate([np.zeros(n, np.bool_), new.is_new]),
+        )
+        result = counting.count(joined)
+        inherit = result.inherit[n:]
+        return counting.Counted(
+            result.scope[n:], result.rule[n:], np.where(inherit >= n, inherit - n, -1).astype(np.int32)
+        )
+
+
+def _first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Marks the first row of each (trace, span id): the rest were sent again."""
+    order = np.lexsort((np.arange(len(ids)), ids, trace))
+    same = (trace[order[1:]] == trace[order[:-1]]) & (ids[order[1:]] == ids[order[:-1]])
+    first = np.ones(len(ids), np.bool_)
+    first[order[1:][same]] = False
+    return first
+
+
+def _spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
+    """The counting rule's view; spans seen before get no part in it."""
+    usage = facts["usage"].is_valid().to_numpy(zero_copy_only=False)
+    n = len(trace)
+    span_id = trace_facts.words(facts["span_id"])
+    # A repeated span must not stand for its id, or its children would hang on the wrong row.
+    alone = np.where(fresh, span_id, np.uint64(0))
+    return counting.Spans(
+        trace,
+        alone,
+        np.where(fresh, trace_facts.words(facts["parent_span_id"]), np.uint64(0)),
+        usage & fresh,
+        facts["role"].to_numpy(zero_copy_only=False),
+        np.where(fresh, trace_facts.hashes(facts["response_id"]), np.uint64(0)),
+        np.zeros(n, np.uint8),
+        np.ones(n, np.bool_),
+    )
+
+
+def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    start = facts["start_unix_nano"].to_numpy(zero_copy_only=False)
+    return pa.record_batch(
+        [
+            facts["trace_id"],
+            pa.array(verdicts.keep),
+            verdicts.sampled_by.cast(TRACES.field("sampled_by").type),
+            pa.array(verdicts.adjusted_count, pa.float64()),
+            *(facts[name] for name in ("trace_name", "user_id", "session_id", "tags")),
+            trace_facts.partition_dates(start, ingested),
+        ],
+        schema=TRACES,
+    )
+
+
+def _remembered_table(trace_ids: list[bytes], verdicts: list[Verdict]) -> pa.RecordBatch:
+    rows = [{"trace_id": i, **v.facts()} for i, v in zip(trace_ids, verdicts, strict=True)]
+    return pa.RecordBatch.from_pylist(rows, schema=TRACES) if rows else empty(TRACES)

@@ -1,0 +1,228 @@
+"""The core thread: journal records in, decisions out, finished segments freed.
+
+It learns of new records by number only and reads them through the journal's map, exactly as it does
+after a restart: a crash and normal running are one code path (DESIGN 2.7, 2.10).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from collector.engine.assembly import Assembly
+from collector.engine.decisions import Decision
+from collector.engine.exporting import ExportRunner
+from collector.engine.journal import Journal, Written
+from collector.engine.ledger import NewDecision
+from collector.engine.passing import Passing
+from collector.telemetry import Telemetry
+
+_TICK_SECONDS = 0.05
+"""Decisions are gathered this long: each tick is one transaction."""
+_IDLE_SECONDS = 1.0
+
+
+class Core:
+    """Assembly and decisions of all pipelines."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        assemblies: Mapping[str, Assembly],
+        passing: Mapping[str, Passing],
+        runners: Sequence[ExportRunner],
+        telemetry: Telemetry,
+        *,
+        fatal: Callable[[BaseException], None],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._journal = journal
+        self._assemblies = assemblies
+        self._passing = passing
+        self._runners = runners
+        self._telemetry = telemetry
+        self._fatal = fatal
+        self._clock = clock
+        self._log = structlog.get_logger("core")
+        self._wake = threading.Condition()
+        self._inbox: list[Written] = []
+        self._stopping = False
+        self._freed_at = 0.0
+        self._thread = threading.Thread(target=self._work, name="core", daemon=True)
+
+    # ---- start ----
+
+    def recover(self) -> None:
+        """Takes up where the last run ended: what was decided, and what still waits."""
+        oldest = self._journal.oldest_seq
+        consumed: dict[str, dict[int, list[npt.NDArray[np.int32]]]] = {}
+        for pipeline in (*self._assemblies, *self._passing):
+            seen = consumed[pipeline] = {}
+            for dseq, payload in self._journal.ledger.payloads(pipeline):
+                decision = Decision.unpack(payload)
+                if pipeline in self._assemblies:
+                    self._assemblies[pipeline].restore(dseq, decision)
+                _note_consumed(decision, oldest, seen)
+        waiting = [self._take(written, consumed) for written in self._journal.written()]
+        if any(waiting):
+            self._log.info("recovered", records=len(waiting), waiting_rows=sum(waiting))
+
+    def _take(self, written: Written, consumed: Mapping[str, Mapping[int, list[npt.NDArray[np.int32]]]]) -> int:
+        """Gives a record's undecided rows to its pipelines; returns how many there were."""
+        entry = self._journal.read(written.seq)
+        n = 0
+        for pipeline in entry.pipelines:
+            done = consumed.get(pipeline, {}).get(written.seq)
+            if pipeline in self._passing and done is None:
+                self._passing[pipeline].add(written, entry.batch)
+                n += entry.batch.num_rows
+            elif pipeline in self._assemblies:
+                left = np.setdiff1d(np.arange(entry.batch.num_rows, dtype=np.int32), np.concatenate(done or [_NONE]))
+                if len(left):
+                    self._assemblies[pipeline].add(written, entry.batch, left)
+                    n += len(left)
+            elif pipeline not in self._passing:
+                self._log.warning("data of a pipeline that is no longer configured is skipped", pipeline=pipeline)
+        return n
+
+    def start(self) -> None:
+        self._thread.start()
+
+    # ---- running ----
+
+    def notify(self, written: Sequence[Written]) -> None:
+        """Tells of records that are durable. Called by the ingest thread."""
+        with self._wake:
+            self._inbox += written
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """Decides everything that waits, then ends. Safe to call twice or without a start."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            while True:
+                stopping = self._wait()
+                self._drain_inbox()
+                self._decide(everything=stopping)
+                self._housekeep()
+                if stopping and not self._inbox:
+                    return
+                time.sleep(0 if stopping else _TICK_SECONDS)
+        except BaseException as error:
+            self._fatal(error)
+            raise
+
+    def _wait(self) -> bool:
+        with self._wake:
+            if not self._inbox and not self._stopping:
+                self._wake.wait(self._seconds_to_deadline())
+            return self._stopping
+
+    def _seconds_to_deadline(self) -> float:
+        deadlines = [d for a in self._assemblies.values() if (d := a.next_deadline()) is not None]
+        if not deadlines:
+            return _IDLE_SECONDS
+        return min(_IDLE_SECONDS, max(0.0, (min(deadlines) - self._clock()) / 1e9))
+
+    def _drain_inbox(self) -> None:
+        with self._wake:
+            new, self._inbox = self._inbox, []
+        for written in new:
+            entry = self._journal.read(written.seq)
+            for pipeline in entry.pipelines:
+                if pipeline in self._assemblies:
+                    self._assemblies[pipeline].add(written, entry.batch)
+                else:
+                    self._passing[pipeline].add(written, entry.batch)
+
+    def _decide(self, *, everything: bool) -> None:
+        now = self._clock()
+        decided = [
+            (pipeline, decision)
+            for pipeline, assembly in self._assemblies.items()
+            for decision in assembly.decide_due(now, everything=everything)
+        ]
+        decided += [(pipeline, d) for pipeline, passing in self._passing.items() for d in passing.decide()]
+        if not decided:
+            return
+        infos = self._journal.ledger.add([self._new(pipeline, d, now) for pipeline, d in decided])
+        for info, (pipeline, decision) in zip(infos, decided, strict=True):
+            if pipeline in self._assemblies:
+                self._assemblies[pipeline].restore(info.dseq, decision)
+        for runner in self._runners:
+            runner.offer(infos)
+
+    def _new(self, pipeline: str, decision: Decision, now: int) -> NewDecision:
+        seqs = decision.seqs()
+        sizes = {int(s): self._journal.info(int(s)).nbytes for s in seqs}
+        if decision.rows.num_rows:
+            rows = int(decision.rows["keep"].true_count)
+            per_record = decision.rows["seq"].value_counts().to_pylist()
+            nbytes = sum(
+                sizes[e["values"]] * e["counts"] // max(1, self._journal.read(e["values"]).batch.num_rows)
+                for e in per_record
+            )
+        else:
+            rows = sum(self._journal.read(int(s)).batch.num_rows for s in seqs)
+            nbytes = sum(sizes.values())
+        return NewDecision(pipeline, now, int(seqs[0]), int(seqs[-1]), rows, nbytes, decision.pack())
+
+    # ---- freeing ----
+
+    def _housekeep(self) -> None:
+        if time.monotonic() - self._freed_at < _IDLE_SECONDS:
+            return
+        self._freed_at = time.monotonic()
+        for assembly in self._assemblies.values():
+            assembly.report()
+        self.free()
+        self._telemetry.journal_bytes.set(self._journal.nbytes)
+
+    def free(self) -> None:
+        """Deletes what nobody needs any more: no waiting row, no exporter, no memory of decisions."""
+        ledger = self._journal.ledger
+        delivered = min((r.cursor for r in self._runners), default=ledger.last())
+        needed = [s for a in self._assemblies.values() if (s := a.oldest_pending_seq) is not None]
+        needed += [s for p in self._passing.values() if (s := p.oldest_seq) is not None]
+        if (referred := ledger.min_seq(delivered)) is not None:
+            needed.append(referred)
+        with self._wake:
+            needed += [w.seq for w in self._inbox]
+        # Records between the journal's append and the inbox are newer than everything seen here.
+        self._journal.free(min(needed, default=self._seen_up_to() + 1))
+        remembered = [d for a in self._assemblies.values() if (d := a.decided.oldest_dseq) is not None]
+        ledger.forget(below=min([*remembered, delivered + 1]), oldest_seq=self._journal.oldest_seq)
+
+    def _seen_up_to(self) -> int:
+        assembled = [a.last_seq for a in self._assemblies.values()]
+        passed = [p.last_seq for p in self._passing.values()]
+        return max([*assembled, *passed], default=0)
+
+
+_NONE = np.empty(0, np.int32)
+
+
+def _note_consumed(decision: Decision, oldest: int, seen: dict[int, list[npt.NDArray[np.int32]]]) -> None:
+    """Remembers which rows of records still held a decision covers."""
+    for seq in decision.whole["seq"].to_pylist():
+        seen[seq] = []
+    for table in (decision.rows, decision.logs):
+        seqs = table["seq"].to_numpy(zero_copy_only=False)
+        rows = table["row"].to_numpy(zero_copy_only=False)
+        for seq in np.unique(seqs[seqs >= oldest]).tolist():
+            seen.setdefault(seq, []).append(rows[seqs == seq])

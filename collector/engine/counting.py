@@ -1,0 +1,202 @@
+"""Usage counts once: which spans of a trace hold numbers that add up (DESIGN 2.6, MAPPING 8.1).
+
+Structural and vectorised: no root-to-leaf path counts twice, and one response id counts once per
+trace. Works on any number of traces at once, whatever the order their spans came in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.model import schema
+
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
+
+NONE, COUNTED, ROLLUP, DUPLICATE = range(4)
+SCOPE_NAMES = (None, "counted", "rollup", "duplicate")
+
+RULES = (
+    None,
+    "leaf",  # carries usage, and nothing below it does
+    "wrapper_without_calls",  # a known wrapper, but nobody below it reported: it is the call
+    "descendant_has_usage",  # the sum of what is counted below
+    "same_call_below",  # one model call, seen by a framework and by what it called
+    "same_response_id",  # one response, reported by two spans
+    "never_counted",  # cumulative counters, placeholders
+    "ancestor_counted",  # came late, below a row already written as counted
+    "no_assembly",  # the pipeline sees no whole traces: only what the span says of itself
+)
+_LEAF, _WRAPPER, _DESCENDANT, _BELOW, _RESPONSE, _NEVER, _ANCESTOR, NO_ASSEMBLY = range(1, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The columns the rule looks at, one entry per span."""
+
+    trace: npt.NDArray[np.int32]
+    """Ordinal of the span's trace."""
+    span_id: Words
+    parent_id: Words
+    """0: none."""
+    has_usage: Bools
+    role: npt.NDArray[np.uint8]
+    """``schema.ROLE_*``."""
+    response: Words
+    """Hash of the response id; 0: none."""
+    written: npt.NDArray[np.uint8]
+    """The scope of rows decided earlier (they do not change); NONE for new ones."""
+    is_new: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The verdicts, one entry per span."""
+
+    scope: npt.NDArray[np.uint8]
+    rule: npt.NDArray[np.uint8]
+    """Index into ``RULES``."""
+    inherit: npt.NDArray[np.int32]
+    """Row of the other span of the same call, from which a counted one takes what it lacks; -1: none."""
+
+
+def count(spans: Spans) -> Counted:
+    """Decides every new row; rows already written keep their scope and bind the others."""
+    n = len(spans.trace)
+    parent = parents(spans.trace, spans.span_id, spans.parent_id)
+    parent, depth = _acyclic(parent)
+    usable = spans.has_usage & (spans.role != schema.ROLE_NEVER)
+    bearing = np.where(spans.is_new, usable, spans.written != NONE)
+    above = _ancestors_of(np.flatnonzero(bearing), parent)
+
+    scope = np.zeros(n, np.uint8)
+    rule = np.zeros(n, np.uint8)
+    inherit = np.full(n, -1, np.int32)
+    new = spans.is_new
+    scope[~new] = spans.written[~new]
+    leaf = new & usable & ~above
+    scope[leaf], rule[leaf] = COUNTED, _LEAF
+    rule[leaf & (spans.role == schema.ROLE_WRAPPER)] = _WRAPPER
+    sums = new & usable & above
+    scope[sums], rule[sums] = ROLLUP, _DESCENDANT
+    never = new & spans.has_usage & ~usable
+    scope[never], rule[never] = ROLLUP, _NEVER
+
+    _below_written(spans, parent, scope, rule)
+    _same_call(spans, parent, scope, rule, inherit)
+    _same_response(spans, depth, scope, rule, inherit)
+    return Counted(scope, rule, inherit)
+
+
+def parents(trace: npt.NDArray[np.int32], span_id: Words, parent_id: Words) -> Ints:
+    """Row of each span's parent, -1 where it is not among these rows."""
+    if not len(trace):
+        return np.empty(0, np.int64)
+    # Span ids are only unique inside a trace; mixing in the ordinal makes one key of both.
+    salt = _mix(trace.astype(np.uint64) + np.uint64(1))
+    keys = span_id ^ salt
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    wanted = parent_id ^ salt
+    at = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
+    found = (ranked[at] == wanted) & (parent_id != 0)
+    return np.where(found, order[at], -1)
+
+
+def _mix(x: Words) -> Words:
+    """splitmix64's finaliser: spreads small ordinals over 64 bits."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _acyclic(parent: Ints) -> tuple[Ints, Ints]:
+    """Parents without cycles (malformed traces have them), and each row's depth, by pointer doubling."""
+    n = len(parent)
+    hop = np.append(parent, -1)
+    depth = np.append((parent >= 0).astype(np.int64), 0)
+    for _ in range(max(1, int(n).bit_length())):
+        depth = depth + depth[hop]
+        hop = hop[hop]
+    lost = hop[:n] >= 0  # no root above: on a cycle or below one
+    if lost.any():
+        return _acyclic(np.where(lost, -1, parent))
+    return parent, depth[:n]
+
+
+def _ancestors_of(rows: Ints, parent: Ints) -> Bools:
+    """Marks every proper ancestor of the given rows."""
+    marked = np.zeros(len(parent), np.bool_)
+    frontier = parent[rows]
+    while (frontier := frontier[frontier >= 0]).size:
+        frontier = np.unique(frontier[~marked[frontier]])
+        marked[frontier] = True
+        frontier = parent[frontier]
+    return marked
+
+
+def _below_written(spans: Spans, parent: Ints, scope: npt.NDArray[np.uint8], rule: npt.NDArray[np.uint8]) -> None:
+    """A late row below one that was written as counted must not count again."""
+    counted_before = ~spans.is_new & (spans.written == COUNTED)
+    if not counted_before.any():
+        return
+    rows = np.flatnonzero(spans.is_new & (scope == COUNTED))
+    at = parent[rows]
+    while (alive := at >= 0).any():
+        hit = alive & counted_before[at]
+        scope[rows[hit]], rule[rows[hit]] = DUPLICATE, _ANCESTOR
+        at = np.where(alive & ~hit, parent[at], -1)
+
+
+def _same_call(
+    spans: Spans,
+    parent: Ints,
+    scope: npt.NDArray[np.uint8],
+    rule: npt.NDArray[np.uint8],
+    inherit: npt.NDArray[np.int32],
+) -> None:
+    """A model call with exactly one counted row below it is that same call, seen from outside."""
+    leaves = np.flatnonzero(scope == COUNTED)
+    below = np.zeros(len(scope), np.int64)
+    the_one = np.full(len(scope), -1, np.int64)
+    at, leaf = parent[leaves], leaves
+    while (alive := at >= 0).any():
+        at, leaf = at[alive], leaf[alive]
+        np.add.at(below, at, 1)
+        the_one[at] = leaf
+        at = parent[at]
+    same = np.flatnonzero(
+        spans.is_new & (scope == ROLLUP) & (spans.role == schema.ROLE_CALL) & spans.has_usage & (below == 1)
+    )
+    scope[same], rule[same] = DUPLICATE, _BELOW
+    inner = the_one[same]
+    take = spans.is_new[inner]
+    inherit[inner[take]] = same[take]
+
+
+def _same_response(
+    spans: Spans,
+    depth: Ints,
+    scope: npt.NDArray[np.uint8],
+    rule: npt.NDArray[np.uint8],
+    inherit: npt.NDArray[np.int32],
+) -> None:
+    """Of counted rows with one response id the deepest stays; one already written always does."""
+    rows = np.flatnonzero((scope == COUNTED) & (spans.response != 0))
+    if rows.size < 2:
+        return
+    # Written rows first, then the deepest, then the earliest in the batch.
+    order = rows[np.lexsort((rows, -depth[rows], spans.is_new[rows], spans.response[rows], spans.trace[rows]))]
+    first = np.ones(len(order), np.bool_)
+    same_trace = spans.trace[order[1:]] == spans.trace[order[:-1]]
+    first[1:] = ~(same_trace & (spans.response[order[1:]] == spans.response[order[:-1]]))
+    keeper = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+    others = ~first & spans.is_new[order]
+    scope[order[others]], rule[order[others]] = DUPLICATE, _RESPONSE
+    takers = keeper[others]
+    lacking = spans.is_new[takers] & (inherit[takers] < 0)
+    inherit[takers[lacking]] = order[others][lacking]

@@ -1,0 +1,97 @@
+"""What was decided about recent traces: the verdict, the facts filled down, and a skeleton of the spans."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.engine.decisions import Decision
+
+SKELETON = np.dtype([("span_id", np.uint64), ("parent_id", np.uint64), ("response", np.uint64), ("scope", np.uint8)])
+_NO_SPANS = np.empty(0, SKELETON)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """One decided trace. The facts are those of ``decisions.TRACES``."""
+
+    dseq: int
+    keep: bool
+    sampled_by: str | None
+    adjusted_count: float
+    trace_name: str | None
+    user_id: str | None
+    session_id: str | None
+    tags: list[str] | None
+    date: Any
+    packed: bytes = b""
+    """The skeleton's bytes: of a dropped trace nobody needs one."""
+
+    @property
+    def skeleton(self) -> npt.NDArray[np.void]:
+        """``SKELETON``, one entry per span written."""
+        return np.frombuffer(self.packed, SKELETON) if self.packed else _NO_SPANS
+
+    def facts(self) -> dict[str, Any]:
+        """A row of ``decisions.TRACES`` without the id."""
+        names = ("keep", "sampled_by", "adjusted_count", "trace_name", "user_id", "session_id", "tags", "date")
+        return {name: getattr(self, name) for name in names}
+
+
+class DecidedTraces:
+    """A bounded memory, oldest decision forgotten first."""
+
+    def __init__(self, max_traces: int, max_spans: int) -> None:
+        self._max_traces = max_traces
+        self._max_spans = max_spans
+        self._traces: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._spans = 0
+
+    def __contains__(self, trace_id: bytes) -> bool:
+        return trace_id in self._traces
+
+    def __len__(self) -> int:
+        return len(self._traces)
+
+    def get(self, trace_id: bytes) -> Verdict:
+        """Raises ``KeyError`` when the trace is not (or no longer) known."""
+        return self._traces[trace_id]
+
+    @property
+    def oldest_dseq(self) -> int | None:
+        """The first decision still remembered: the ledger keeps it and what follows."""
+        for verdict in self._traces.values():
+            return verdict.dseq
+        return None
+
+    def remember(self, dseq: int, decision: Decision) -> None:
+        """Adds a decision's traces, or its late spans to traces already known."""
+        rows = decision.rows
+        keep = rows["keep"].to_numpy(zero_copy_only=False)
+        trace = rows["trace"].to_numpy(zero_copy_only=False)[keep]
+        order = np.argsort(trace, kind="stable")
+        spans = np.empty(len(order), SKELETON)
+        for name in SKELETON.names or ():
+            spans[name] = rows[name].to_numpy(zero_copy_only=False)[keep][order]
+        bounds = np.searchsorted(trace[order], np.arange(decision.traces.num_rows + 1))
+        for i, facts in enumerate(decision.traces.to_pylist()):
+            self._add(dseq, facts, spans[bounds[i] : bounds[i + 1]].tobytes())
+        self._trim()
+
+    def _add(self, dseq: int, facts: dict[str, Any], packed: bytes) -> None:
+        trace_id = facts.pop("trace_id")
+        known = self._traces.get(trace_id)
+        if known is None:
+            self._traces[trace_id] = Verdict(dseq, packed=packed, **facts)
+        else:
+            known.packed += packed
+        self._spans += len(packed) // SKELETON.itemsize
+
+    def _trim(self) -> None:
+        while self._traces and (len(self._traces) > self._max_traces or self._spans > self._max_spans):
+            _, gone = self._traces.popitem(last=False)
+            self._spans -= len(gone.packed) // SKELETON.itemsize

@@ -1,0 +1,253 @@
+"""Export runners: each exporter walks the decisions at its own pace, with a position on disk.
+
+One thread per exporter, so a dead backend slows nobody. The journal is the queue (DESIGN 2.7).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from collector.component import Checkpointed, ExportBatch, Exporter
+from collector.delivery import Backoff, RetryConfig
+from collector.engine.ledger import DecisionInfo, Ledger
+from collector.engine.reader import JournalReader
+from collector.errors import JournalError, PermanentError, RetryableError
+from collector.telemetry import Telemetry
+
+_MAX_RANGE_BYTES = 64 * 1024 * 1024
+_BATCH_ROWS = 8_192
+_BATCH_SECONDS = 0.2
+
+
+class ExportRunner:
+    """Feeds one exporter: batches, retries, checkpoints.
+
+    An exporter may say how it likes its batches with the attributes ``batch_rows`` and
+    ``batch_seconds``. One that stores without a checkpoint of its own gets its next range recorded
+    before it writes, so that after a crash it is given exactly that range again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        exporter: Exporter,
+        pipelines: frozenset[str],
+        reader: JournalReader,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        *,
+        retry: RetryConfig,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self.name = name
+        self._exporter = exporter
+        self._pipelines = pipelines
+        self._reader = reader
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._retry = retry
+        self._fatal = fatal
+        self._log = structlog.get_logger("exporter").bind(exporter=name)
+        self._batch_rows = int(getattr(exporter, "batch_rows", _BATCH_ROWS))
+        self._batch_seconds = float(getattr(exporter, "batch_seconds", _BATCH_SECONDS))
+        self._records_intent = exporter.stores and not isinstance(exporter, Checkpointed)
+        self._wake = threading.Condition()
+        self._queue: deque[DecisionInfo] = deque()
+        self._draining = False
+        self._stopped = threading.Event()
+        self._started = False
+        self._intent: tuple[int, int] | None = None
+        self.cursor = 0
+        """The last decision delivered; it and all before it are on the other side."""
+        self.failing_since: float | None = None
+        """Monotonic time of the first of the current row of failures; None while all is well."""
+        self._thread = threading.Thread(target=self._work, name=f"export-{name}", daemon=True)
+
+    # ---- start and stop ----
+
+    def recover(self, last_decision: int) -> None:
+        """Finds the position to go on from. The exporter must have been started."""
+        stored = self._ledger.cursors().get(self.name)
+        self.cursor = last_decision if stored is None else stored
+        if isinstance(self._exporter, Checkpointed):
+            mark = self._exporter.checkpoint()
+            if mark is not None and mark[0] == self._ledger.epoch:
+                self.cursor = mark[1]
+        if stored is None or self.cursor != stored:
+            self._ledger.set_cursor(self.name, self.cursor)
+        if self._records_intent:
+            self._intent = self._ledger.intent(self.name)
+        self.offer(self._ledger.infos(self.cursor))
+
+    def start(self) -> None:
+        self._started = True
+        self._thread.start()
+
+    def offer(self, infos: Sequence[DecisionInfo]) -> None:
+        """Tells of decisions that are durable, in order."""
+        with self._wake:
+            self._queue += infos
+            self._telemetry.queue_size.labels(self.name).set(len(self._queue))
+            self._wake.notify()
+
+    def drain(self, deadline: float) -> bool:
+        """Delivers what is queued, until ``deadline`` (monotonic); then ends. True: nothing is left."""
+        if not self._started:
+            self._exporter.shutdown()
+            return True
+        with self._wake:
+            self._draining = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._stopped.set()
+        with self._wake:
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        return not self._queue
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    # ---- the thread ----
+
+    def _work(self) -> None:
+        try:
+            while (infos := self._next_range()) is not None:
+                self._deliver(infos)
+        except BaseException as error:
+            self._fatal(error)
+            raise
+        finally:
+            self._exporter.shutdown()
+
+    def _next_range(self) -> list[DecisionInfo] | None:
+        """The next decisions to deliver together; None: time to end. They stay queued until delivered."""
+        with self._wake:
+            while not self._ready():
+                if self._stopped.is_set() or (self._draining and not self._queue):
+                    return None
+                self._wake.wait(self._seconds_to_flush())
+            return self._range()
+
+    def _ready(self) -> bool:
+        if self._stopped.is_set() or not self._queue:
+            return False
+        if self._draining or self._intent is not None:
+            return True
+        rows = nbytes = 0
+        for info in self._queue:
+            if info.pipeline in self._pipelines:
+                rows, nbytes = rows + info.rows, nbytes + info.nbytes
+                if rows >= self._batch_rows or nbytes >= _MAX_RANGE_BYTES:
+                    return True
+        nothing_of_ours = not nbytes
+        return nothing_of_ours or self._seconds_to_flush() <= 0
+
+    def _seconds_to_flush(self) -> float:
+        if not self._queue:
+            return 1.0
+        return max(0.0, self._batch_seconds - (time.time_ns() - self._queue[0].created_unix_nano) / 1e9)
+
+    def _range(self) -> list[DecisionInfo]:
+        if self._intent is not None:
+            return [i for i in self._queue if i.dseq <= self._intent[1]]
+        out: list[DecisionInfo] = []
+        rows = nbytes = 0
+        for info in self._queue:
+            if info.pipeline in self._pipelines:
+                rows, nbytes = rows + info.rows, nbytes + info.nbytes
+                if out and (rows > self._batch_rows * 2 or nbytes > _MAX_RANGE_BYTES):
+                    break
+            out.append(info)
+        return out
+
+    def _deliver(self, infos: Sequence[DecisionInfo]) -> None:
+        first, last = infos[0].dseq, infos[-1].dseq
+        if self._intent is not None:
+            first, last = self._intent
+        done = True
+        if any(i.pipeline in self._pipelines for i in infos):
+            if self._records_intent and self._intent is None:
+                self._ledger.set_intent(self.name, first, last)
+            batch = self._reader.batch(infos, self._pipelines, first, last)
+            done = self._export(batch)
+        if done:
+            self._advance(infos, last)
+
+    def _advance(self, infos: Sequence[DecisionInfo], last: int) -> None:
+        self._ledger.set_cursor(self.name, last)
+        self._intent = None
+        with self._wake:
+            for _ in infos:
+                self._queue.popleft()
+            self.cursor = last
+            self._telemetry.queue_size.labels(self.name).set(len(self._queue))
+
+    def _export(self, batch: ExportBatch) -> bool:
+        """Tries until it is done or given up (True), or until the service ends (False)."""
+        backoff = Backoff(self._retry)
+        while True:
+            started = time.perf_counter()
+            try:
+                self._exporter.export(batch)
+            except PermanentError as error:
+                self._count_failed(batch, permanent=True)
+                self._give_up(batch, "permanent", str(error))
+                return True
+            except JournalError:
+                raise
+            except Exception as error:  # an exporter's bug must not lose data: it stays queued
+                delay = backoff.next(error.retry_after if isinstance(error, RetryableError) else None)
+                self._count_failed(batch, permanent=False)
+                self._report(error, delay)
+                if delay is None:
+                    self._give_up(batch, "retries_exhausted", type(error).__name__)
+                    return True
+                if self._stopped.wait(delay):
+                    return False
+            else:
+                self._delivered(batch, time.perf_counter() - started)
+                return True
+
+    def _delivered(self, batch: ExportBatch, seconds: float) -> None:
+        self._telemetry.export_seconds.labels(self.name).observe(seconds)
+        for signal, n in _counts(batch):
+            self._telemetry.sent.add(signal, n, exporter=self.name)
+        if self.failing_since is not None:
+            self._log.info("delivering again", after_seconds=round(time.monotonic() - self.failing_since, 1))
+            self.failing_since = None
+
+    def _count_failed(self, batch: ExportBatch, *, permanent: bool) -> None:
+        for signal, n in _counts(batch):
+            self._telemetry.send_failed.add(signal, n, exporter=self.name, error_permanent=str(permanent).lower())
+
+    def _give_up(self, batch: ExportBatch, reason: str, message: str) -> None:
+        for signal, n in _counts(batch):
+            self._telemetry.exporter_dropped.add(signal, n, exporter=self.name, reason=reason)
+        self._log.error("data dropped", reason=reason, error=message, rows=batch.num_rows)
+
+    def _report(self, error: Exception, delay: float | None) -> None:
+        # The text of an unforeseen error may quote the data, so only its kind is told.
+        text = str(error) if isinstance(error, RetryableError) else type(error).__name__
+        if self.failing_since is None:
+            self.failing_since = time.monotonic()
+        self._log.warning("delivery failed", error=text, retry_in_seconds=None if delay is None else round(delay, 2))
+
+
+def _counts(batch: ExportBatch) -> list[tuple[str, int]]:
+    """Items per signal."""
+    counts: dict[str, int] = {}
+    for spans in batch.spans:
+        counts["traces"] = counts.get("traces", 0) + spans.spans.num_rows
+    for other in batch.others:
+        signal = other.batch.signal.value
+        counts[signal] = counts.get(signal, 0) + other.batch.num_rows
+    return list(counts.items())

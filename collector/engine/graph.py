@@ -1,0 +1,159 @@
+"""From a checked configuration to chains, samplers and routes: what feeds what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from collector.component import (
+    ComponentId,
+    Exporter,
+    ExporterFactory,
+    Processor,
+    ProcessorFactory,
+    Sampler,
+    Settings,
+    Stage,
+)
+from collector.durations import nanoseconds
+from collector.engine.assembly import KeepAll
+from collector.engine.chain import Chain, Step
+from collector.engine.ingest import Key, Route
+from collector.model.batch import Signal
+from collector.model.facts import resolve
+from collector.service_config import CollectorConfig, Pipeline
+from collector.telemetry import Telemetry
+
+
+@dataclass
+class Graph:
+    """Everything between receivers and exporters, built but not started."""
+
+    exporters: dict[ComponentId, Exporter] = field(default_factory=dict)
+    exporter_pipelines: dict[ComponentId, frozenset[str]] = field(default_factory=dict)
+    samplers: dict[str, Sampler] = field(default_factory=dict)
+    """Pipelines with trace assembly."""
+    passing: list[str] = field(default_factory=list)
+    """Pipelines without."""
+    after_sampling: dict[str, Chain] = field(default_factory=dict)
+    routes: dict[Key, list[Route]] = field(default_factory=dict)
+
+
+def build(config: CollectorConfig, settings: Mapping[ComponentId, Settings] | SettingsFactory) -> Graph:
+    """Creates processors and exporters, and joins them. Creating does no I/O."""
+    return _Builder(config, settings).build()
+
+
+@dataclass(frozen=True)
+class SettingsFactory:
+    """Makes the Settings of each component."""
+
+    base: Settings
+
+    def __getitem__(self, component: ComponentId) -> Settings:
+        base = self.base
+        log = structlog.get_logger(str(component))
+        return Settings(component, base.telemetry, log, base.data_dir, base.memory_bytes)
+
+
+class _Builder:
+    def __init__(self, config: CollectorConfig, settings: Mapping[ComponentId, Settings] | SettingsFactory) -> None:
+        self._config = config
+        self._settings = settings
+        self._graph = Graph()
+        self._prefixes: dict[tuple[Signal, tuple[ComponentId, ...]], Chain] = {}
+
+    def build(self) -> Graph:
+        self._exporters()
+        for pipeline in self._config.pipelines:
+            self._pipeline(pipeline)
+        self._routes()
+        return self._graph
+
+    def _exporters(self) -> None:
+        for pipeline in self._config.pipelines:
+            for id_ in pipeline.exporters:
+                component = self._config.exporters[id_]
+                assert isinstance(component.factory, ExporterFactory)
+                if id_ not in self._graph.exporters:
+                    self._graph.exporters[id_] = component.factory.create(component.config, self._settings[id_])
+                fed = self._graph.exporter_pipelines.get(id_, frozenset())
+                self._graph.exporter_pipelines[id_] = fed | {str(pipeline.id)}
+
+    def _pipeline(self, pipeline: Pipeline) -> None:
+        name = str(pipeline.id)
+        sampling = [i for i in pipeline.processors if self._stage(i) is Stage.SAMPLING]
+        stores = any(self._graph.exporters[i].stores for i in pipeline.exporters)
+        waits = pipeline.group_by_trace_wait
+        if pipeline.signal is Signal.TRACES and (sampling or stores or waits is not None):
+            self._graph.samplers[name] = self._sampler(sampling, KeepAll(nanoseconds(waits), 0) if waits else KeepAll())
+            after = self._steps(pipeline.processors[self._cut(pipeline) :], Stage.STATELESS)
+            if after:
+                telemetry = self._settings[pipeline.id].telemetry
+                self._graph.after_sampling[name] = Chain(name, (), after, resolve, telemetry)
+        else:
+            self._graph.passing.append(name)
+
+    def _sampler(self, ids: list[ComponentId], default: Sampler) -> Sampler:
+        if not ids:
+            return default
+        component = self._config.processors[ids[0]]
+        assert isinstance(component.factory, ProcessorFactory)
+        return component.factory.create(component.config, self._settings[ids[0]])  # type: ignore[return-value]
+
+    def _stage(self, id_: ComponentId) -> Stage:
+        factory = self._config.processors[id_].factory
+        assert isinstance(factory, ProcessorFactory)
+        return factory.stage
+
+    def _cut(self, pipeline: Pipeline) -> int:
+        """Where the part behind the sampler begins."""
+        stages = [self._stage(i) for i in pipeline.processors]
+        return stages.index(Stage.SAMPLING) if Stage.SAMPLING in stages else len(stages)
+
+    def _steps(self, ids: tuple[ComponentId, ...], stage: Stage) -> list[Step]:
+        return [Step(str(i), self._create(i)) for i in ids if self._stage(i) is stage]
+
+    def _create(self, id_: ComponentId) -> Processor:
+        component = self._config.processors[id_]
+        assert isinstance(component.factory, ProcessorFactory)
+        return component.factory.create(component.config, self._settings[id_])  # type: ignore[return-value]
+
+    # ---- routes ----
+
+    def _routes(self) -> None:
+        """Pipelines of one receiver with the same stateless prefix share one route, and one record."""
+        groups: dict[tuple[Key, tuple[ComponentId, ...], bool], list[Pipeline]] = {}
+        for pipeline in self._config.pipelines:
+            prefix = pipeline.processors[: self._cut(pipeline)]
+            for receiver in pipeline.receivers:
+                groups.setdefault(((str(receiver), pipeline.signal), prefix, False), []).append(pipeline)
+                if str(pipeline.id) in self._graph.samplers and self._takes_logs(receiver):
+                    groups.setdefault(((str(receiver), Signal.LOGS), prefix, True), []).append(pipeline)
+        for (key, prefix, join), pipelines in groups.items():
+            names = tuple(str(p.id) for p in pipelines)
+            route = Route(self._chain(names[0], key[1], prefix), names, join)
+            self._graph.routes.setdefault(key, []).append(route)
+
+    def _takes_logs(self, receiver: ComponentId) -> bool:
+        return any(p.signal is Signal.LOGS and receiver in p.receivers for p in self._config.pipelines)
+
+    def _chain(self, pipeline: str, signal: Signal, prefix: tuple[ComponentId, ...]) -> Chain:
+        # Log records that only serve their spans' content need nothing but the mask.
+        ids = tuple(i for i in prefix if self._works_on(i, signal))
+        key = (signal, ids)
+        if key not in self._prefixes:
+            maskers = self._steps(ids, Stage.MASK)
+            steps = self._steps(ids, Stage.STATELESS)
+            telemetry = self._telemetry()
+            self._prefixes[key] = Chain(pipeline, maskers, steps, resolve, telemetry)
+        return self._prefixes[key]
+
+    def _telemetry(self) -> Telemetry:
+        return self._settings[self._config.pipelines[0].id].telemetry
+
+    def _works_on(self, id_: ComponentId, signal: Signal) -> bool:
+        factory = self._config.processors[id_].factory
+        return signal in factory.signals

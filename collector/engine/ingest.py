@@ -1,0 +1,219 @@
+"""From requests to durable batches: coalesce as bytes, decode, run the chains, one fsync, answer.
+
+One work thread. While it is busy with one group, the next gathers; there is no timer, so an idle
+server adds no latency (DESIGN 2.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from collector.component import Received
+from collector.engine.chain import Chain
+from collector.engine.journal import Entry, Journal, Written
+from collector.errors import CollectorError, JournalError, PermanentError
+from collector.model.batch import Batch, LogBatch, Signal
+from collector.model.codec import check_framing, decode
+from collector.model.content import genai_logs
+from collector.telemetry import Telemetry
+
+_MAX_GROUP_BYTES = 8 * 1024 * 1024
+_MAX_GROUP_REQUESTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Pipelines that share a stateless prefix, and so share what is written."""
+
+    chain: Chain
+    pipelines: tuple[str, ...]
+    join: bool = False
+    """Only log records that belong to spans, for the content of the pipelines' observations."""
+
+
+@dataclass(slots=True)
+class _Request:
+    body: bytes
+    answer: asyncio.Future[Received]
+    loop: asyncio.AbstractEventLoop
+
+
+Key = tuple[str, Signal]
+Outcome = Received | CollectorError
+
+
+class Ingest:
+    """The consumer behind all receivers."""
+
+    def __init__(
+        self,
+        routes: Mapping[Key, Sequence[Route]],
+        journal: Journal,
+        telemetry: Telemetry,
+        *,
+        written: Callable[[Sequence[Written]], None],
+        fatal: Callable[[BaseException], None],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._routes = routes
+        self._journal = journal
+        self._telemetry = telemetry
+        self._written = written
+        self._fatal = fatal
+        self._clock = clock
+        self._log = structlog.get_logger("ingest")
+        self._wake = threading.Condition()
+        self._queues: dict[Key, deque[_Request]] = {}
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answers what was taken, then ends. Safe to call twice or without a start."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def consumer(self, receiver: str) -> Consumer:
+        """The consumer of one receiver."""
+        return Consumer(self, receiver)
+
+    async def take(self, key: Key, body: bytes) -> Received:
+        """Queues one request; see ``component.Consumer.consume``."""
+        check_framing(key[1], body)
+        if not body:
+            return Received(0)
+        loop = asyncio.get_running_loop()
+        request = _Request(body, loop.create_future(), loop)
+        with self._wake:
+            self._queues.setdefault(key, deque()).append(request)
+            self._wake.notify()
+        return await request.answer
+
+    # ---- the work thread ----
+
+    def _work(self) -> None:
+        try:
+            while (group := self._next_group()) is not None:
+                key, requests = group
+                self._telemetry.group_requests.observe(len(requests))
+                outcomes = self._process(key, [r.body for r in requests])
+                _answer(requests, outcomes)
+        except BaseException as error:
+            self._fatal(error)
+            raise
+
+    def _next_group(self) -> tuple[Key, list[_Request]] | None:
+        with self._wake:
+            while not any(self._queues.values()):
+                if self._stopping:
+                    return None
+                self._wake.wait()
+            # The queue that has waited longest goes first: dicts keep insertion order.
+            key = next(k for k, q in self._queues.items() if q)
+            queue = self._queues.pop(key)
+            group = [queue.popleft()]
+            size = len(group[0].body)
+            while queue and len(group) < _MAX_GROUP_REQUESTS and size + len(queue[0].body) <= _MAX_GROUP_BYTES:
+                group.append(queue.popleft())
+                size += len(group[-1].body)
+            if queue:
+                self._queues[key] = queue
+        return key, group
+
+    def _process(self, key: Key, bodies: list[bytes]) -> list[Outcome]:
+        """One outcome per body. A group that fails for an unforeseen reason is tried one by one."""
+        try:
+            return self._process_group(key, bodies)
+        except JournalError:
+            raise
+        except CollectorError as error:
+            return [error] * len(bodies)
+        except Exception as error:
+            if len(bodies) > 1:
+                return [self._process(key, [body])[0] for body in bodies]
+            # The text of an unforeseen error may quote the data, so only its kind is told.
+            where = _innermost(error)
+            self._log.error("a request could not be processed", error=type(error).__name__, at=where)
+            return [PermanentError(f"processing failed ({type(error).__name__})")]
+
+    def _process_group(self, key: Key, bodies: list[bytes]) -> list[Outcome]:
+        decoded = decode(key[1], bodies)
+        entries = run_routes(self._routes[key], decoded.batches)
+        if entries:
+            self._written(self._journal.append(entries, self._clock()))
+        outcomes: list[Outcome] = []
+        for i in range(len(bodies)):
+            if (failed := decoded.failed.get(i)) is not None:
+                outcomes.append(failed)
+            else:
+                rejected, reason = decoded.rejected[i]
+                outcomes.append(Received(int(decoded.accepted[i]), rejected, reason))
+        return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """``component.Consumer`` for one receiver."""
+
+    ingest: Ingest
+    receiver: str
+
+    async def consume(self, signal: Signal, body: bytes) -> Received:
+        return await self.ingest.take((self.receiver, signal), body)
+
+
+def run_routes(routes: Sequence[Route], batches: Sequence[Batch]) -> list[Entry]:
+    """What each route makes of the batches, ready for the journal."""
+    return [entry for route in routes for entry in _run(route, batches)]
+
+
+def _run(route: Route, batches: Sequence[Batch]) -> list[Entry]:
+    out = []
+    for batch in batches:
+        if route.join:
+            if not isinstance(batch, LogBatch):
+                continue
+            batch = batch.filter(genai_logs(batch))
+            if not batch.num_rows:
+                continue
+        batch = route.chain.run(batch)
+        if batch.num_rows:
+            out.append(Entry(batch, route.pipelines, route.join))
+    return out
+
+
+def _answer(requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
+    """Hands outcomes back to the event loop, one call per group."""
+
+    def resolve() -> None:
+        for request, outcome in zip(requests, outcomes, strict=True):
+            if request.answer.done():  # the client went away
+                continue
+            if isinstance(outcome, Received):
+                request.answer.set_result(outcome)
+            else:
+                request.answer.set_exception(outcome)
+
+    requests[0].loop.call_soon_threadsafe(resolve)
+
+
+def _innermost(error: BaseException) -> str:
+    """File and line where an error was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -1,0 +1,228 @@
+"""Rows that wait for their trace's decision: plain numpy columns, and one dict touched per trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from collector.engine.journal import Written
+
+_NEVER = np.iinfo(np.int64).max
+_ROW = np.dtype([("trace", np.int32), ("row", np.int32), ("seq", np.int64)])
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """Traces that are due, with references to their rows."""
+
+    trace_ids: list[bytes]
+    trace: npt.NDArray[np.int32]
+    """Per row, the index of its trace in ``trace_ids``."""
+    seqs: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int32]
+    first_seq: npt.NDArray[np.int64]
+    """Per trace, the oldest record it has a row in."""
+    logs: pa.RecordBatch
+    """``decisions.REFS`` and the trace's index (``trace``): log records of these traces."""
+    more: bool = False
+    """More traces are due."""
+
+    @property
+    def num_traces(self) -> int:
+        return len(self.trace_ids)
+
+    @classmethod
+    def of_late(
+        cls,
+        trace_ids: list[bytes],
+        trace: npt.NDArray[np.int32],
+        seqs: npt.NDArray[np.int64],
+        rows: npt.NDArray[np.int32],
+    ) -> Refs:
+        first = np.full(len(trace_ids), _NEVER)
+        np.minimum.at(first, trace, seqs)
+        return cls(trace_ids, trace, seqs, rows, first, _log_table(np.empty(0, _ROW)))
+
+
+class Pending:
+    """Waiting traces with their deadlines.
+
+    A trace is due ``wait_ns`` after its first span was acknowledged, or ``after_root_ns`` after its
+    root was (0: the root changes nothing), whichever comes first.
+    """
+
+    def __init__(self, wait_ns: int, after_root_ns: int) -> None:
+        self._wait = wait_ns
+        self._after_root = after_root_ns
+        self._ordinals: dict[bytes, int] = {}
+        self._ids: list[bytes] = []
+        self._free: list[int] = []
+        self._deadline = np.full(1024, _NEVER, np.int64)
+        self._arrived = np.zeros(1024, np.int64)
+        self._spans = _Rows()
+        self._logs = _Rows()
+
+    @property
+    def num_traces(self) -> int:
+        return len(self._ordinals)
+
+    @property
+    def num_spans(self) -> int:
+        return len(self._spans)
+
+    @property
+    def oldest_seq(self) -> int | None:
+        seqs = [rows.oldest_seq for rows in (self._spans, self._logs) if len(rows)]
+        return min(seqs, default=None)
+
+    def add_spans(
+        self,
+        written: Written,
+        distinct: list[bytes],
+        codes: npt.NDArray[np.integer],
+        rows: npt.NDArray[np.int32],
+        roots: npt.NDArray[np.bool_],
+    ) -> None:
+        """``codes`` gives each row's trace in ``distinct``; ``roots`` marks rows without a parent."""
+        trace = self._open(written, distinct, codes)
+        if self._after_root and roots.any():
+            due = np.unique(trace[roots])
+            self._deadline[due] = np.minimum(self._deadline[due], written.time_unix_nano + self._after_root)
+        self._spans.append(trace, rows, written.seq)
+
+    def add_logs(
+        self, written: Written, distinct: list[bytes], codes: npt.NDArray[np.integer], rows: npt.NDArray[np.int32]
+    ) -> None:
+        """Log records wait with their trace; a trace may begin with one."""
+        self._logs.append(self._open(written, distinct, codes), rows, written.seq)
+
+    def _open(self, written: Written, distinct: list[bytes], codes: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        table = np.zeros(len(distinct), np.int32)
+        for code in np.unique(codes).tolist():
+            table[code] = self._ordinal(distinct[code], written.time_unix_nano)
+        return np.take(table, codes)
+
+    def _ordinal(self, trace_id: bytes, now: int) -> int:
+        ordinal = self._ordinals.get(trace_id)
+        if ordinal is not None:
+            return ordinal
+        if self._free:
+            ordinal = self._free.pop()
+            self._ids[ordinal] = trace_id
+        else:
+            ordinal = len(self._ids)
+            self._ids.append(trace_id)
+            if ordinal == len(self._deadline):
+                self._deadline = np.append(self._deadline, np.full(ordinal, _NEVER))
+                self._arrived = np.append(self._arrived, np.zeros(ordinal, np.int64))
+        self._ordinals[trace_id] = ordinal
+        self._deadline[ordinal] = now + self._wait
+        self._arrived[ordinal] = now
+        return ordinal
+
+    def next_deadline(self) -> int | None:
+        """The earliest deadline, ns since the epoch; None when nothing waits."""
+        if not self._ordinals:
+            return None
+        return int(self._deadline[: len(self._ids)].min())
+
+    def take_due(self, now: int, *, max_rows: int, early: int, everything: bool) -> Refs | None:
+        """Removes and returns traces that are due, about ``max_rows`` rows at most; None when none is.
+
+        ``early``: that many rows are to go before their time, those of the oldest traces.
+        """
+        if not self._ordinals:
+            return None
+        deadline = self._deadline[: len(self._ids)]
+        due = deadline < _NEVER if everything else deadline <= now
+        spans = self._spans.all()
+        if early and not everything:
+            due |= self._oldest(spans, early)
+        if not due.any():
+            return None
+        chosen, more = self._limit(due, spans, max_rows)
+        return self._remove(chosen, more=more)
+
+    def _oldest(self, spans: npt.NDArray[np.void], rows: int) -> npt.NDArray[np.bool_]:
+        """Marks the oldest traces that together hold at least ``rows`` rows."""
+        held = np.bincount(spans["trace"], minlength=len(self._ids))
+        order = np.argsort(np.where(self._deadline[: len(self._ids)] < _NEVER, self._arrived[: len(self._ids)], _NEVER))
+        marked = np.zeros(len(self._ids), np.bool_)
+        marked[order[: int(np.searchsorted(np.cumsum(held[order]), rows)) + 1]] = True
+        return marked & (self._deadline[: len(self._ids)] < _NEVER)
+
+    def _limit(
+        self, due: npt.NDArray[np.bool_], spans: npt.NDArray[np.void], max_rows: int
+    ) -> tuple[npt.NDArray[np.bool_], bool]:
+        """The due traces that fit, oldest first, at least one; and whether any are left."""
+        held = np.bincount(spans["trace"], minlength=len(due))
+        order = np.flatnonzero(due)
+        order = order[np.argsort(self._arrived[order], kind="stable")]
+        fit = max(1, int(np.searchsorted(np.cumsum(held[order]), max_rows, side="right")))
+        chosen = np.zeros(len(due), np.bool_)
+        chosen[order[:fit]] = True
+        return chosen, fit < len(order)
+
+    def _remove(self, chosen: npt.NDArray[np.bool_], *, more: bool) -> Refs:
+        taken = self._spans.take(chosen)
+        logs = self._logs.take(chosen)
+        # A trace that only ever had log records has nothing to decide: its records went through the
+        # logs pipeline, and waited here for a span that never came.
+        ordinals = np.unique(taken["trace"])
+        position = np.zeros(len(chosen), np.int32)
+        position[ordinals] = np.arange(len(ordinals), dtype=np.int32)
+        ids = [self._ids[o] for o in ordinals.tolist()]
+        for ordinal in np.flatnonzero(chosen).tolist():
+            del self._ordinals[self._ids[ordinal]]
+            self._deadline[ordinal] = _NEVER
+            self._free.append(ordinal)
+        trace = position[taken["trace"]]
+        first = np.full(len(ordinals), _NEVER)
+        np.minimum.at(first, trace, taken["seq"])
+        logs = logs[np.isin(logs["trace"], ordinals)]
+        logs["trace"] = position[logs["trace"]]
+        return Refs(ids, trace, taken["seq"].copy(), taken["row"].copy(), first, _log_table(logs), more)
+
+
+def _log_table(logs: npt.NDArray[np.void]) -> pa.RecordBatch:
+    columns = [pa.array(logs["seq"].copy()), pa.array(logs["row"].copy()), pa.array(logs["trace"].copy())]
+    return pa.RecordBatch.from_arrays(columns, names=["seq", "row", "trace"])
+
+
+class _Rows:
+    """References to rows, appended in chunks and compacted when they are looked at."""
+
+    def __init__(self) -> None:
+        self._chunks: list[npt.NDArray[np.void]] = []
+        self._count = 0
+        self.oldest_seq = _NEVER
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, trace: npt.NDArray[np.int32], rows: npt.NDArray[np.int32], seq: int) -> None:
+        if not len(rows):
+            return
+        chunk = np.empty(len(rows), _ROW)
+        chunk["trace"], chunk["row"], chunk["seq"] = trace, rows, seq
+        self._chunks.append(chunk)
+        self._count += len(rows)
+        self.oldest_seq = min(self.oldest_seq, seq)
+
+    def all(self) -> npt.NDArray[np.void]:
+        if len(self._chunks) != 1:
+            self._chunks = [np.concatenate(self._chunks) if self._chunks else np.empty(0, _ROW)]
+        return self._chunks[0]
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.void]:
+        """Removes and returns the rows of the chosen traces."""
+        rows = self.all()
+        mine = np.take(chosen, rows["trace"])
+        rest = rows[~mine]
+        self._chunks = [rest]
+        self._count = len(rest)
+        self.oldest_seq = int(rest["seq"].min()) if len(rest) else _NEVER
+        return np.compress(mine, rows)

@@ -1,0 +1,181 @@
+"""Decisions read back for exporters: kept rows with what was decided about them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.component import DecidedSpans, ExportBatch, ReceivedBatch
+from collector.engine import counting, trace_facts
+from collector.engine.decisions import Decision
+from collector.engine.gather import gather
+from collector.engine.journal import Journal, Records
+from collector.engine.ledger import DecisionInfo
+from collector.model import schema
+from collector.model.batch import LogBatch, MetricBatch, SpanBatch
+
+_CACHED = 4
+"""Decisions kept at hand, so that exporters at the same place share one reading and one content."""
+
+Parts = tuple[tuple[DecidedSpans, ...], tuple[ReceivedBatch, ...]]
+
+
+class DecisionReader:
+    """Turns decisions into what exporters see."""
+
+    def __init__(
+        self,
+        records: Records,
+        build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
+        after_sampling: Mapping[str, Callable[[SpanBatch], SpanBatch]],
+    ) -> None:
+        self._records = records
+        self._build = build
+        self._after_sampling = after_sampling
+
+    def read(self, pipeline: str, decision: Decision) -> Parts:
+        """The spans, logs and metrics of one decision."""
+        spans = [self._assembled(decision, pipeline)] if decision.rows.num_rows else []
+        others: list[ReceivedBatch] = []
+        for seq in decision.whole["seq"].to_pylist():
+            batch = self._records.read(seq).batch
+            time = self._records.info(seq).time_unix_nano
+            if isinstance(batch, SpanBatch):
+                spans.append(DecidedSpans(batch, _undecided(batch, time), None, self._build))
+            elif isinstance(batch, LogBatch | MetricBatch):
+                others.append(ReceivedBatch(batch, time))
+        return tuple(s for s in spans if s is not None), tuple(others)
+
+    def _assembled(self, decision: Decision, pipeline: str) -> DecidedSpans | None:
+        keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
+        if not keep.any():
+            return None
+        rows = decision.rows.filter(decision.rows["keep"])
+        seqs, at = (rows[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+        spans = SpanBatch(gather(self._records, seqs, at))
+        times = {int(s): self._records.info(int(s)).time_unix_nano for s in np.unique(seqs)}
+        ingested = np.array([times[s] for s in seqs.tolist()], np.int64)
+        decided = _decided(decision.traces, rows, _renumbered(rows, keep), spans, ingested)
+        logs = None
+        if decision.logs.num_rows:
+            refs = (decision.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+            logs = LogBatch(gather(self._records, *refs))
+        if (change := self._after_sampling.get(pipeline)) is not None:
+            spans = change(spans)
+        return DecidedSpans(spans, decided, logs, self._build)
+
+
+class JournalReader:
+    """Decisions of a journal by number, shared by all export threads."""
+
+    def __init__(self, journal: Journal, reader: DecisionReader) -> None:
+        self._ledger = journal.ledger
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[int, Parts] = OrderedDict()
+
+    def batch(self, infos: Sequence[DecisionInfo], pipelines: frozenset[str], first: int, last: int) -> ExportBatch:
+        """The export batch of a range; decisions of other pipelines in it are left out."""
+        spans: list[DecidedSpans] = []
+        others: list[ReceivedBatch] = []
+        for info in infos:
+            if info.pipeline in pipelines:
+                some_spans, some_others = self._parts(info)
+                spans += some_spans
+                others += some_others
+        return ExportBatch(self._ledger.epoch, first, last, tuple(spans), tuple(others))
+
+    def _parts(self, info: DecisionInfo) -> Parts:
+        with self._lock:
+            if (parts := self._cache.get(info.dseq)) is not None:
+                self._cache.move_to_end(info.dseq)
+                return parts
+        parts = self._reader.read(info.pipeline, Decision.unpack(self._ledger.payload(info.dseq)))
+        with self._lock:
+            self._cache[info.dseq] = parts
+            if len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return parts
+
+
+def _renumbered(rows: pa.RecordBatch, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """``inherit`` among the kept rows only."""
+    position = np.where(keep, np.cumsum(keep) - 1, -1)
+    inherit = rows["inherit"].to_numpy(zero_copy_only=False)
+    return np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
+
+
+def _decided(
+    traces: pa.RecordBatch,
+    rows: pa.RecordBatch,
+    inherit: npt.NDArray[np.int32],
+    spans: SpanBatch,
+    ingested: npt.NDArray[np.int64],
+) -> pa.RecordBatch:
+    of_trace = traces.take(rows["trace"])
+    columns = [
+        _named(rows["scope"], counting.SCOPE_NAMES),
+        _rules(_named(rows["rule"], counting.RULES), spans.column("usage_rule")),
+        pa.array(inherit, mask=inherit < 0),
+        of_trace["trace_name"],
+        pc.coalesce(spans.column("user_id"), of_trace["user_id"]),
+        pc.coalesce(spans.column("session_id"), of_trace["session_id"]),
+        of_trace["tags"],
+        of_trace["sampled_by"],
+        of_trace["adjusted_count"],
+        of_trace["date"],
+        pa.array(ingested),
+    ]
+    return _table(columns)
+
+
+def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
+    """What can be said without assembly: only the known-wrapper table applies (DESIGN 2.6)."""
+    n = spans.num_rows
+    role = spans.column("role").to_numpy(zero_copy_only=False)
+    usage = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)
+    call = (role == schema.ROLE_CALL) | (role == schema.ROLE_OTHER)
+    scope = np.where(usage, np.where(call, counting.COUNTED, counting.ROLLUP), counting.NONE)
+    rule = np.where(usage, counting.NO_ASSEMBLY, 0)
+    start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    ingested = np.full(n, time_unix_nano, np.int64)
+    columns = [
+        _named(pa.array(scope), counting.SCOPE_NAMES),
+        _rules(_named(pa.array(rule), counting.RULES), spans.column("usage_rule")),
+        pa.nulls(n, pa.int32()),
+        spans.column("trace_name"),
+        spans.column("user_id"),
+        spans.column("session_id"),
+        spans.column("tags"),
+        pa.nulls(n, schema.NAME),
+        pa.array(np.ones(n)),
+        trace_facts.partition_dates(start, ingested),
+        pa.array(ingested),
+    ]
+    return _table(columns)
+
+
+def _table(columns: list[pa.Array]) -> pa.RecordBatch:
+    fields = schema.DECIDED
+    return pa.record_batch([c.cast(f.type) for c, f in zip(columns, fields, strict=True)], schema=fields)
+
+
+def _named(codes: pa.Array, names: Sequence[str | None]) -> pa.DictionaryArray:
+    """Codes as text; code 0 is null."""
+    values = codes.to_numpy(zero_copy_only=False).astype(np.int32)
+    texts = [name or "" for name in names]
+    return pa.DictionaryArray.from_arrays(pa.array(values, mask=values == 0), pa.array(texts))
+
+
+def _rules(scope_rule: pa.DictionaryArray, cache_rule: pa.Array) -> pa.Array:
+    """Both rules that made a row's numbers: the scope's, and how cached tokens were taken."""
+    both = pc.binary_join_element_wise(
+        scope_rule.cast(pa.string()), cache_rule.cast(pa.string()), ", ", null_handling="skip"
+    )
+    return pc.if_else(scope_rule.is_valid(), both, pa.nulls(len(both), pa.string()))

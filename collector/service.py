@@ -1,0 +1,287 @@
+"""A running collector: everything built, started in order, stopped in order.
+
+Start goes from exporters to receivers, stop from receivers to exporters, so that each stage can
+drain into the next. See DESIGN 1.6 for what a stop promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from collector import service_file
+from collector.admin import create_app
+from collector.budget import ByteBudget
+from collector.component import Queryable, Receiver, ReceiverFactory, ReceiverSettings, Settings
+from collector.delivery import RetryConfig
+from collector.durations import nanoseconds
+from collector.engine import graph as graphs
+from collector.engine import memory
+from collector.engine.assembly import Assembly
+from collector.engine.core import Core
+from collector.engine.exporting import ExportRunner
+from collector.engine.ingest import Ingest
+from collector.engine.journal import Journal
+from collector.engine.passing import Passing
+from collector.engine.reader import DecisionReader, JournalReader
+from collector.errors import CollectorError
+from collector.http_server import HttpServer, serve
+from collector.model import codec
+from collector.model.content import observations
+from collector.service_config import CollectorConfig
+from collector.telemetry import Telemetry
+from collector.version import VERSION
+
+Announce = Callable[[Mapping[str, Mapping[str, str]]], None]
+
+_LARGEST_BODY = 64 * 1024 * 1024
+_READY_AT = 0.95
+"""Share of the journal's cap above which the service says that it is not ready."""
+
+
+class Service:
+    """One collector in this process. ``start`` and ``stop`` run on one event loop."""
+
+    def __init__(self, config: CollectorConfig, *, data_dir: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        """Builds everything. Raises ``ConfigError`` when the journal is in use or a component refuses."""
+        self._config = config
+        self._data_dir = data_dir
+        self._log = structlog.get_logger("service")
+        self.telemetry = Telemetry()
+        self.telemetry.info.labels(VERSION, codec.NAME).set(1)
+        self.failure: BaseException | None = None
+        self._stop_asked = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = False
+        self._admin: HttpServer | None = None
+        self._receivers: dict[str, Receiver] = {}
+        service = config.service
+        limit = (service.memory.limit_mib or 0) * 1024 * 1024 or memory.default_limit()
+        self._shares = memory.shares(limit, largest_body=_LARGEST_BODY)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(
+            service.journal.directory or data_dir / "journal",
+            max_bytes=service.journal.max_size_mib * 1024 * 1024,
+            fsync=service.journal.fsync,
+            observe_sync=self.telemetry.journal_sync_seconds.observe,
+        )
+        try:
+            self._build(clock)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _build(self, clock: Callable[[], int]) -> None:
+        exporters = len(self._config.exporters) or 1
+        base = Settings(
+            self._config.pipelines[0].id,
+            self.telemetry,
+            self._log,
+            self._data_dir,
+            self._shares.exporters // exporters,
+        )
+        self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
+        after = {name: chain.after for name, chain in graph.after_sampling.items()}
+        reader = JournalReader(self._journal, DecisionReader(self._journal, observations, after))
+        self._runners = [
+            ExportRunner(
+                str(id_),
+                exporter,
+                graph.exporter_pipelines[id_],
+                reader,
+                self._journal.ledger,
+                self.telemetry,
+                retry=getattr(self._config.exporters[id_].config, "retry_on_failure", RetryConfig()),
+                fatal=self._fatal,
+            )
+            for id_, exporter in graph.exporters.items()
+        ]
+        assemblies = {name: self._assembly(name) for name in graph.samplers}
+        self._core = Core(
+            self._journal,
+            assemblies,
+            {name: Passing() for name in graph.passing},
+            self._runners,
+            self.telemetry,
+            fatal=self._fatal,
+            clock=clock,
+        )
+        self._ingest = Ingest(
+            graph.routes,
+            self._journal,
+            self.telemetry,
+            written=self._core.notify,
+            fatal=self._fatal,
+            clock=clock,
+        )
+
+    def _assembly(self, pipeline: str) -> Assembly:
+        return Assembly(
+            pipeline,
+            self._graph.samplers[pipeline],
+            self._journal,
+            self.telemetry,
+            max_pending_spans=self._shares.pending_spans,
+            max_decided_traces=self._shares.decided_traces,
+            max_decided_spans=self._shares.decided_spans,
+            warn=structlog.get_logger("assembly").warning,
+        )
+
+    # ---- start ----
+
+    async def start(self) -> Mapping[str, Mapping[str, str]]:
+        """Starts everything; returns who listens where. A half-failed start undoes itself."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            for exporter in self._graph.exporters.values():
+                exporter.start()
+            self._forget_removed_exporters()
+            last = self._journal.ledger.last()
+            for runner in self._runners:
+                runner.recover(last)
+            self._core.recover()
+            for runner in self._runners:
+                runner.start()
+            self._core.start()
+            self._ingest.start()
+            self._admin = await serve(self._admin_app(), self._config.service.admin.endpoint)
+            await self._start_receivers()
+        except BaseException:
+            await self.stop()
+            raise
+        self._started = True
+        endpoints = {name: dict(r.endpoints) for name, r in self._receivers.items()}
+        admin = self._admin.endpoints[0]
+        service_file.write(self._data_dir, admin)
+        return endpoints | {"admin": {"http": admin}}
+
+    def _forget_removed_exporters(self) -> None:
+        for name in self._journal.ledger.cursors():
+            if name not in {r.name for r in self._runners}:
+                self._log.warning(
+                    "exporter is no longer configured: what it had not delivered is let go", exporter=name
+                )
+                self._journal.ledger.drop_cursor(name)
+
+    async def _start_receivers(self) -> None:
+        budget = ByteBudget(self._shares.requests, self.telemetry)
+        for id_, component in self._config.receivers.items():
+            signals = frozenset(s for name, s in self._graph.routes if name == str(id_))
+            if not signals or not isinstance(component.factory, ReceiverFactory):
+                continue
+            settings = ReceiverSettings(
+                id_,
+                self.telemetry,
+                structlog.get_logger(str(id_)),
+                self._data_dir,
+                consumer=self._ingest.consumer(str(id_)),
+                budget=budget,
+                signals=signals,
+            )
+            receiver = component.factory.create(component.config, settings)
+            self._receivers[str(id_)] = receiver
+            await receiver.start()
+
+    def _admin_app(self) -> object:
+        stores = [e for e in self._graph.exporters.values() if isinstance(e, Queryable)]
+
+        def query(sql: str, limit: int) -> object:
+            return stores[0].query(sql, limit=limit)
+
+        return create_app(telemetry=self.telemetry, health=self, query=query if stores else None, version=VERSION)
+
+    # ---- health (collector.admin.Health) ----
+
+    def started(self) -> tuple[bool, str]:
+        """Everything listens."""
+        return self._started, "" if self._started else "starting"
+
+    def live(self) -> tuple[bool, str]:
+        """The work threads run."""
+        if self.failure is not None:
+            return False, f"failed: {type(self.failure).__name__}"
+        dead = [r.name for r in self._runners if not r.alive]
+        if self._started and not self._core.alive:
+            dead.append("core")
+        return (not dead or not self._started), ", ".join(dead)
+
+    def ready(self) -> tuple[bool, str]:
+        """New data is taken."""
+        if not self._started or self._stop_asked.is_set():
+            return False, "not running"
+        used = self._journal.nbytes / (self._config.service.journal.max_size_mib * 1024 * 1024)
+        return used < _READY_AT, "" if used < _READY_AT else "the journal is full: exporters have to catch up"
+
+    # ---- end ----
+
+    def ask_to_stop(self) -> None:
+        """Ends ``wait``. May be called from a signal handler on the loop."""
+        self._stop_asked.set()
+
+    async def wait(self) -> None:
+        """Returns when somebody asked to stop, or when the service failed."""
+        await self._stop_asked.wait()
+
+    def _fatal(self, error: BaseException) -> None:
+        """A work thread cannot go on. What is acknowledged is on disk; the next start goes on from there."""
+        if self.failure is None:
+            self.failure = error
+            text = str(error) if isinstance(error, CollectorError) else type(error).__name__
+            self._log.critical("the service cannot go on", error=text, thread=threading.current_thread().name)
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop_asked.set)
+
+    async def stop(self) -> None:
+        """Receivers first, then all in flight, then exporters. Safe to call twice."""
+        deadline = time.monotonic() + nanoseconds(self._config.service.shutdown_timeout) / 1e9
+        self._stop_asked.set()
+        await asyncio.gather(*(r.shutdown() for r in self._receivers.values()))
+        if self.failure is None:
+            await asyncio.to_thread(self._ingest.stop)
+            await asyncio.to_thread(self._core.stop)
+        delivered = await asyncio.gather(*(asyncio.to_thread(r.drain, deadline) for r in self._runners))
+        if not all(delivered):
+            left = [r.name for r, ok in zip(self._runners, delivered, strict=True) if not ok]
+            self._log.warning("not everything was delivered: the journal keeps it for the next start", exporters=left)
+        if self._admin is not None:
+            await self._admin.shutdown()
+        service_file.remove(self._data_dir)
+        if all(not r.alive for r in self._runners):
+            if self._started and self.failure is None:
+                self._core.free()
+            self._journal.close()
+        self._started = False
+
+
+def run(config: CollectorConfig, *, data_dir: Path, announce: Announce = lambda _: None) -> int:
+    """Runs until SIGTERM or SIGINT; the exit code: 0, or 1 when the service failed.
+
+    Raises ``ConfigError`` when it cannot start.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_run(config, data_dir, announce))
+
+
+async def _run(config: CollectorConfig, data_dir: Path, announce: Announce) -> int:
+    service = Service(config, data_dir=data_dir)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.ask_to_stop)
+    announce(await service.start())
+    await service.wait()
+    await service.stop()
+    return 0 if service.failure is None else 1
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
