@@ -49,6 +49,8 @@ def load(
     """
     document = merged(sources, overrides=overrides, environ=environ)
     report = Report(document.root, document.problems, document.warnings)
+    if not document.is_complete:
+        raise ConfigError(*_sorted(report.problems))
     config = _Checker(report, registry or Registry()).check()
     if report.problems or config is None:
         raise ConfigError(*_sorted(report.problems))
@@ -61,6 +63,25 @@ def merged(sources: Sequence[Path | str], *, overrides: Sequence[str], environ: 
         return confmap.load(sources, overrides=overrides, environ=environ)
     base = confmap.literal(DEFAULT_YAML, "(default)")
     return confmap.layered(base, overrides=overrides, environ=environ)
+
+
+def document(
+    sources: Sequence[Path | str],
+    *,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str],
+    registry: Registry | None = None,
+) -> object:
+    """The merged configuration to show to people: not checked, secrets hidden, references kept.
+
+    Raises ``ConfigError`` when the sources cannot be read or merged.
+    """
+    found = merged(sources, overrides=overrides, environ=environ)
+    if found.problems:
+        raise ConfigError(*_sorted(found.problems))
+    checker = _Checker(Report(found.root), registry or Registry())
+    checker.check()  # for the types, which say what is secret
+    return redacted(found.root, frozenset(checker.secret))
 
 
 def _sorted(problems: Sequence[Problem]) -> list[str]:
@@ -79,7 +100,8 @@ class _Checker:
         self._registry = registry
         self._declared = Declared()
         self._components: dict[Kind, dict[ComponentId, Component]] = {kind: {} for kind in Kind}
-        self._secret: set[yaml_tree.Path] = set()
+        self.secret: set[yaml_tree.Path] = set()
+        """Paths whose type says that they are secret."""
 
     def check(self) -> CollectorConfig | None:
         root = self._report.root
@@ -104,7 +126,7 @@ class _Checker:
             service=service,
             pipelines=found,
             warnings=tuple(_sorted(self._report.warnings)),
-            document=redacted(root, frozenset(self._secret)),  # type: ignore[arg-type]
+            document=redacted(root, frozenset(self.secret)),  # type: ignore[arg-type]
         )
 
     def _section(self, kind: Kind) -> None:
@@ -136,7 +158,7 @@ class _Checker:
         self._declared.factories[kind][id_] = factory
         if factory is None:
             return
-        self._secret |= set(secret_paths(factory.config, node, path))
+        self.secret |= set(secret_paths(factory.config, node, path))
         config = validate(factory.config, node, path, self._report)
         if config is not None:
             self._components[kind][id_] = Component(id_, config, factory)

@@ -30,6 +30,8 @@ class Document:
     root: Node
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    is_complete: bool = True
+    """False: a source could not be read, so what is missing may be in there."""
 
 
 def load(sources: Sequence[Path | str], *, overrides: Sequence[str], environ: AnyMapping[str, str]) -> Document:
@@ -39,11 +41,13 @@ def load(sources: Sequence[Path | str], *, overrides: Sequence[str], environ: An
     """
     document = Document(Mapping({}, Place(str(sources[0]) if sources else "")))
     reader = _Reader(environ, document.problems)
-    layers = [reader.source(source) for source in sources]
+    layers: list[Node | None] = [reader.source(source) for source in sources]
     layers += [_override(override, document.problems) for override in overrides]
     for layer in layers:
         if isinstance(layer, Mapping):
             document.root = _merge(document.root, layer, (), reader, document.warnings)
+        elif layer is None:
+            document.is_complete = False
         elif not is_null(layer):
             document.problems.append(Problem(layer.place, "", "a configuration is a map of sections at its top"))
     document.root = reader.expand(document.root, ())
@@ -86,13 +90,13 @@ def _merge(base: Node, over: Node, path: tuple[str, ...], reader: _Reader, warni
     return Mapping(entries, base.place)
 
 
-def _override(text: str, problems: list[Problem]) -> Node:
+def _override(text: str, problems: list[Problem]) -> Node | None:
     key, equals, value = text.partition("=")
     parts = [part.strip() for part in re.split(r"::|\.", key)]
     place = Place("--set")
     if not equals or not all(parts):
         problems.append(Problem(place, key, "expected KEY=VALUE with a key like exporters.debug.verbosity"))
-        return Scalar(None, place)
+        return None
     node = parse(value, place.source, problems, at=place)
     for part in reversed(parts):
         node = Mapping({part: Entry(node, place)}, place)
@@ -125,8 +129,8 @@ class _Reader:
         self._environ = environ
         self._problems = problems
 
-    def source(self, source: Path | str) -> Node:
-        """The tree of one ``-c`` argument."""
+    def source(self, source: Path | str) -> Node | None:
+        """The tree of one ``-c`` argument, or None once the problem is noted."""
         match = _SCHEME.match(source) if isinstance(source, str) else None
         scheme, data = (match[1], match[2]) if match else ("file", str(source))
         place = Place(data if scheme == "file" else scheme if scheme == "yaml" else str(source))
@@ -134,8 +138,10 @@ class _Reader:
             retrieved = self._retrieve(_Reference(scheme, data, str(source)), place, (), 0)
         except _UnresolvedError as error:
             self._problems.append(Problem(place, "", str(error)))
-            return Scalar(None, place)
-        return parse(retrieved.text, retrieved.source or place.source, self._problems)
+            return None
+        noted = len(self._problems)
+        node = parse(retrieved.text, retrieved.source or place.source, self._problems)
+        return node if isinstance(node, Mapping) or len(self._problems) == noted else None
 
     def section(self, node: Scalar, path: tuple[str, ...]) -> Node:
         """``node`` expanded if it is one whole reference: it may stand for a section to be merged."""

@@ -27,6 +27,9 @@ class AdminConfig(ComponentConfig):
     endpoint: str = "localhost:4330"
     """Address of the admin server: health, metrics, API."""
 
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names, besides those of loopback, under which the API answers (health and metrics always do)."""
+
 
 class MemoryConfig(ComponentConfig):
     limit_mib: int | None = Field(default=None, ge=64)

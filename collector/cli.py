@@ -1,0 +1,76 @@
+"""The command ``spanloom``. Only this module and its ``cli_*`` siblings print or choose exit codes.
+
+Exit codes: 0 done (with or without warnings), 1 an error that was explained, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from collector import cli_config, cli_dry_run, cli_query
+from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_output import errors_explained, print_line
+from collector.cli_start import announcer, warn_at_start
+
+app = typer.Typer(
+    name="spanloom",
+    help="OpenTelemetry collector for LLM applications: one trace model, masked, priced, sampled, stored.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Boxes and colours are for people.
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,
+    # Tracebacks with local variables could show content and secrets.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("validate")(cli_config.validate)
+app.command("components")(cli_config.components)
+app.command("schema")(cli_config.schema)
+app.command("print-config")(cli_config.print_config)
+app.command("dry-run")(cli_dry_run.dry_run)
+app.command("query")(cli_query.query)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"spanloom {version('spanloom')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """OpenTelemetry collector for LLM applications."""
+
+
+@app.command("run")
+def run(
+    config: ConfigFiles = None,
+    overrides: Overrides = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Run the collector; without a file, receive OTLP on localhost and store in the data folder."""
+    from collector import logs, service, service_file  # noqa: PLC0415 - the service imports everything
+
+    with errors_explained():
+        checked = load_config(config, overrides, data_dir)
+        logs.configure(cli_config.log_level(checked))
+        folder = data_dir.absolute()
+        warn_at_start(checked)
+        try:
+            code = service.run(checked, data_dir=folder, announce=announcer(checked, folder))
+        finally:
+            service_file.remove(folder)
+        raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

@@ -1,0 +1,39 @@
+"""``spanloom dry-run``: captured OTLP through a configuration, observations as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_output import errors_explained, note, print_line
+from collector.model.batch import Signal
+from collector.rows import json_objects
+
+
+def dry_run(
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", exists=True, dir_okay=False)],
+    config: ConfigFiles = None,
+    overrides: Overrides = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
+) -> None:
+    """Run captured OTLP (.binpb, .json, .jsonl; also .gz) through a configuration and print the observations.
+
+    Nothing is stored or sent. Every line is one row of the table observations.
+    """
+    from collector import dryrun, logs  # noqa: PLC0415 - the engine is only needed here
+    from collector.capture import read_capture  # noqa: PLC0415
+
+    with errors_explained():
+        checked = load_config(config, overrides, data_dir)
+        logs.configure("warn")
+        for warning in checked.warnings:
+            note(warning, kind="warning")
+        requests = [request for path in inputs for request in read_capture(path, signal)]
+        for table in dryrun.dry_run(checked, requests):
+            for row in json_objects(table):
+                print_line(json.dumps(row, ensure_ascii=False))

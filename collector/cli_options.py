@@ -1,0 +1,37 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector.config import load
+from collector.service_config import CollectorConfig
+
+ConfigFiles = Annotated[
+    list[str] | None,
+    typer.Option("--config", "-c", metavar="FILE", help="Configuration; may be given several times, later ones win."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One value, as in exporters.debug.verbosity=detailed."),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir",
+        envvar="SPANLOOM_DATA_DIR",
+        file_okay=False,
+        help="Folder of the journal, the DuckDB file and the Parquet files.",
+    ),
+]
+DEFAULT_DATA_DIR = Path("spanloom-data")
+
+
+def load_config(files: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> CollectorConfig:
+    """The checked configuration a command was given. Raises ``ConfigError``."""
+    return load(list(files or ()), overrides=list(overrides or ()), environ=os.environ, data_dir=data_dir.absolute())

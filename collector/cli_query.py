@@ -1,0 +1,113 @@
+"""``spanloom query``: SQL over what is stored, through the running service or the file itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from collector import service_file
+from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_output import Output, errors_explained, note, print_table
+from collector.errors import PermanentError
+from collector.rows import json_rows
+
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _Answer:
+    names: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    truncated: bool
+    """There are more rows."""
+
+
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over observations, traces, sessions, ...")],
+    config: ConfigFiles = None,
+    overrides: Overrides = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Admin address of a running service.")
+    ] = None,
+    output: Annotated[Output, typer.Option(help="How to print the result.")] = Output.TABLE,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Print at most this many rows.")] = 1_000,
+) -> None:
+    """Query the stored data with SQL.
+
+    Asks the service that uses the data folder, or opens the DuckDB file read-only when none runs.
+    """
+    with errors_explained():
+        running = service_file.read(data_dir) if endpoint is None else None
+        address = endpoint or (running.endpoint if running else None)
+        if address:
+            answer = _ask_service(address, sql, limit)
+        else:
+            answer = _ask_file(_database(config, overrides, data_dir), sql, limit)
+    print_table(answer.names, answer.rows, output)
+    if answer.truncated:
+        note(f"only the first {limit} rows are shown: raise --limit for more", kind="warning")
+
+
+def _ask_service(address: str, sql: str, limit: int) -> _Answer:
+    import httpx  # noqa: PLC0415 - only needed when a service runs
+
+    url = address if "://" in address else f"http://{address}"
+    try:
+        # A proxy from the environment must not see what is asked of this machine.
+        with httpx.Client(trust_env=False, timeout=_SECONDS) as client:
+            response = client.post(f"{url.rstrip('/')}/api/v1/query", json={"sql": sql, "limit": limit})
+        document = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL, json.JSONDecodeError) as error:
+        raise PermanentError(f"the service at {address} gave no answer: {error}") from None
+    if response.status_code != 200:
+        raise PermanentError(str(document.get("error", f"the service answered {response.status_code}")))
+    return _Answer([column["name"] for column in document["columns"]], document["rows"], document["truncated"])
+
+
+def _database(config: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> Path:
+    """The DuckDB file that this configuration writes."""
+    checked = load_config(config, overrides, data_dir)
+    for component in checked.exporters.values():
+        if component.id.type == "duckdb":
+            path = getattr(component.config, "path", None) or data_dir / "spanloom.duckdb"
+            if not Path(path).exists():
+                raise PermanentError(
+                    f"there is no database at {path} yet: start 'spanloom run' first, or say --data-dir"
+                )
+            return Path(path)
+    raise PermanentError("this configuration has no duckdb exporter to query")
+
+
+def _ask_file(path: Path, sql: str, limit: int) -> _Answer:
+    import duckdb  # noqa: PLC0415 - heavy, and only needed here
+
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            # The same fences as in the service: nothing outside the file, nothing but reading.
+            connection.execute(
+                "SET enable_external_access = false; SET lock_configuration = true; SET TimeZone = 'UTC'"
+            )
+            reader = connection.execute(sql).to_arrow_reader(2_048)
+            table = _first(reader, limit + 1)
+            rows = list(json_rows(table.slice(0, limit), exact_integers=True))
+            return _Answer(table.schema.names, rows, table.num_rows > limit)
+    except duckdb.Error as error:
+        raise PermanentError(str(error)) from None
+
+
+def _first(reader: Any, limit: int) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    batches, rows = [], 0
+    for batch in reader:
+        batches.append(batch.slice(0, limit - rows))
+        rows += batches[-1].num_rows
+        if rows >= limit:
+            break
+    return pa.Table.from_batches(batches, reader.schema)
