@@ -185,11 +185,10 @@ def _read_string(target: AnyValue, member: Any, _depth: int) -> bool:
 
 
 def _read_bool(target: AnyValue, member: Any, _depth: int) -> bool:
-    if member in ("true", "false"):
-        member = member == "true"
-    if isinstance(member, bool):
-        target.bool_value = member
-    return isinstance(member, bool)
+    flag = boolean(member)
+    if flag is not None:
+        target.bool_value = flag
+    return flag is not None
 
 
 def _read_int(target: AnyValue, member: Any, _depth: int) -> bool:
@@ -272,13 +271,20 @@ def text_of(value: Any) -> str:
     return text
 
 
+def boolean(value: Any) -> bool | None:
+    """A truth value sent as such or as text, None if it is not one."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value)
+    return value if isinstance(value, bool) else None
+
+
 def integer(value: Any) -> int | None:
     """A whole number sent as number or text (``7``, ``"7"``, ``1e3``), None if it is not one."""
     if isinstance(value, int):
         return None if isinstance(value, bool) else value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "_" in value:
         return None
     try:
         return int(value) if value.isdecimal() else _integral(Decimal(value))
@@ -296,6 +302,8 @@ def _integral(number: Decimal) -> int | None:
 def double(value: Any) -> float | None:
     """A number sent as number or text (``"NaN"`` and ``"Infinity"`` too), None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and "_" in value:  # Python's float would take it
         return None
     try:
         return float(value)

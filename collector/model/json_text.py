@@ -260,9 +260,8 @@ def scope_header(name: str, version: str, remains: Remains) -> bytes:
 
 
 def _add_key_values(target: Any, text: str) -> None:
-    for key, *value in parse_attributes(text):
-        key_value = target.add(key=key)
-        set_columns(key_value.value, *value)
+    for key, kind, num, value in parse_attributes(text):
+        set_columns(target.add(key=key).value, kind, num, value)
 
 
 # ---- events and links ----

@@ -1,0 +1,13 @@
+"""The codec in use: what the engine and exporters import decoding and encoding from.
+
+There is the reference, on protobuf's own runtime. A compiled codec of the same behaviour is chosen
+here and nowhere else.
+"""
+
+from collector.model.decode import Decoded, check_framing, decode
+from collector.model.encode import encode, encode_json, split_encode
+
+__all__ = ["NAME", "Decoded", "check_framing", "decode", "encode", "encode_json", "split_encode"]
+
+NAME = "reference"
+"""Which codec this is, for ``doctor`` and ``/metrics``."""
