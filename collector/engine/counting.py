@@ -122,9 +122,13 @@ def _acyclic(parent: Ints) -> tuple[Ints, Ints]:
     for _ in range(max(1, int(n).bit_length())):
         depth = depth + depth[hop]
         hop = hop[hop]
-    lost = hop[:n] >= 0  # no root above: on a cycle or below one
-    if lost.any():
-        return _acyclic(np.where(lost, -1, parent))
+    # Whoever still has an ancestor after n hops is on a cycle or below one, and its hop ends on the
+    # cycle; hops permute a cycle, so their ends are all of it.
+    ends = hop[:n][hop[:n] >= 0]
+    if ends.size:
+        cut = parent.copy()
+        cut[ends] = -1
+        return _acyclic(cut)
     return parent, depth[:n]
 
 

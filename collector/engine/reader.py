@@ -175,7 +175,6 @@ def _named(codes: pa.Array, names: Sequence[str | None]) -> pa.DictionaryArray:
 
 def _rules(scope_rule: pa.DictionaryArray, cache_rule: pa.Array) -> pa.Array:
     """Both rules that made a row's numbers: the scope's, and how cached tokens were taken."""
-    both = pc.binary_join_element_wise(
-        scope_rule.cast(pa.string()), cache_rule.cast(pa.string()), ", ", null_handling="skip"
-    )
-    return pc.if_else(scope_rule.is_valid(), both, pa.nulls(len(both), pa.string()))
+    scope, cache = scope_rule.cast(pa.string()), cache_rule.cast(pa.string())
+    both = pc.binary_join_element_wise(pc.fill_null(scope, ""), pc.fill_null(cache, ""), ", ")
+    return pc.if_else(pc.and_(scope.is_valid(), cache.is_valid()), both, scope)

@@ -1,0 +1,244 @@
+"""Assembly: traces are decided whole, spans sent again are dropped, late ones judged as the rest was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from collector.component import Verdicts
+from collector.engine.assembly import Assembly, KeepAll
+from collector.engine.decisions import Decision
+from collector.engine.journal import Entry, MemoryRecords
+from collector.engine.reader import DecisionReader
+from collector.model.batch import SpanBatch
+from collector.model.schema import ROLE_CALL, ROLE_WRAPPER
+from collector.telemetry import Telemetry
+from collector.testing import builders
+
+SECOND = 10**9
+CALL = {"type": "generation", "role": ROLE_CALL, "usage": [("input", 5)], "total_tokens": 5, "usage_rule": "no_cache"}
+
+
+class Bench:
+    """One assembly with its records; ``send`` and ``tick`` are its whole life."""
+
+    def __init__(self, sampler=None, **bounds):
+        self.records = MemoryRecords()
+        self.telemetry = Telemetry()
+        limits = {"max_pending_spans": 10**6, "max_decided_traces": 1000, "max_decided_spans": 10**6, **bounds}
+        self.assembly = Assembly("traces", sampler or KeepAll(), self.records, self.telemetry, **limits)
+        self.reader = DecisionReader(self.records, lambda *_: None, {})
+        self.dseq = 0
+
+    def send(self, rows, at=0):
+        batch = builders.spans(rows, facts=True) if not isinstance(rows, SpanBatch) else rows
+        (written,) = self.records.append([Entry(batch, ("traces",))], at)
+        self.assembly.add(written, batch)
+
+    def send_logs(self, rows, at=0):
+        batch = builders.logs(rows)
+        (written,) = self.records.append([Entry(batch, ("traces",), join=True)], at)
+        self.assembly.add(written, batch)
+
+    def tick(self, now, **how) -> list[Decision]:
+        decisions = self.assembly.decide_due(now, **how)
+        for decision in decisions:
+            self.dseq += 1
+            self.assembly.restore(self.dseq, Decision.unpack(decision.pack()))
+        return decisions
+
+    def out(self, now=10**15, **how):
+        """What exporters would get: one dict per kept span."""
+        rows = []
+        for decision in self.tick(now, **how):
+            spans, _ = self.reader.read("traces", decision)
+            for part in spans:
+                decided = part.decided.to_pylist()
+                names = part.spans.column("span_name").to_pylist()
+                rows += [{"span": n, "logs": part.logs, **d} for n, d in zip(names, decided, strict=True)]
+        return rows
+
+    def dropped(self, reason):
+        labels = {"processor": "tail_sampling", "pipeline": "traces", "otel_signal": "traces", "reason": reason}
+        return self.telemetry.registry.get_sample_value("spanloom_processor_dropped_items_total", labels) or 0
+
+
+def test_a_trace_waits_for_its_root_or_its_time():
+    bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
+    bench.send([{"trace_id": 1, "span_id": 2, "parent_span_id": 1}], at=0)
+    bench.send([{"trace_id": 2, "span_id": 1}], at=0)
+    assert bench.tick(1 * SECOND) == []
+    assert [r["span"] for r in bench.out(2 * SECOND)] == ["span 0"]
+    assert bench.tick(29 * SECOND) == []
+    assert len(bench.out(30 * SECOND)) == 1
+
+
+def test_the_deadline_counts_from_the_acknowledgement_so_a_restart_changes_nothing():
+    bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
+    bench.send([{"trace_id": 1, "span_id": 2, "parent_span_id": 1}], at=7 * SECOND)
+    assert bench.assembly.next_deadline() == 37 * SECOND
+
+
+def test_children_in_other_requests_and_before_their_parents_are_counted_once():
+    bench = Bench()
+    bench.send([{"span_id": 3, "parent_span_id": 2, "span_name": "chat", **CALL}])
+    bench.send([{"span_id": 2, "parent_span_id": 1, "span_name": "step"}])
+    bench.send([{"span_id": 1, "span_name": "agent", **CALL, "role": ROLE_WRAPPER}])
+    scopes = {r["span"]: r["usage_scope"] for r in bench.out(everything=True)}
+    assert scopes == {"agent": "rollup", "step": None, "chat": "counted"}
+
+
+def test_rules_of_scope_and_cache_stand_together():
+    bench = Bench()
+    bench.send([{"span_id": 1, **CALL}, {"span_id": 2}])
+    assert [r["usage_rule"] for r in bench.out(everything=True)] == ["leaf, no_cache", None]
+
+
+def test_spans_sent_again_are_dropped_while_pending_and_after_the_decision():
+    bench = Bench()
+    rows = [{"trace_id": 1, "span_id": i + 1} for i in range(4)]
+    bench.send(rows)
+    bench.send(rows[1:3])
+    assert len(bench.out(everything=True)) == 4
+    bench.send(rows[::-1])
+    assert bench.out(everything=True) == []
+    assert bench.dropped("resent") == 2 + 4
+
+
+def test_a_span_repeated_inside_one_late_request_is_taken_once():
+    bench = Bench()
+    bench.send([{"span_id": 1}])
+    bench.tick(0, everything=True)
+    bench.send([{"span_id": 2, "parent_span_id": 1}, {"span_id": 2, "parent_span_id": 1}])
+    assert len(bench.out(everything=True)) == 1
+    bench.send([{"span_id": 2, "parent_span_id": 1}])
+    assert bench.out(everything=True) == []
+
+
+def test_late_spans_follow_the_verdict_and_the_facts_of_their_trace():
+    bench = Bench(KeepOdd())
+    bench.send([{"trace_id": 1, "span_id": 1, "user_id": "ann"}, {"trace_id": 2, "span_id": 1}])
+    bench.tick(0, everything=True)
+    bench.send([{"trace_id": 1, "span_id": 2, "parent_span_id": 1}, {"trace_id": 2, "span_id": 2, "parent_span_id": 1}])
+    (late,) = bench.out(everything=True)
+    assert (late["user_id"], late["sampled_by"], late["adjusted_count"]) == ("ann", "odd", 2.0)
+
+
+def test_a_late_call_below_a_counted_agent_does_not_count_again():
+    bench = Bench()
+    bench.send([{"span_id": 1, **CALL, "role": ROLE_WRAPPER}])
+    bench.tick(0, everything=True)
+    bench.send([{"span_id": 2, "parent_span_id": 1, **CALL}])
+    assert [r["usage_scope"] for r in bench.out(everything=True)] == ["duplicate"]
+
+
+def test_user_session_and_tags_fill_down_and_own_values_stay():
+    bench = Bench()
+    bench.send([{"span_id": 1, "user_id": "ann", "session_id": "s", "tags": ["a", "b"]}])
+    bench.send(
+        [{"span_id": 2, "parent_span_id": 1, "user_id": "bob", "tags": ["b", "c"]}, {"span_id": 3, "parent_span_id": 1}]
+    )
+    rows = bench.out(everything=True)
+    assert sorted(r["user_id"] for r in rows) == ["ann", "ann", "bob"]
+    assert {r["session_id"] for r in rows} == {"s"}
+    assert all(r["tags"] == ["a", "b", "c"] for r in rows)
+
+
+def test_weak_tags_count_only_where_there_are_no_others():
+    bench = Bench()
+    bench.send(
+        [{"span_id": 1, "tags": ["step"], "tags_weak": True}, {"span_id": 2, "parent_span_id": 1, "tags": ["real"]}]
+    )
+    bench.send([{"trace_id": 2, "span_id": 1, "tags": ["only"], "tags_weak": True}])
+    assert sorted(tuple(r["tags"]) for r in bench.out(everything=True)) == [("only",), ("real",), ("real",)]
+
+
+def test_the_trace_is_named_by_its_root_unless_somebody_says_otherwise():
+    bench = Bench()
+    bench.send([{"span_id": 2, "parent_span_id": 1, "span_name": "child"}, {"span_id": 1, "span_name": "root"}])
+    bench.send(
+        [{"trace_id": 2, "span_id": 2, "parent_span_id": 1, "trace_name": "said"}, {"trace_id": 2, "span_id": 1}]
+    )
+    assert sorted(r["trace_name"] for r in bench.out(everything=True)) == ["root", "root", "said", "said"]
+
+
+@pytest.mark.parametrize("log_first", [True, False])
+def test_log_records_go_with_their_trace_whichever_comes_first(log_first):
+    bench = Bench()
+    span, log = (
+        {"trace_id": 5, "span_id": 1},
+        {"trace_id": 5, "span_id": 1, "event_name": "gen_ai.choice", "body": "hi"},
+    )
+    if log_first:
+        bench.send_logs([log])
+        bench.send([span])
+    else:
+        bench.send([span])
+        bench.send_logs([log])
+    (row,) = bench.out(everything=True)
+    assert row["logs"].column("body_text").to_pylist() == ["hi"]
+    assert bench.assembly.oldest_pending_seq is None
+
+
+def test_log_records_whose_span_never_comes_are_let_go():
+    bench = Bench()
+    bench.send_logs([{"trace_id": 5, "span_id": 1, "event_name": "gen_ai.choice"}])
+    assert bench.out(everything=True) == []
+    assert bench.assembly.oldest_pending_seq is None
+    bench.send([{"trace_id": 5, "span_id": 1}])
+    assert len(bench.out(everything=True)) == 1
+
+
+def test_over_the_bound_the_oldest_traces_are_decided_early_and_nothing_is_lost():
+    bench = Bench(KeepAll(10**12, 0), max_pending_spans=10)
+    for trace in range(20):
+        bench.send(
+            [{"trace_id": trace + 1, "span_id": 1}, {"trace_id": trace + 1, "span_id": 2, "parent_span_id": 1}],
+            at=trace,
+        )
+    early = bench.out(now=100)
+    assert {len(early), bench.assembly._pending.num_spans} == {30, 10}
+    assert len(bench.out(now=100, everything=True)) == 10
+
+
+def test_a_trace_larger_than_a_batch_comes_in_several_decisions_complete():
+    bench = Bench()
+    n = 20_000
+    rows = builders.spans(
+        [{"span_id": i + 1, "parent_span_id": 1 if i else None, "start_unix_nano": 10**18} for i in range(n)],
+        facts=True,
+    )
+    bench.send(rows)
+    decisions = bench.tick(0, everything=True)
+    assert [d.rows.num_rows for d in decisions] == [8192, 8192, n - 2 * 8192]
+    bench.send(rows.slice(0, 10))
+    assert bench.out(everything=True) == []
+
+
+def test_what_was_restored_from_decisions_equals_what_was_remembered():
+    bench = Bench()
+    bench.send([{"span_id": 1, **CALL}, {"span_id": 2, "parent_span_id": 1}])
+    decisions = bench.tick(0, everything=True)
+    fresh = Bench()
+    for dseq, decision in enumerate(decisions, 1):
+        fresh.assembly.restore(dseq, decision)
+    fresh.send([{"span_id": 1, **CALL}, {"span_id": 2, "parent_span_id": 1}])
+    assert fresh.out(everything=True) == []
+
+
+def test_forgotten_traces_are_bounded():
+    bench = Bench(max_decided_traces=3)
+    for trace in range(10):
+        bench.send([{"trace_id": trace + 1, "span_id": 1}])
+        bench.tick(0, everything=True)
+    assert len(bench.assembly.decided) == 3
+    assert bench.assembly.decided.oldest_dseq == 8
+
+
+class KeepOdd(KeepAll):
+    """Keeps traces whose id ends in an odd byte, as half of all."""
+
+    def decide(self, due):
+        keep = np.array([i[-1] % 2 == 1 for i in due.traces["trace_id"].to_pylist()])
+        return Verdicts(keep, pa.array([("odd" if k else None) for k in keep], pa.string()), np.where(keep, 2.0, 1.0))
