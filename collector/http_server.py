@@ -28,6 +28,7 @@ BACKLOG = 4096
 """Connections the kernel may hold for us; clients of a restarted collector all come back at once."""
 
 _PORT_ATTEMPTS = 20
+_LINGER_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -259,16 +260,19 @@ class _Protocol(HttpToolsProtocol):
         self._in_body = False
         self._header_bytes = 0
         self._requests = 0
+        self._refused = False
         self._request_since = self._data_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         self._data_since = self.loop.time()
-        if self._in_headers and not self._header_bytes:
+        was_in_headers, requests = self._in_headers, self._requests
+        if was_in_headers and not self._header_bytes:
             self._request_since = self._data_since
-        requests = self._requests
         super().data_received(data)
         # A read that ended one request and began the next counts for neither: it is small enough.
-        if self._in_headers and requests == self._requests:
+        if was_in_headers and self._in_headers and requests == self._requests:
             self._header_bytes += len(data)
             if self._header_bytes > self._limits.header_bytes:
                 self._refuse_headers()
@@ -302,7 +306,9 @@ class _Protocol(HttpToolsProtocol):
         body = b"request header fields too large"
         head = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-type: text/plain\r\n"
         self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-        self.transport.close()
+        # Closed with bytes unread the connection is reset, and the client never sees the status.
+        self._refused = True
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
 def _above(value: float, limit: float) -> bool:
