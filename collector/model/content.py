@@ -6,6 +6,7 @@ per row is spent on messages, metadata and what ``otlp`` keeps.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -17,12 +18,9 @@ from collector.model.batch import LogBatch, SpanBatch
 from collector.model.messages import carriers, resolve
 from collector.model.messages.carriers import genai_logs
 from collector.model.messages.shapes import Content
-from collector.model.remains import remains
+from collector.model.remains import KINDS, STATUS_CODES, remains
 
 __all__ = ["genai_logs", "observations"]
-
-_KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-_STATUS_CODES = ("UNSET", "OK", "ERROR")
 
 _INHERITED = ("input", "output", "tool_definitions", "model_parameters", "prompt_name", "prompt_version")
 _COST = ("input_cost", "output_cost", "total_cost", "cost", "cost_source", "price_ref")
@@ -52,7 +50,7 @@ def observations(
     columns |= {name: _plain(decided.column(name)) for name in _DECIDED}
     columns["usage_rule"] = pc.coalesce(_plain(decided.column("usage_rule")), columns["usage_rule"])
     columns |= _wire(spans, decided)
-    columns |= _content(contents, faults)
+    columns |= _content(contents, _plain(spans.column("service_tier")), faults)
     columns |= _money(columns, faults)
     columns["status_message"] = _status_message(spans, contents, columns)
     _inherit(columns, decided.column("inherit_from"))
@@ -77,8 +75,8 @@ def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
         "span_id": stored_columns.hex_ids(spans.column("span_id")),
         "parent_span_id": stored_columns.parent_ids(spans.column("parent_span_id")),
         "span_name": spans.column("span_name"),
-        "kind": stored_columns.named(spans.column("kind"), _KINDS),
-        "status_code": stored_columns.named(spans.column("status_code"), _STATUS_CODES),
+        "kind": stored_columns.named(spans.column("kind"), KINDS),
+        "status_code": stored_columns.named(spans.column("status_code"), STATUS_CODES),
         "start_unix_nano": pa.array(start),
         "end_unix_nano": pa.array(end),
         "start_time": stored_columns.timestamps(start),
@@ -94,12 +92,25 @@ def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
     }
 
 
-def _content(contents: list[Content], faults: Counter[str]) -> dict[str, pa.Array]:
+def _content(contents: list[Content], service_tier: pa.Array, faults: Counter[str]) -> dict[str, pa.Array]:
     columns = {
         kind: pa.array([resolve.text_of(c, kind, faults) for c in contents], pa.string()) for kind in resolve.KINDS
     }
+    columns["model_parameters"] = _with_service_tier(columns["model_parameters"], service_tier)
     columns["metadata"] = pa.array([resolve.metadata(c, faults) for c in contents], pa.string())
     return columns
+
+
+def _with_service_tier(parameters: pa.StringArray, service_tier: pa.StringArray) -> pa.StringArray:
+    """Parameters with the tier the call was served at: prices depend on it, and it has no column."""
+    if service_tier.null_count == len(service_tier):
+        return parameters
+    texts = parameters.to_pylist()
+    for row, tier in enumerate(service_tier.to_pylist()):
+        if tier is not None:
+            known = json.loads(texts[row]) if texts[row] else {}
+            texts[row] = resolve.as_text({**known, "service_tier": tier}) if isinstance(known, dict) else texts[row]
+    return pa.array(texts, pa.string())
 
 
 def _money(columns: dict[str, pa.Array], faults: Counter[str]) -> dict[str, pa.Array]:

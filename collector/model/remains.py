@@ -20,6 +20,11 @@ from collector.model import json_text, stored_columns
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 
+KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+"""Names of SpanKind by number."""
+STATUS_CODES = ("UNSET", "OK", "ERROR")
+"""Names of StatusCode by number."""
+
 _NUMBERS = ("flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count")
 
 
@@ -29,7 +34,7 @@ def remains(spans: SpanBatch, stored: Mapping[str, pa.Array]) -> pa.StringArray:
     for name in _NUMBERS:
         _add(members, name, spans.column(name), pc.not_equal(spans.column(name), 0))
     _add(members, "trace_state", spans.column("trace_state"), pc.not_equal(spans.column("trace_state"), ""))
-    for name, known in (("kind", 6), ("status_code", 3)):
+    for name, known in (("kind", len(KINDS)), ("status_code", len(STATUS_CODES))):
         numbers = spans.column(name)
         _add(members, name, numbers, pc.or_(pc.less(numbers, 0), pc.greater_equal(numbers, known)))
     for name in ("start_unix_nano", "end_unix_nano"):

@@ -122,7 +122,8 @@ def _put(content: Content, plan: _Plan, value: Any) -> None:
             if not isinstance(inner, dict):
                 inner = node[segment] = {}
             node = inner
-        node.setdefault(path[-1], value)
+        if not isinstance(node.get(path[-1]), dict):  # deeper attributes say more than a value at their stem
+            node[path[-1]] = value
 
 
 def _values(flat: attributes.Flat) -> Iterator[tuple[int, int, Any]]:

@@ -13,10 +13,8 @@ def message(entry: dict[str, Any]) -> Message:
     inner = entry.get("message") if isinstance(entry.get("message"), dict) else entry
     assert isinstance(inner, dict)
     role = inner.get("role") or "assistant"
-    found = _content(inner)
-    if role == "tool" or inner.get("tool_call_id"):
-        found = [parts.tool_call_response(inner.get("tool_call_id"), _answer(inner, found))]
-    calls = [tool_call(c) for c in as_list(inner.get("tool_calls"))]
+    found = _content(inner, role)
+    calls = [tool_call(c) for c in parts.entries(inner.get("tool_calls"))]
     # Anthropic's tool_use blocks come twice: among the contents and among the tool calls.
     known = {(p.get("id"), p["name"]) for p in found if p["type"] == "tool_call"}
     found += [c for c in calls if (c.get("id"), c["name"]) not in known]
@@ -38,23 +36,25 @@ def document(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: parts.json_value(value) if key == "metadata" else value for key, value in inner.items()}
 
 
-def as_list(tree: Any) -> list[Any]:
-    """The entries of an indexed subtree, by number."""
-    if isinstance(tree, list):
-        return tree
-    return list(tree.values()) if isinstance(tree, dict) else []
+def _content(inner: dict[str, Any], role: str) -> list[Part]:
+    contents = [_entry(c) for c in parts.entries(inner.get("contents")) if isinstance(c, dict)]
+    found = [part for part in contents if part]
+    content, call_id = inner.get("content"), inner.get("tool_call_id")
+    if role != "tool" and not call_id:
+        return found or blocks.parts_of(content)
+    if content is not None or role != "tool":  # an agent's answer and a tool's, in one message
+        return [*(found if role != "tool" else ()), parts.tool_call_response(call_id, content)]
+    return [parts.tool_call_response(call_id, found[0]["content"] if _is_text(found) else found)]
 
 
-def _content(inner: dict[str, Any]) -> list[Part]:
-    contents = as_list(inner.get("contents"))
-    if not contents:
-        return blocks.parts_of(inner.get("content"))
-    found = [_block(c.get("message_content", c)) for c in contents if isinstance(c, dict)]
-    for entry, part in zip(contents, found, strict=False):
-        if isinstance(entry, dict) and isinstance(entry.get("tool_call"), dict):
-            part.clear()
-            part.update(tool_call(entry))
-    return [p for p in found if p]
+def _is_text(found: list[Part]) -> bool:
+    return len(found) == 1 and found[0]["type"] == "text"
+
+
+def _entry(entry: dict[str, Any]) -> Part:
+    if isinstance(entry.get("tool_call"), dict):
+        return tool_call(entry)
+    return _block(entry.get("message_content", entry))
 
 
 def _block(block: Any) -> Part:
@@ -69,8 +69,6 @@ def _block(block: Any) -> Part:
             return parts.media(source or "", mime_type=_mime(leaf), modality=modality)
     if kind == "reasoning":
         return parts.reasoning(block.get("text") or "") if block.get("text") else {}
-    if kind in {"tool_use", "tool_call"}:  # its id and arguments stand beside it, under tool_call
-        return {"type": "generic"} if len(block) == 1 else dict(block)
     if isinstance(block.get("text"), str):
         return parts.text(block["text"])
     return {k: v for k, v in block.items() if v is not None} if len(block) > 1 else {}
@@ -79,8 +77,3 @@ def _block(block: Any) -> Part:
 def _mime(leaf: Any) -> Any:
     return leaf.get("mime_type") if isinstance(leaf, dict) else None
 
-
-def _answer(inner: dict[str, Any], found: list[Part]) -> Any:
-    if isinstance(inner.get("content"), str):
-        return inner["content"]
-    return found[0]["content"] if len(found) == 1 and found[0]["type"] == "text" else found

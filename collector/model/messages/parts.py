@@ -19,6 +19,7 @@ Message = dict[str, Any]
 
 _JSON_START = ("{", "[", '"')
 _DATA_URL = "data:"
+_MAX_ENTRIES = 10_001
 _MODALITIES = ("image", "audio", "video")
 
 
@@ -103,6 +104,15 @@ def json_value(value: Any) -> Any:
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def entries(tree: Any) -> list[Any]:
+    """The entries of an indexed list in numeric order; gaps close up, of a huge list the first 10,001."""
+    if isinstance(tree, list):
+        return tree
+    if not isinstance(tree, dict):
+        return []
+    return [tree[index] for index in sorted(k for k in tree if isinstance(k, int))[:_MAX_ENTRIES]]
 
 
 def _modality(mime_type: Any) -> str:

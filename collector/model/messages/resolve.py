@@ -14,7 +14,7 @@ from typing import Any
 
 from collector.model.messages import carriers, parts, tables
 from collector.model.messages.events import Event
-from collector.model.messages.shapes import SHAPES, Content, limited
+from collector.model.messages.shapes import SHAPES, Content
 from collector.model.messages.tables import Row
 
 KINDS = ("input", "output", "tool_definitions", "model_parameters", "status_message", "error_message")
@@ -32,8 +32,8 @@ def text_of(content: Content, kind: str, faults: Counter[str]) -> str | None:
         if row.system and system is None:
             system = _in_events(content, row.events, row.system)
         try:
-            found = shape(value, system, content)
-            if found not in (None, "", []):
+            found = _less(shape(value, system, content), row.drop)
+            if found not in (None, "", [], {}):
                 return as_text(found)
         except Exception:
             faults[kind] += 1
@@ -49,7 +49,7 @@ def metadata(content: Content, faults: Counter[str]) -> str | None:
         if value is None:
             continue
         try:
-            for key, member in (shape(value, None, content) or {}).items():
+            for key, member in (_less(shape(value, None, content), row.drop) or {}).items():
                 merged.setdefault(key, member)
         except Exception:
             faults["metadata"] += 1
@@ -96,11 +96,14 @@ def _source(row: Row, content: Content) -> Any:
         return content.keys.get(row.name)
     if row.source == "indexed":
         found = content.indexed.get(row.name)
-        return limited(found) if found else None
-    fields = content.prefixed.get(row.name)
-    if fields and row.drop:
-        fields = {k: v for k, v in fields.items() if k not in row.drop}
-    return fields or None
+        return parts.entries(found) if found else None
+    return content.prefixed.get(row.name)
+
+
+def _less(value: Any, drop: frozenset[str]) -> Any:
+    if not drop or not isinstance(value, dict):
+        return value
+    return {k: v for k, v in value.items() if k not in drop}
 
 
 def _events(content: Content, names: frozenset[str]) -> Sequence[Event]:

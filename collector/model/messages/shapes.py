@@ -35,8 +35,6 @@ Shape = Callable[[Any, Any, Content], Any]
 
 _PLACEHOLDERS = {"{}", "N/A", "null", '""'}
 _VECTOR_MEMBERS = {"embedding", "embeddings", "vector", "vectors"}
-_MAX_ENTRIES = 10_001
-"""Entries of one indexed list: what Langfuse reads too."""
 
 
 # ---- messages ----
@@ -69,6 +67,17 @@ def value(value: Any, _system: Any, _content: Content) -> Any:
     if found:
         return found
     return inner if isinstance(inner, str) else value if isinstance(value, str) else inner
+
+
+def ai_sdk_prompt(value_: Any, system: Any, content: Content) -> Any:
+    """``ai.prompt``: ``{system?, prompt}`` or ``{system?, messages}``."""
+    inner = parts.json_value(value_)
+    if isinstance(inner, dict):
+        asked = inner.get("messages") or inner.get("prompt")
+        messages_ = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+        if isinstance(messages_, list) and all(isinstance(m, dict) for m in messages_):
+            return chat.with_system(inner.get("system"), chat.read_all(messages_))
+    return value(value_, system, content)
 
 
 def value_or_placeholder(value_: Any, system: Any, content: Content) -> Any:
@@ -320,16 +329,10 @@ def _json_container(value: Any) -> Any:
     return inner if isinstance(inner, dict | list) else value
 
 
-def limited(entries: dict[Any, Any]) -> list[Any]:
-    """The entries of an indexed list in numeric order, at most as many as Langfuse reads."""
-    numbered = sorted(k for k in entries if isinstance(k, int))[:_MAX_ENTRIES]
-    return [entries[k] for k in numbered]
-
-
 SHAPES: dict[str, Shape] = {
     shape.__name__: shape
     for shape in (
-        messages, declared, value, value_or_placeholder, text, adk_response, openinference_messages,
+        messages, declared, value, ai_sdk_prompt, value_or_placeholder, text, adk_response, openinference_messages,
         traceloop_prompts, traceloop_completions, event_inputs, event_outputs, tool_event_input, tool_event_output,
         message_events, choice_events, ai_sdk_response, texts, values, openinference_prompts,
         openinference_completions, openinference_embedded, documents, database_results, langwatch, without_vectors,

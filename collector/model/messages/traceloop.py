@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.model.messages import chat
-from collector.model.messages.openinference import as_list
+from collector.model.messages import chat, parts
 from collector.model.messages.parts import Message
 
 
@@ -15,5 +14,5 @@ def messages(entries: list[Any], *, role: str) -> list[Message] | None:
 
 
 def _message(entry: dict[str, Any], role: str) -> dict[str, Any]:
-    calls = as_list(entry.get("tool_calls"))
+    calls = parts.entries(entry.get("tool_calls"))
     return {**entry, "role": entry.get("role") or role, "tool_calls": calls}
