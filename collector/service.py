@@ -15,7 +15,6 @@ from pathlib import Path
 
 import structlog
 
-from collector import service_file
 from collector.admin import create_app
 from collector.budget import ByteBudget
 from collector.component import Queryable, Receiver, ReceiverFactory, ReceiverSettings, Settings
@@ -157,9 +156,7 @@ class Service:
             raise
         self._started = True
         endpoints = {name: dict(r.endpoints) for name, r in self._receivers.items()}
-        admin = self._admin.endpoints[0]
-        service_file.write(self._data_dir, admin)
-        return endpoints | {"admin": {"http": admin}}
+        return endpoints | {"admin": {"http": self._admin.endpoints[0]}}
 
     def _forget_removed_exporters(self) -> None:
         for name in self._journal.ledger.cursors():
@@ -251,7 +248,6 @@ class Service:
             self._log.warning("not everything was delivered: the journal keeps it for the next start", exporters=left)
         if self._admin is not None:
             await self._admin.shutdown()
-        service_file.remove(self._data_dir)
         if all(not r.alive for r in self._runners):
             if self._started and self.failure is None:
                 self._core.free()
