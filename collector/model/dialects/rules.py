@@ -1,0 +1,261 @@
+"""The dialect tables made ready for columns: markers, contexts, rules by key.
+
+A *marker* is a set of keys of which one is on the span: one bit. A *context* is what conditions can
+ask about a span without looking at values: its scope, version, language and marker bits. Whether a
+rule holds is worked out once per distinct context and kept, bounded, over batches.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.errors import ConfigError
+from collector.model.dialects import tables
+from collector.model.dialects.tables import COUNT_FIELDS, Inclusion, Row, Source, When
+
+PLAIN = "otel"
+"""The dialect of a span that speaks none of the others."""
+
+ROOT_BIT = np.uint64(1)
+_MAX_MARKERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What conditions may ask about the sender; interned, so equal origins are few."""
+
+    scope: str
+    version: str
+    language: str
+    sdk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A ``When`` over an origin and marker bits."""
+
+    when: When
+    scopes: re.Pattern[str]
+    not_scopes: re.Pattern[str]
+    bounds: tuple[tuple[Callable[[object, object], bool], tuple[int, ...]], ...]
+    all_bits: int
+    no_bits: int
+
+    def holds(self, origin: Origin, bits: int) -> bool:
+        """Whether the condition holds (types of observation left aside)."""
+        when = self.when
+        return (
+            bits & self.all_bits == self.all_bits
+            and not bits & self.no_bits
+            and (not when.scope or bool(self.scopes.match(origin.scope)))
+            and (not when.not_scope or not self.not_scopes.match(origin.scope))
+            and (when.language is None or when.language == origin.language)
+            and (when.sdk is None or when.sdk == origin.sdk)
+            and self._version_fits(origin.version)
+        )
+
+    def _version_fits(self, text: str) -> bool:
+        if not self.bounds:
+            return True
+        version = parse_version(text)
+        return bool(version) and all(compare(_pad(version), _pad(bound)) for compare, bound in self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row of the tables, numbered."""
+
+    id: int
+    row: Row
+    condition: Condition
+    usage_object: bool = False
+    explicit: bool = False
+
+    @property
+    def source(self) -> Source:
+        return self.row.source
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a distinct (origin, marker bits) comes to."""
+
+    dialect: str
+    holds: npt.NDArray[np.bool_]
+    """Per rule id, whether its condition holds."""
+    inclusions: npt.NDArray[np.bool_]
+    """The same per entry of ``Compiled.inclusions``."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """What the tables know about one attribute key."""
+
+    markers: int
+    name: str | None
+    """The name under which rules ask for it (indexed keys: with ``*``); none: no rule does."""
+    index: int
+    """The number in place of the ``*``."""
+    usage: bool
+    cost: bool
+
+    @property
+    def wanted(self) -> bool:
+        return self.name is not None or self.usage or self.cost
+
+
+@dataclass(eq=False)
+class Compiled:
+    """All tables together. Built once; see ``compiled()``."""
+
+    rules: list[Rule] = field(default_factory=list)
+    by_field: dict[str, list[Rule]] = field(default_factory=dict)
+    inclusions: list[tuple[Inclusion, Condition]] = field(default_factory=list)
+    dialects: list[tuple[str, list[Condition]]] = field(default_factory=list)
+    resource_keys: frozenset[str] = frozenset()
+    event_names: frozenset[str] = frozenset()
+    _markers: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def add(self, file: tables.File) -> None:
+        """Takes over one file."""
+        for row in file.rows:
+            self._add_rule(row)
+        for usage in file.usage_objects:
+            self._add_object(usage)
+        for cost in file.cost_objects:
+            source = _object_source(cost.key, cost.path)
+            row = Row(field="cost_total", rank=cost.rank, source=source, when=cost.when, convert="money")
+            self._add_rule(row, field_name="cost_object")
+        self.inclusions += [(i, self._condition(i.when)) for i in file.inclusion]
+        if file.dialect:
+            self.dialects.append((file.dialect, [self._condition(when) for when in file.detect]))
+
+    def _add_object(self, usage: tables.UsageObject) -> None:
+        for name in COUNT_FIELDS:
+            source = _object_source(usage.key, usage.path)
+            row = Row.model_construct(
+                field=name,
+                rank=usage.rank,
+                source=source,
+                when=usage.when,
+                convert="count",
+                values=None,
+                const=None,
+                weak=False,
+            )
+            self._add_rule(row, usage_object=True, explicit=usage.explicit)
+
+    def _add_rule(self, row: Row, *, field_name: str = "", usage_object: bool = False, explicit: bool = False) -> None:
+        rule = Rule(len(self.rules), row, self._condition(row.when), usage_object, explicit)
+        self.rules.append(rule)
+        self.by_field.setdefault(field_name or row.field, []).append(rule)
+
+    def _condition(self, when: When) -> Condition:
+        required = [(key,) for key in when.has] + ([when.any] if when.any else [])
+        bits = sum({self._marker(keys) for keys in required}) | (int(ROOT_BIT) if when.root else 0)
+        return Condition(
+            when,
+            tables.matcher(when.scope),
+            tables.matcher(when.not_scope),
+            tuple(_bound(part) for part in (when.version or "").split(",") if part.strip()),
+            bits,
+            self._marker(when.lacks) if when.lacks else 0,
+        )
+
+    def _marker(self, keys: Sequence[str]) -> int:
+        place = self._markers.setdefault(tuple(sorted(keys)), len(self._markers) + 1)
+        if place >= _MAX_MARKERS:
+            raise ConfigError(f"dialect tables: more than {_MAX_MARKERS - 1} different sets of keys in conditions")
+        return 1 << place
+
+    def finish(self) -> None:
+        """Sorts and indexes what was added."""
+        for rules in self.by_field.values():
+            rules.sort(key=lambda rule: rule.row.rank)
+            ranks = [rule.row.rank for rule in rules]
+            if len(set(ranks)) != len(ranks):
+                raise ConfigError(f"dialect tables: two rows of {rules[0].row.field} share a rank")
+        sources = [rule.source for rule in self.rules]
+        self.resource_keys = frozenset(s.resource for s in sources if s.resource)
+        self.event_names = frozenset(name for s in sources for name in s.event_time)
+        asked = {k for s in sources for k in (s.key, s.json_key, *s.join) if k}
+        self._exact = frozenset(k for k in asked if "*" not in k)
+        self._indexed = [(k, _index_pattern(k)) for k in sorted(asked) if "*" in k]
+        self._marker_patterns = [(tables.matcher(keys), 1 << place) for keys, place in self._markers.items()]
+        files = tables.files()
+        self._usage_keys = tables.matcher(k for f in files for k in f.usage_keys)
+        self._cost_keys = tables.matcher(k for f in files for k in f.cost_keys)
+
+    @functools.lru_cache(maxsize=16_384)  # noqa: B019 - one instance lives as long as the process
+    def key_info(self, key: str) -> KeyInfo:
+        """What the tables know about ``key``."""
+        markers = sum(bit for pattern, bit in self._marker_patterns if pattern.match(key))
+        name, index = (key, 0) if key in self._exact else (None, 0)
+        if name is None:
+            for asked, pattern in self._indexed:
+                if match := pattern.match(key):
+                    name, index = asked, int(match[1])
+        cost = bool(self._cost_keys.match(key))
+        return KeyInfo(markers, name, index, bool(self._usage_keys.match(key)) and not cost, cost)
+
+    @functools.lru_cache(maxsize=4_096)  # noqa: B019
+    def context(self, origin: Origin, bits: int) -> Context:
+        """The dialect and the rules that hold for this origin and these marker bits."""
+        found = (name for name, tests in self.dialects if any(test.holds(origin, bits) for test in tests))
+        return Context(
+            next(found, PLAIN),
+            np.array([rule.condition.holds(origin, bits) for rule in self.rules], np.bool_),
+            np.array([condition.holds(origin, bits) for _, condition in self.inclusions], np.bool_),
+        )
+
+
+@functools.cache
+def compiled() -> Compiled:
+    """The tables of this package, compiled. Raises ``ConfigError`` for a table that is wrong."""
+    result = Compiled()
+    for file in tables.files():
+        result.add(file)
+    result.finish()
+    return result
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """The leading numbers of a version: ``"3.15.0rc1"`` → (3, 15, 0); empty if there are none."""
+    match = re.match(r"v?(\d{1,9}(?:\.\d{1,9}){0,3})", text)
+    return tuple(int(part) for part in match[1].split(".")) if match else ()
+
+
+def _pad(version: tuple[int, ...]) -> tuple[int, ...]:
+    return (*version, 0, 0, 0, 0)[:4]
+
+
+_COMPARE: dict[str, Callable[[object, object], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+def _bound(text: str) -> tuple[Callable[[object, object], bool], tuple[int, ...]]:
+    match = re.fullmatch(r"\s*(>=|<=|==|>|<)\s*([\d.]+)\s*", text)
+    if not match:
+        raise ConfigError(f"dialect tables: {text!r} is no bound on a version")
+    return _COMPARE[match[1]], parse_version(match[2])
+
+
+def _index_pattern(key: str) -> re.Pattern[str]:
+    body = re.escape(key).replace(r"\*", r"(\d{1,4})")
+    return re.compile(rf"\A{body}\Z")
+
+
+def _object_source(key: str, path: str | None) -> Source:
+    return Source(json_key=key, path=path or ".")

@@ -1,0 +1,361 @@
+"""The dialect tables: typed rows read from the YAML files of this package, checked at load.
+
+A file is one dialect (or one shared list). A *row* says: this field can come from there, under these
+conditions, converted so. ``rank`` orders all rows of a field over all files; the lowest that yields
+a value wins. Two rows of one field never share a rank, so the files can be read in any order.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+
+from collector.errors import ConfigError
+
+TextField = Literal[
+    "name",
+    "trace_name",
+    "error_type",
+    "environment",
+    "release",
+    "version",
+    "user_id",
+    "session_id",
+    "provider",
+    "request_model",
+    "response_model",
+    "model",
+    "service_tier",
+    "response_id",
+    "agent_name",
+    "tool_name",
+    "tool_call_id",
+    "prompt_name",
+    "prompt_version",
+    "type",
+    "level",
+    "role",
+    "cache_hit",
+    "currency",
+]
+ListField = Literal["tags", "finish_reasons"]
+TimeField = Literal["completion_start_unix_nano"]
+CountField = Literal[
+    "input_total",
+    "output_total",
+    "total",
+    "cache_read",
+    "cache_write",
+    "cache_write_5m",
+    "cache_write_1h",
+    "reasoning",
+    "input_audio",
+    "input_image",
+    "input_audio_cached",
+    "input_image_cached",
+    "output_audio",
+    "output_image",
+]
+MoneyField = Literal[
+    "cost_total",
+    "cost_input",
+    "cost_output",
+    "cost_cache_read",
+    "cost_cache_write",
+    "cost_reasoning",
+]
+_M = TypeVar("_M", bound=BaseModel)
+
+FieldName = TextField | ListField | TimeField | CountField | MoneyField
+
+TEXT_FIELDS: tuple[str, ...] = get_args(TextField)
+COUNT_FIELDS: tuple[str, ...] = get_args(CountField)
+MONEY_FIELDS: tuple[str, ...] = get_args(MoneyField)
+
+Convert = Literal[
+    "text",
+    "json_unwrap",
+    "provider",
+    "provider_of_model",
+    "provider_of_server",
+    "environment",
+    "list",
+    "finish_reasons",
+    "count",
+    "money",
+    "iso_time",
+    "seconds_after_start",
+    "millis_after_start",
+]
+
+ObservationType = Literal[
+    "span", "event", "generation", "agent", "tool", "chain", "retriever", "evaluator", "embedding", "guardrail"
+]
+TYPES: tuple[str, ...] = get_args(ObservationType)
+LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
+ROLES = ("other", "call", "wrapper", "never")
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class When(_Model):
+    """Conditions on the context of a span; all that are given must hold."""
+
+    scope: Texts = ()
+    """Names of instrumentation scopes; a trailing ``*`` makes a prefix. One must match."""
+    not_scope: Texts = ()
+    version: str | None = None
+    """Bounds on the scope's version, e.g. ``">=4"`` or ``">=2, <3.1"``. No version: no match."""
+    language: str | None = None
+    """``telemetry.sdk.language`` of the resource."""
+    sdk: str | None = None
+    """``telemetry.sdk.name`` of the resource."""
+    has: Texts = ()
+    """Keys (or prefixes with ``*``) that must all be on the span."""
+    any: Texts = ()
+    """Keys or prefixes of which one must be on the span."""
+    lacks: Texts = ()
+    """Keys or prefixes of which none may be on the span."""
+    root: bool = False
+    """The span has no parent."""
+    type: tuple[ObservationType, ...] = ()
+    """Types of observation, as resolved from the ``type`` rows; not allowed on those themselves."""
+
+
+class Source(_Model):
+    """Where a value comes from: exactly one of these."""
+
+    key: str | None = None
+    """A span attribute. ``*`` stands for one numeric index; the lowest index is asked first."""
+    resource: str | None = None
+    """A resource attribute."""
+    json_key: str | None = Field(None, alias="json")
+    """A span attribute that holds a JSON object (or the Python text of one); needs ``path``."""
+    path: str | None = None
+    """Dotted path inside the JSON object."""
+    join: tuple[str, ...] = ()
+    """Several attributes, all present, joined by ``:``."""
+    field: TextField | None = None
+    """The value another field resolved to; that field is resolved before."""
+    span_name: bool = False
+    """The span's own name; with ``values`` only (keys may end in ``*``)."""
+    event: str | None = None
+    """An attribute of the span's last ``exception`` event."""
+    event_time: Texts = ()
+    """The time of the first span event with one of these names."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Source:
+        given = [self.key, self.resource, self.json_key, self.join, self.field, self.span_name, self.event]
+        if sum(bool(g) for g in [*given, self.event_time]) != 1:
+            raise ValueError("a source names exactly one of key, resource, json, join, field, span_name, event")
+        if bool(self.path) != bool(self.json_key):
+            raise ValueError("'json' and 'path' go together")
+        return self
+
+
+class Row(_Model):
+    """One way to fill one field."""
+
+    field: FieldName
+    rank: int = Field(ge=0)
+    source: Source = Field(alias="from")
+    when: When = When()
+    convert: Convert = "text"
+    values: Mapping[str, str] | None = None
+    """Only these texts count (case-folded), and this is what they mean. For ``type`` the meaning
+    may be ``type/subtype``."""
+    const: str | None = None
+    """The value if the source is there at all, whatever it holds."""
+    weak: bool = False
+    """Tags: only if no span of the trace says more."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Row:
+        field = self.field
+        default = {"count": COUNT_FIELDS, "money": MONEY_FIELDS}
+        for convert, fields in default.items():
+            if (field in fields) != (self.convert == convert):
+                raise ValueError(f"{field}: convert {self.convert!r} does not fit")
+        meanings = [*(self.values or {}).values(), *([self.const] if self.const else [])]
+        closed = {"type": TYPES, "level": LEVELS, "role": ROLES}.get(field)
+        if closed is not None:
+            if not meanings:
+                raise ValueError(f"{field}: needs 'values' or 'const'")
+            for meaning in meanings:
+                if meaning.split("/")[0] not in closed:
+                    raise ValueError(f"{field}: {meaning!r} is none of {', '.join(closed)}")
+        if field == "type" and self.when.type:
+            raise ValueError("type: a condition on the type itself")
+        return self
+
+
+class UsageObject(_Model):
+    """A JSON object of token counts; its keys are those of ``usage_objects.yaml``."""
+
+    key: str
+    rank: int = Field(ge=0)
+    path: str | None = None
+    """Dotted path of the object inside the JSON; none: the whole."""
+    explicit: bool = False
+    """The object is all there is to say: other counts of the span are not asked."""
+    when: When = When()
+
+
+class CostObject(_Model):
+    """A JSON object of costs by bucket, in USD."""
+
+    key: str
+    rank: int = Field(ge=0)
+    path: str | None = None
+    when: When = When()
+
+
+class Inclusion(_Model):
+    """Whether an emitter's input count includes cached tokens (MAPPING 7.2), where the numbers of
+    one span do not tell."""
+
+    rule: str = Field(pattern=r"^[a-z0-9_]+$")
+    includes_cache: bool
+    when: When = When()
+    provider: Texts = ()
+    certain: bool = False
+    """Seen in captures: beats the comparison with the total, which such emitters add up wrongly."""
+
+
+class File(_Model):
+    """One YAML file."""
+
+    dialect: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
+    order: int | None = None
+    """Place of this dialect in the order of detection."""
+    detect: tuple[When, ...] = ()
+    """The span speaks this dialect if one of these holds."""
+    rows: tuple[Row, ...] = ()
+    usage_objects: tuple[UsageObject, ...] = ()
+    cost_objects: tuple[CostObject, ...] = ()
+    inclusion: tuple[Inclusion, ...] = ()
+    usage_keys: Texts = ()
+    """Keys and prefixes (``*``) of what was provided as usage, kept as ``provided_usage``."""
+    cost_keys: Texts = ()
+    """The same for ``provided_cost``."""
+    fact_keys: Texts = ()
+    """Further keys whose values are numbers, enums or ids."""
+    identity_keys: Texts = ()
+    """Further keys whose values name a person or a session."""
+
+    @model_validator(mode="after")
+    def _dialect_is_ordered(self) -> File:
+        if (self.dialect is None) != (self.order is None) or bool(self.detect) > bool(self.dialect):
+            raise ValueError("'dialect', 'order' and 'detect' go together")
+        return self
+
+
+class Aliases(_Model):
+    """The lists of ``aliases.yaml``."""
+
+    providers: Mapping[str, str]
+    """Spelling → canonical provider."""
+    not_providers: tuple[str, ...]
+    """Names of frameworks found where a provider should be."""
+    models: tuple[tuple[str, str], ...]
+    """(regular expression on the model name, provider), first match wins."""
+    servers: tuple[tuple[str, str], ...]
+    """(regular expression on the host, provider), first match wins."""
+    finish_reasons: Mapping[str, str]
+
+
+class UsageKey(_Model):
+    """One key of a usage object."""
+
+    field: CountField
+    keys: tuple[str, ...]
+    """Dotted paths in the object, first wins."""
+
+
+class UsageKeys(_Model):
+    """``usage_objects.yaml``: how keys of usage objects are read."""
+
+    counts: tuple[UsageKey, ...]
+    inclusive: tuple[str, ...]
+    """A key (prefix with ``*``) whose presence says that input includes cached tokens."""
+    exclusive: tuple[str, ...]
+    """The opposite, asked after ``inclusive``."""
+    ignore: tuple[str, ...]
+    """Subsets and notes that are no bucket of their own."""
+
+
+def read_yaml(name: str) -> Any:
+    """One YAML file of this package, unchecked."""
+    text = (resources.files(__package__) / name).read_text(encoding="utf-8")
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def load(model: type[_M], name: str) -> _M:
+    """One checked file. Raises ``ConfigError`` naming the file and every bad row."""
+    return check(model, read_yaml(name), name)
+
+
+def check(model: type[_M], data: Any, name: str) -> _M:
+    """``data`` as ``model``. Raises ``ConfigError`` naming ``name`` and every bad entry."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def check_ranks(files: Iterable[File]) -> None:
+    """Raises ``ConfigError`` if two rows of a field share a rank: their order would be chance."""
+    seen: dict[tuple[str, int], Row] = {}
+    for row in (row for file in files for row in file.rows):
+        other = seen.setdefault((row.field, row.rank), row)
+        if other is not row:
+            raise ConfigError(f"rank {row.rank} of {row.field} is given to {row.source!r} and to {other.source!r}")
+
+
+@functools.cache
+def files() -> tuple[File, ...]:
+    """All dialect files, in the order of detection; shared lists last."""
+    names = sorted(f.name for f in resources.files(__package__).iterdir() if f.name.endswith(".yaml"))
+    loaded = [load(File, name) for name in names if name not in {"aliases.yaml", "usage_objects.yaml"}]
+    check_ranks(loaded)
+    return tuple(sorted(loaded, key=lambda file: 10_000 if file.order is None else file.order))
+
+
+@functools.cache
+def aliases() -> Aliases:
+    """The provider, model and finish-reason lists."""
+    return load(Aliases, "aliases.yaml")
+
+
+@functools.cache
+def usage_keys() -> UsageKeys:
+    """How usage objects are read."""
+    return load(UsageKeys, "usage_objects.yaml")
+
+
+def matcher(names: Iterable[str]) -> re.Pattern[str]:
+    """One pattern for keys, prefixes (trailing ``*``) and indexed keys (``.*.``)."""
+    return re.compile("|".join(_pattern(name) for name in names) or r"(?!)")
+
+
+def _pattern(name: str) -> str:
+    prefix = name.endswith("*")
+    body = re.escape(name.removesuffix("*")).replace(r"\*", r"\d+")
+    return rf"\A{body}" if prefix else rf"\A{body}\Z"

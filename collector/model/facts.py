@@ -1,0 +1,283 @@
+"""Facts: what each span says about itself, in the terms of the LLM trace model.
+
+``resolve`` fills the columns of ``schema.FACTS`` from the dialect tables (``collector.model.dialects``).
+It is a pure function of the batch: rows do not see each other, so splitting a batch and joining the
+results changes nothing. What only the trace can tell (which usage counts) is decided later.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.model import schema
+from collector.model.batch import SpanBatch
+from collector.model.dialects.rules import Rule
+from collector.model.dialects.tables import LEVELS, ROLES, TYPES
+from collector.model.facts_convert import finish_reasons, flat_texts, iso_time, texts
+from collector.model.facts_lookup import MISSING, Bools, Distinct, Ints, Lookup, _decoded, named
+from collector.model.provided import as_sent, cost
+from collector.model.usage import attribute_counts, usage  # noqa: F401
+
+_UNSET, _OK, _ERROR = range(3)
+_TEXTS = ("error_type", "user_id", "session_id", "response_id", "agent_name", "tool_name", "tool_call_id",
+          "prompt_name", "prompt_version", "trace_name")  # fmt: skip
+_NAMES = ("environment", "release", "version", "request_model", "response_model", "model", "provider", "service_tier")
+_MAX_NANOS = 2**62
+
+
+def resolve(batch: SpanBatch, faults: Counter[str] | None = None) -> SpanBatch:
+    """The batch with every column of ``schema.FACTS`` added or replaced.
+
+    ``faults`` counts values that had to be refused: ``usage_refused``, ``cost_refused`` (negative,
+    NaN, absurd) and ``cost_overflow``; they stay in ``provided_usage`` and ``provided_cost``.
+    """
+    lookup = Lookup(batch, Counter() if faults is None else faults)
+    columns: dict[str, pa.Array] = {}
+    types = _types(lookup, columns)
+    codes: dict[str, Ints] = {}
+    for field in (*_NAMES, *_TEXTS, "name"):
+        codes[field] = lookup.text_codes(field, codes)
+    columns |= {field: lookup.name_column(codes[field]) for field in _NAMES}
+    columns |= {field: lookup.texts(codes[field]) for field in _TEXTS}
+    columns["name"] = pc.coalesce(lookup.texts(codes["name"]), batch.column("span_name"))
+    levels = _levels(lookup)
+    columns["level"] = _enum(levels, LEVELS)
+    columns |= _origin_columns(lookup)
+    columns |= _lists(lookup)
+    columns["completion_start_unix_nano"] = _completion_start(lookup)
+    columns["role"] = _roles(lookup, types)
+    columns |= _usage_columns(lookup, types, levels == LEVELS.index("ERROR"), codes["provider"])
+    return batch.with_columns({name: columns[name] for name in schema.FACTS.names})
+
+
+# ---- type, level, role ----
+
+
+def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
+    codes = lookup.text_codes("type", {})
+    found = lookup.distinct(codes)
+    types = found.spread([TYPES.index(meaning.split("/")[0]) for meaning in found.values])
+    types = np.where(types == MISSING, TYPES.index("span"), types)
+    subtypes = [meaning.partition("/")[2] or None for meaning in found.values]
+    lookup.types_of_rows = types
+    columns["type"] = _enum(types, TYPES)
+    texts_ = pa.array([*subtypes, None], pa.string())
+    columns["subtype"] = named(texts_.take(pa.array(np.where(found.indices < 0, len(subtypes), found.indices))))
+    return types
+
+
+def _levels(lookup: Lookup) -> Ints:
+    """Said levels first, then the status, ``error.type`` and exception events (MAPPING 5.12, 13.1)."""
+    found = lookup.distinct(lookup.text_codes("level", {}))
+    said = found.spread([LEVELS.index(meaning) for meaning in found.values])
+    status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
+    failed = (status == _ERROR) | _has_error_type(lookup)
+    excepted = lookup.exceptions != MISSING
+    default, warning, error = (LEVELS.index(level) for level in ("DEFAULT", "WARNING", "ERROR"))
+    derived = np.where(failed | (excepted & (status != _OK)), error, np.where(excepted, warning, default))
+    return np.where(said != MISSING, said, derived)
+
+
+def _has_error_type(lookup: Lookup) -> Bools:
+    return lookup.by_row("error.type") != MISSING
+
+
+def _roles(lookup: Lookup, types: Ints) -> pa.Array:
+    found = lookup.distinct(lookup.text_codes("role", {}))
+    said = found.spread([ROLES.index(meaning) for meaning in found.values])
+    calls = np.isin(types, (TYPES.index("generation"), TYPES.index("embedding")))
+    derived = np.where(calls, schema.ROLE_CALL, schema.ROLE_OTHER)
+    return pa.array(np.where(said != MISSING, said, derived), pa.uint8())
+
+
+def _enum(values: Ints, names: tuple[str, ...]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(values, pa.int32()), pa.array(names, pa.string()))
+
+
+# ---- origin ----
+
+
+def _origin_columns(lookup: Lookup) -> dict[str, pa.Array]:
+    services = [resource.get("service.name", "") for resource in lookup.resources]
+    return {
+        "dialect": _per_code([context.dialect for context in lookup.distinct_contexts], lookup.contexts),
+        "service_name": _per_code(services, lookup.resource_codes),
+        "scope_name": _per_code([name for name, _ in lookup.scopes], lookup.scope_codes),
+        "scope_version": _per_code([version for _, version in lookup.scopes], lookup.scope_codes),
+    }
+
+
+def _per_code(values: list[str], codes: Ints) -> pa.DictionaryArray:
+    distinct = list(dict.fromkeys(values))
+    number = np.array([distinct.index(value) for value in values] or [0], np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(number[codes], pa.int32()), pa.array(distinct, pa.string()))
+
+
+# ---- lists ----
+
+
+def _lists(lookup: Lookup) -> dict[str, pa.Array]:
+    weak: set[int] = set()
+    tags, lists = _list_codes(lookup, "tags", weak)
+    rows_weak = np.isin(tags, np.array(sorted(weak), np.int64))
+    reasons, reason_lists = _list_codes(lookup, "finish_reasons", set())
+    return {
+        "tags": _list_column(tags, lists),
+        "tags_weak": pa.array(rows_weak),
+        "finish_reasons": _list_column(reasons, reason_lists),
+    }
+
+
+def _list_codes(lookup: Lookup, field: str, weak: set[int]) -> tuple[Ints, list[tuple[str, ...]]]:
+    """Per row the number of its list; ``weak`` takes up the numbers that weak rules gave."""
+    lists: list[tuple[str, ...]] = []
+    numbers: dict[tuple[bool, tuple[str, ...]], int] = {}
+
+    def number(rule: Rule, values: tuple[str, ...]) -> int:
+        if not values:
+            return MISSING
+        code = numbers.setdefault((rule.row.weak, values), len(lists))
+        if code == len(lists):
+            lists.append(values)
+        if rule.row.weak:
+            weak.add(code)
+        return code
+
+    def values_of(rule: Rule, todo: Bools) -> Iterator[tuple[Ints, Ints]]:
+        for rows, found in _lists_by_rule(lookup, rule, todo):
+            yield rows, found.spread([number(rule, values) for values in found.values])
+
+    return lookup.first(field, values_of), lists
+
+
+def _lists_by_rule(lookup: Lookup, rule: Rule, todo: Bools) -> Iterator[tuple[Ints, Distinct]]:
+    source = rule.source
+    read: Callable[[int, str], tuple[str, ...]] = _read_reasons if rule.row.convert == "finish_reasons" else read_list
+    if source.json_key:
+        for entries, distinct in lookup.json_values(rule, todo):
+            values = [flat_texts(v if isinstance(v, list) else [v]) for v in distinct.values]
+            yield entries.rows, Distinct([_as(rule, v) for v in values], distinct.indices)
+        return
+    assert source.key is not None
+    for entries in lookup.groups(rule, source.key, todo):
+        kinds = lookup.flat.types[entries.positions]
+        for kind in (schema.STRING, schema.ARRAY):
+            chosen = entries.where(kinds == kind)
+            if len(chosen.rows):
+                found = lookup.distinct(chosen.positions)
+                yield chosen.rows, Distinct([read(kind, text) for text in found.values], found.indices)
+
+
+def _as(rule: Rule, values: tuple[str, ...]) -> tuple[str, ...]:
+    return finish_reasons(values) if rule.row.convert == "finish_reasons" else values
+
+
+@functools.lru_cache(maxsize=4_096)
+def read_list(kind: int, text: str) -> tuple[str, ...]:
+    """The texts of a list attribute: OTLP array, JSON array, comma list or a single text."""
+    if kind == schema.STRING:
+        return texts(text)
+    value = _decoded(kind, 0, text)
+    return flat_texts(value) if isinstance(value, list) else ()
+
+
+@functools.lru_cache(maxsize=4_096)
+def _read_reasons(kind: int, text: str) -> tuple[str, ...]:
+    return finish_reasons(read_list(kind, text))
+
+
+def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
+    distinct = pa.array([list(values) for values in lists], pa.list_(pa.string()))
+    return distinct.take(pa.array(codes, mask=codes == MISSING))
+
+
+# ---- time of the first token ----
+
+
+def _completion_start(lookup: Lookup) -> pa.Array:
+    starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    field = "completion_start_unix_nano"
+    found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts))
+    return pa.array(found, pa.int64(), mask=found <= 0)
+
+
+def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iterator[tuple[Ints, Ints]]:
+    source = rule.source
+    if source.event_time:
+        times = lookup.first_event_time(source.event_time)
+        rows = np.flatnonzero(todo & (times > 0))
+        keep = lookup.allowed(rule, rows)
+        yield rows[keep], _not_before(times[rows[keep]], starts[rows[keep]])
+        return
+    assert source.key is not None
+    for entries in lookup.groups(rule, source.key, todo):
+        start = starts[entries.rows]
+        if rule.row.convert == "iso_time":
+            found = lookup.distinct(
+                np.where(lookup.flat.types[entries.positions] == schema.STRING, entries.positions, MISSING)
+            )
+            times = found.spread([iso_time(text) or MISSING for text in found.values])
+            yield entries.rows, _not_before(times, start)
+        else:
+            unit = 1e9 if rule.row.convert == "seconds_after_start" else 1e6
+            yield entries.rows, _after(lookup, entries.positions, start, unit)
+
+
+def _not_before(times: Ints, starts: Ints) -> Ints:
+    return np.where(times >= starts, times, MISSING)
+
+
+def _after(lookup: Lookup, positions: Ints, starts: Ints, unit: float) -> Ints:
+    types, nums = lookup.flat.types[positions], lookup.flat.nums[positions]
+    numbers = np.where(types == schema.DOUBLE, nums.view(np.float64), nums.astype(np.float64))
+    nanos = np.full(len(positions), np.nan)
+    usable = np.isin(types, (schema.INT, schema.DOUBLE))
+    nanos[usable] = numbers[usable] * unit
+    written = types == schema.STRING
+    if written.any():
+        found = lookup.distinct(positions[written])
+        nanos[written] = np.append([_seconds(text) for text in found.values], np.nan)[found.indices] * unit
+    usable = np.isfinite(nanos) & (nanos >= 0) & (nanos < 1e18) & (starts > 0) & (starts < _MAX_NANOS)
+    return np.where(usable, starts + np.where(usable, np.rint(nanos), 0).astype(np.int64), MISSING)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+# ---- usage and cost ----
+
+
+def _usage_columns(lookup: Lookup, types: Ints, errors: Bools, providers: Ints) -> dict[str, pa.Array]:
+    found = usage(lookup, providers, types == TYPES.index("embedding"), errors)
+    hits = lookup.text_codes("cache_hit", {}) != MISSING
+    currencies = lookup.distinct(lookup.text_codes("currency", {}))
+    foreign = currencies.spread([int(text.strip().upper() != "USD") for text in currencies.values]) == 1
+    money = cost(lookup, found, hits, foreign)
+    return {
+        "input_tokens": found.input_tokens,
+        "output_tokens": found.output_tokens,
+        "total_tokens": found.total_tokens,
+        "cache_read_tokens": found.cache_read_tokens,
+        "cache_write_tokens": found.cache_write_tokens,
+        "reasoning_tokens": found.reasoning_tokens,
+        "usage": found.usage,
+        "usage_rule": found.usage_rule,
+        "provided_usage": as_sent(lookup, cost=False),
+        "provided_cost": as_sent(lookup, cost=True),
+        "cost": money.cost,
+        "input_cost": money.input_cost,
+        "output_cost": money.output_cost,
+        "total_cost": money.total_cost,
+        "cost_source": money.cost_source,
+        "price_ref": pa.DictionaryArray.from_arrays(pa.nulls(lookup.num_rows, pa.int32()), pa.array([], pa.string())),
+    }

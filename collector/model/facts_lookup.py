@@ -1,0 +1,459 @@
+"""The attributes of a batch, as the dialect tables ask for them: first source that yields a value.
+
+Work is per (rule, key present in the batch) over flat arrays, and per distinct value where a value
+must be understood; never per span.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.model import schema
+from collector.model.attributes import decode_value, flatten, parse_resource, parse_scope
+from collector.model.batch import SpanBatch
+from collector.model.dialects.rules import ROOT_BIT, Compiled, Origin, Rule, compiled
+from collector.model.dialects.tables import TYPES
+from collector.model.facts_convert import TEXT_CONVERTS, at_path, parse_json, scalar_text
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+MISSING = -1
+"""Code of a row without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Some attributes: where each stands in the flat arrays, and its row."""
+
+    positions: Ints
+    rows: Ints
+
+    def where(self, keep: Bools) -> Entries:
+        return self if keep.all() else Entries(self.positions[keep], self.rows[keep])
+
+
+_NO_ENTRIES = Entries(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+class Lookup:
+    """One batch, indexed by the keys its tables know.
+
+    Texts are passed around as *codes*: a code from 0 on is a position in the batch's attribute
+    texts, ``MISSING`` is none, and lower codes number texts made here (conversions, constants).
+    """
+
+    def __init__(self, batch: SpanBatch, faults: Counter[str]) -> None:
+        self.batch = batch
+        self.faults = faults
+        self.tables: Compiled = compiled()
+        self.num_rows = batch.num_rows
+        self.flat = flatten(batch.column("attributes"))
+        self.types_of_rows = np.zeros(self.num_rows, np.int64)
+        """Per row, the index of its type of observation in ``TYPES``; set once they are known."""
+        self._made: list[str] = []
+        self._made_codes: dict[str, int] = {}
+        self._index_keys()
+        self._read_origins()
+        self._find_contexts()
+
+    # -- what is in the batch --
+
+    def _index_keys(self) -> None:
+        infos = [self.tables.key_info(key) for key in self.flat.keys]
+        self.infos = infos
+        wanted = np.array([info.wanted for info in infos] or [False], np.bool_)
+        self.wanted = np.flatnonzero(wanted[self.flat.key_codes]) if len(self.flat.rows) else np.empty(0, np.int64)
+        codes = self.flat.key_codes[self.wanted]
+        order = np.argsort(codes.astype(np.uint16) if len(infos) < 65_536 else codes, kind="stable")
+        positions = self.wanted[order]
+        present, starts = np.unique(codes[order], return_index=True)
+        self._groups: dict[str, list[tuple[int, Entries]]] = {}
+        for code, group in zip(present.tolist(), np.split(positions, starts[1:]), strict=True):
+            info = infos[code]
+            if info.name is not None:
+                entry = (info.index, Entries(group, self.flat.rows[group].astype(np.int64)))
+                self._groups.setdefault(info.name, []).append(entry)
+        for groups in self._groups.values():
+            groups.sort(key=lambda group: group[0])
+
+    def _read_origins(self) -> None:
+        scopes, self.scope_codes = _dictionary(self.batch.column("scope"))
+        resources, self.resource_codes = _dictionary(self.batch.column("resource"))
+        self.scopes = [read_scope(header) for header in scopes]
+        self.resources = [read_resource(header) for header in resources]
+
+    def _find_contexts(self) -> None:
+        pairs = self.scope_codes * max(len(self.resources), 1) + self.resource_codes
+        distinct_pairs, pair_of_row = np.unique(pairs, return_inverse=True)
+        distinct_bits, bits_of_row = np.unique(self._marker_bits(), return_inverse=True)
+        both = pair_of_row * max(len(distinct_bits), 1) + bits_of_row
+        distinct, self.contexts = np.unique(both, return_inverse=True)
+        found = []
+        for code in distinct.tolist():
+            pair, bits = divmod(code, len(distinct_bits))
+            scope, resource = divmod(int(distinct_pairs[pair]), len(self.resources))
+            origin = _origin(self.scopes[scope], self.resources[resource])
+            found.append(self.tables.context(origin, int(distinct_bits[bits])))
+        self.distinct_contexts = found
+        width = len(self.tables.rules)
+        self._holds = np.stack([c.holds for c in found]) if found else np.empty((0, width), np.bool_)
+        self._all_hold = self._holds.all(axis=0)
+        self._any_holds = self._holds.any(axis=0)
+
+    def _marker_bits(self) -> npt.NDArray[np.uint64]:
+        bits = np.zeros(self.num_rows, np.uint64)
+        of_key = np.array([info.markers for info in self.infos] or [0], np.uint64)
+        starts = np.searchsorted(self.flat.rows, np.arange(self.num_rows))
+        some = np.diff(np.append(starts, len(self.flat.rows))) > 0
+        if some.any():
+            bits[some] = np.bitwise_or.reduceat(of_key[self.flat.key_codes], starts[some])
+        roots = self.batch.column("parent_span_id").is_null().to_numpy(zero_copy_only=False)
+        return bits | np.where(roots, ROOT_BIT, np.uint64(0))
+
+    # -- rules --
+
+    def rules(self, field: str) -> Iterator[Rule]:
+        """The rules of a field that can hold in this batch, by rank."""
+        return (rule for rule in self.tables.by_field.get(field, ()) if self._any_holds[rule.id])
+
+    def allowed(self, rule: Rule, rows: Ints) -> Bools:
+        """For which of these rows the rule's conditions hold."""
+        if self._all_hold[rule.id]:
+            keep = np.ones(len(rows), np.bool_)
+        else:
+            keep = self._holds[self.contexts[rows], rule.id]
+        if rule.row.when.type:
+            kinds = np.array([TYPES.index(kind) for kind in rule.row.when.type])
+            keep &= np.isin(self.types_of_rows[rows], kinds)
+        return keep
+
+    def groups(self, rule: Rule, key: str, todo: Bools) -> Iterator[Entries]:
+        """Attributes of ``key`` on rows still to do, one group per index, lowest first."""
+        for _, entries in self._groups.get(key, ()):
+            chosen = entries.where(todo[entries.rows] & self.allowed(rule, entries.rows))
+            if len(chosen.rows):
+                yield chosen
+
+    # -- texts --
+
+    def text_codes(self, field: str, known: Mapping[str, Ints]) -> Ints:
+        """Per row the code of the field's text. ``known``: fields resolved before."""
+        return self.first(field, lambda rule, todo: self._texts_by_rule(rule, todo, known))
+
+    def first(self, field: str, values: Callable[[Rule, Bools], Iterator[tuple[Ints, Ints]]]) -> Ints:
+        """Per row the first code that ``values`` yields, going through the field's rules by rank."""
+        out = np.full(self.num_rows, MISSING, np.int64)
+        todo = np.ones(self.num_rows, np.bool_)
+        for rule in self.rules(field):
+            for rows, codes in values(rule, todo):
+                found = codes != MISSING
+                out[rows[found]] = codes[found]
+                todo[rows[found]] = False
+        return out
+
+    def _texts_by_rule(self, rule: Rule, todo: Bools, known: Mapping[str, Ints]) -> Iterator[tuple[Ints, Ints]]:
+        source = rule.source
+        if source.key:
+            for entries in self.groups(rule, source.key, todo):
+                yield entries.rows, self._meaning(rule, entries.positions)
+        elif source.json_key:
+            yield from self._from_json(rule, todo)
+        else:
+            rows = np.flatnonzero(todo)
+            rows = rows[self.allowed(rule, rows)]
+            if len(rows):
+                yield rows, self._from_elsewhere(rule, rows, known)
+
+    def _meaning(self, rule: Rule, positions: Ints) -> Ints:
+        if rule.row.const is not None:
+            return np.full(len(positions), self.make(rule.row.const), np.int64)
+        return self.converted(rule, self._plain_codes(positions))
+
+    def _plain_codes(self, positions: Ints) -> Ints:
+        """Codes of attributes as text: strings by position, numbers and booleans made."""
+        types = self.flat.types[positions]
+        codes = np.where(types == schema.STRING, positions, MISSING)
+        numbers = np.isin(types, (schema.INT, schema.DOUBLE, schema.BOOL))
+        if numbers.any():
+            pairs = zip(types[numbers].tolist(), self.flat.nums[positions[numbers]].tolist(), strict=True)
+            codes[numbers] = [self._make_number(kind, number) for kind, number in pairs]
+        return codes
+
+    def _make_number(self, kind: int, number: int) -> int:
+        text = _number_text(kind, number)
+        return self.make(text) if text else MISSING
+
+    def converted(self, rule: Rule, codes: Ints) -> Ints:
+        """Codes after the rule's ``convert`` and ``values``, worked out per distinct text."""
+        if rule.row.convert == "text" and rule.row.values is None:
+            return self._unless_blank(codes)
+        convert = TEXT_CONVERTS[rule.row.convert]
+        values = rule.row.values
+
+        def change(text: str) -> str | None:
+            found = convert(text)
+            return found if found is None or values is None else _value(rule, found)
+
+        return self.mapped(codes, change)
+
+    def _unless_blank(self, codes: Ints) -> Ints:
+        lengths = pc.binary_length(pc.utf8_trim_whitespace(self.texts(codes)))
+        return np.where(pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False) > 0, codes, MISSING)
+
+    def mapped(self, codes: Ints, change: Callable[[str], str | None]) -> Ints:
+        """Codes of what ``change`` makes of each distinct text."""
+        found = self.distinct(codes)
+        changed = (change(text) for text in found.values)
+        return found.spread([MISSING if text is None else self.make(text) for text in changed])
+
+    def distinct(self, codes: Ints) -> Distinct:
+        """The distinct texts behind codes."""
+        encoded = self.texts(codes).dictionary_encode()
+        indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        return Distinct(encoded.dictionary.to_pylist(), indices)
+
+    def texts(self, codes: Ints) -> pa.StringArray:
+        """The texts behind codes; null for ``MISSING``."""
+        stored = codes >= 0
+        if stored.all():
+            return self.flat.texts.take(pa.array(codes))
+        if not stored.any():
+            return self._made_texts(codes)
+        positions = pa.array(codes, mask=~stored)
+        return pc.coalesce(self.flat.texts.take(positions), self._made_texts(codes))
+
+    def _made_texts(self, codes: Ints) -> pa.StringArray:
+        made = pa.array(self._made, pa.string())
+        return made.take(pa.array(-codes - 2, mask=codes >= MISSING))
+
+    def make(self, text: str) -> int:
+        """The code of a text made here."""
+        code = self._made_codes.get(text)
+        if code is None:
+            code = -2 - len(self._made)
+            self._made.append(text)
+            self._made_codes[text] = code
+        return code
+
+    # -- sources other than one attribute --
+
+    def _from_json(self, rule: Rule, todo: Bools) -> Iterator[tuple[Ints, Ints]]:
+        for entries, distinct in self.json_values(rule, todo):
+            found = (scalar_text(value) for value in distinct.values)
+            codes = np.array([MISSING if t is None else self.make(t) for t in found] or [MISSING], np.int64)
+            yield entries.rows, self.converted(rule, codes[distinct.indices])
+
+    def json_values(self, rule: Rule, todo: Bools) -> Iterator[tuple[Entries, Distinct]]:
+        """Attributes that hold JSON, with the distinct values at the rule's path."""
+        source = rule.source
+        assert source.json_key is not None
+        assert source.path is not None
+        needle = "" if source.path == "." else source.path.split(".")[0]
+        for entries in self.groups(rule, source.json_key, todo):
+            entries, distinct = self._parsed(source.json_key, entries, needle)
+            if len(entries.rows):
+                values = [at_path(value, source.path) for value in distinct.values]
+                yield entries, Distinct(values, distinct.indices)
+
+    def _parsed(self, key: str, entries: Entries, needle: str) -> tuple[Entries, Distinct]:
+        types = self.flat.types[entries.positions]
+        texts = self.flat.texts.take(pa.array(entries.positions))
+        usable = np.isin(types, (schema.STRING, schema.KVLIST, schema.ARRAY))
+        if needle:  # most texts do not have the member: spare them the parser
+            usable &= pc.match_substring(texts, needle).to_numpy(zero_copy_only=False)
+        entries, types, texts = entries.where(usable), types[usable], texts.filter(pa.array(usable))
+        encoded = texts.dictionary_encode()
+        kinds = np.zeros(len(encoded.dictionary), np.uint8)
+        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        kinds[indices] = types
+        pairs = zip(kinds.tolist(), encoded.dictionary.to_pylist(), strict=True)
+        return entries, Distinct([self._parse(key, kind, text) for kind, text in pairs], indices)
+
+    def _parse(self, key: str, kind: int, text: str) -> Any:
+        cache = self.__dict__.setdefault("_json_cache", {})
+        known = cache.get((key, kind, text), cache)
+        if known is cache:
+            known = parse_json(text) if kind == schema.STRING else _decoded(kind, 0, text)
+            cache[key, kind, text] = known
+        return known
+
+    def _from_elsewhere(self, rule: Rule, rows: Ints, known: Mapping[str, Ints]) -> Ints:
+        source = rule.source
+        if source.field:
+            return self.converted(rule, known[source.field][rows])
+        if source.resource:
+            return self.converted(rule, self._resource_codes(source.resource)[rows])
+        if source.join:
+            return self._joined(source.join, rows)
+        if source.event:
+            return self.converted(rule, self._event_codes(source.event)[rows])
+        if rule.row.const is not None:
+            return np.full(len(rows), self.make(rule.row.const), np.int64)
+        return self._span_name_codes(rule, rows)
+
+    def _resource_codes(self, key: str) -> Ints:
+        found = (resource.get(key) for resource in self.resources)
+        codes = np.array([MISSING if text is None else self.make(text) for text in found] or [MISSING], np.int64)
+        return codes[self.resource_codes]
+
+    def _joined(self, keys: Sequence[str], rows: Ints) -> Ints:
+        columns = [self.by_row(key)[rows] for key in keys]
+        texts = pc.binary_join_element_wise(*(self.texts(codes) for codes in columns), ":")
+        encoded = texts.dictionary_encode()
+        made = np.array([self.make(text) for text in encoded.dictionary.to_pylist()] or [MISSING], np.int64)
+        indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        return np.where(indices >= 0, made[indices], MISSING)
+
+    def by_row(self, key: str) -> Ints:
+        out = np.full(self.num_rows, MISSING, np.int64)
+        for _, entries in self._groups.get(key, ()):
+            out[entries.rows] = self._plain_codes(entries.positions)
+        return out
+
+    def _span_name_codes(self, rule: Rule, rows: Ints) -> Ints:
+        encoded = self.batch.column("span_name").take(pa.array(rows)).dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        found = [name or None if rule.row.values is None else _value(rule, name) for name in names]
+        made = np.array([MISSING if text is None else self.make(text) for text in found] or [MISSING], np.int64)
+        return made[encoded.indices.to_numpy(zero_copy_only=False)]
+
+    # -- span events --
+
+    @functools.cached_property
+    def exceptions(self) -> Ints:
+        """Per row the position of its last ``exception`` event among all events, or ``MISSING``."""
+        rows, events = self.events
+        out = np.full(self.num_rows, MISSING, np.int64)
+        if len(rows):
+            named = np.flatnonzero(pc.equal(events.field("name"), "exception").to_numpy(zero_copy_only=False))
+            out[rows[named]] = named
+        return out
+
+    @functools.cached_property
+    def events(self) -> tuple[Ints, pa.StructArray]:
+        """All events of the batch, and the row of each."""
+        column = self.batch.column("events")
+        offsets = column.offsets.to_numpy(zero_copy_only=False)
+        values = column.values.slice(offsets[0], offsets[-1] - offsets[0])
+        return np.repeat(np.arange(self.num_rows), np.diff(offsets)), values
+
+    def _event_codes(self, key: str) -> Ints:
+        out = np.full(self.num_rows, MISSING, np.int64)
+        rows = np.flatnonzero(self.exceptions != MISSING)
+        if not len(rows):
+            return out
+        lists = self.events[1].field("attributes").take(pa.array(self.exceptions[rows]))
+        flat = flatten(lists)
+        chosen = flat.select(np.array([k == key for k in flat.keys] or [False], np.bool_)[flat.key_codes])
+        texts = zip(chosen.rows.tolist(), chosen.types.tolist(), chosen.texts.to_pylist(), strict=True)
+        for row, kind, text in texts:
+            if kind == schema.STRING:
+                out[rows[row]] = self.make(text)
+        return out
+
+    def first_event_time(self, names: Sequence[str]) -> Ints:
+        """Per row the time of its first event with one of these names; 0 if there is none."""
+        rows, events = self.events
+        out = np.zeros(self.num_rows, np.int64)
+        if len(rows):
+            named = pc.is_in(events.field("name"), value_set=pa.array(list(names)))
+            picked = np.flatnonzero(named.to_numpy(zero_copy_only=False))[::-1]
+            out[rows[picked]] = events.field("time_unix_nano").to_numpy(zero_copy_only=False)[picked]
+        return out
+
+    # -- results --
+
+    def text_column(self, codes: Ints) -> pa.StringArray:
+        """A column of texts."""
+        return self.texts(codes)
+
+    def name_column(self, codes: Ints) -> pa.DictionaryArray:
+        """A dictionary column of texts with few distinct values."""
+        return named(self.texts(codes))
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """Distinct values, and per entry the index of its own (-1: none)."""
+
+    values: list[Any]
+    indices: npt.NDArray[np.integer[Any]]
+
+    def spread(self, per_value: Sequence[int]) -> Ints:
+        """One number per distinct value, brought to the entries; ``MISSING`` where there is none."""
+        return np.append(np.array(per_value, np.int64), MISSING)[self.indices]
+
+
+def named(texts: pa.StringArray) -> pa.DictionaryArray:
+    """A text array as the dictionary type of ``schema.NAME``."""
+    return texts.dictionary_encode().cast(schema.NAME)
+
+
+@functools.lru_cache(maxsize=2_048)
+def read_scope(header: bytes) -> tuple[str, str]:
+    """Name and version of an instrumentation scope."""
+    scope = parse_scope(header).scope
+    return scope.name, scope.version
+
+
+@functools.lru_cache(maxsize=2_048)
+def read_resource(header: bytes) -> dict[str, str]:
+    """The scalar attributes of a resource that the tables, or contexts, ask for, as texts."""
+    wanted = compiled().resource_keys | {"service.name", "telemetry.sdk.language", "telemetry.sdk.name"}
+    found = {}
+    for attribute in parse_resource(header).resource.attributes:
+        kind = attribute.value.WhichOneof("value")
+        if attribute.key in wanted and kind in {"string_value", "int_value", "double_value", "bool_value"}:
+            text = scalar_text(getattr(attribute.value, kind))
+            if text:
+                found[attribute.key] = text
+    return found
+
+
+def _origin(scope: tuple[str, str], resource: Mapping[str, str]) -> Origin:
+    language, sdk = resource.get("telemetry.sdk.language", ""), resource.get("telemetry.sdk.name", "")
+    return Origin(*scope, language, sdk)
+
+
+def _dictionary(column: pa.DictionaryArray) -> tuple[list[bytes], Ints]:
+    return column.dictionary.to_pylist(), column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=8_192)
+def _number_text(kind: int, number: int) -> str | None:
+    return scalar_text(decode_value(kind, number, ""))
+
+
+def _decoded(kind: int, number: int, text: str) -> Any:
+    try:
+        return decode_value(kind, number, text)
+    except (ValueError, KeyError, TypeError, RecursionError, struct.error):
+        return None
+
+
+def _value(rule: Rule, text: str) -> str | None:
+    """What a rule's ``values`` make of a text: exact, else the longest prefix entry (``x*``)."""
+    exact, prefixes = _folded(rule.id)
+    folded = text.casefold()
+    if folded in exact:
+        return exact[folded]
+    return next((meaning for prefix, meaning in prefixes if folded.startswith(prefix)), None)
+
+
+@functools.cache
+def _folded(rule_id: int) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    values = compiled().rules[rule_id].row.values or {}
+    exact = {key.casefold(): meaning for key, meaning in values.items() if not key.endswith("*")}
+    prefixes = [(key[:-1].casefold(), meaning) for key, meaning in values.items() if key.endswith("*")]
+    return exact, sorted(prefixes, key=lambda entry: -len(entry[0]))

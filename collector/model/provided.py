@@ -1,0 +1,254 @@
+"""What an emitter said about usage and cost itself: its words as JSON text, and its money.
+
+Money is int64 pico-dollars (1e-12 USD), taken exactly from the decimal text of what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.model import schema
+from collector.model.attributes import dumps
+from collector.model.dialects.tables import MONEY_FIELDS
+from collector.model.facts_convert import MAX_MONEY, Refused, pico
+from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, _decoded
+from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, _object_keys, bucket_map, nullable
+
+_BUCKET_OF_FIELD = {
+    "input_total": "input",
+    "output_total": "output",
+    "total": "total",
+    "cache_read": "input_cache_read",
+    "cache_write": "input_cache_write",
+    "cache_write_5m": "input_cache_write_5m",
+    "cache_write_1h": "input_cache_write_1h",
+    "reasoning": "output_reasoning",
+}
+_BUCKETS = (*INPUT_BUCKETS, *OUTPUT_BUCKETS)
+
+
+@dataclass(slots=True)
+class Cost:
+    """The cost columns of a batch, as provided."""
+
+    cost: pa.MapArray
+    input_cost: pa.Array
+    output_cost: pa.Array
+    total_cost: pa.Array
+    cost_source: pa.DictionaryArray
+
+
+# ---- as it was sent ----
+
+
+def as_sent(lookup: Lookup, *, cost: bool) -> pa.StringArray:
+    """Per row a JSON object of the usage (or cost) attributes as they came; null without any.
+
+    An object that is explicit by itself (Langfuse's) is handed on as it is.
+    """
+    chosen = np.array([info.cost if cost else info.usage for info in lookup.infos] or [False], np.bool_)
+    positions = lookup.wanted[chosen[lookup.flat.key_codes[lookup.wanted]]]
+    column = _objects_of(lookup, positions)
+    whole = _explicit_texts(lookup, cost=cost)
+    return pc.coalesce(lookup.texts(whole), column) if (whole != MISSING).any() else column
+
+
+def _objects_of(lookup: Lookup, positions: Ints) -> pa.StringArray:
+    rows = lookup.flat.rows[positions]
+    names = pa.array([dumps(key) for key in lookup.flat.keys], pa.string())
+    keys = names.take(pa.array(lookup.flat.key_codes[positions]))
+    pieces = pc.binary_join_element_wise(keys, _value_texts(lookup, positions), ":")
+    per_row = np.bincount(rows, minlength=lookup.num_rows)
+    offsets = np.zeros(lookup.num_rows + 1, np.int32)
+    np.cumsum(per_row, out=offsets[1:])
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), pieces), ",")
+    wrapped = pc.binary_join_element_wise("{", joined, "}", "")
+    return pc.if_else(pa.array(per_row > 0), wrapped, pa.scalar(None, pa.string()))
+
+
+def _value_texts(lookup: Lookup, positions: Ints) -> pa.StringArray:
+    """The JSON text of each attribute value."""
+    types, nums = lookup.flat.types[positions], lookup.flat.nums[positions]
+    texts = pc.cast(pa.array(nums), pa.string())
+    other = types != schema.INT
+    if not other.any():
+        return texts
+    values = zip(
+        types[other].tolist(),
+        nums[other].tolist(),
+        lookup.flat.texts.take(pa.array(positions[other])).to_pylist(),
+        strict=True,
+    )
+    made = pa.array([_json_text(kind, num, text) for kind, num, text in values], pa.string())
+    return pc.replace_with_mask(texts, pa.array(other), made)
+
+
+def _json_text(kind: int, number: int, text: str) -> str:
+    if kind == schema.STRING:
+        return dumps(text)
+    value = _decoded(kind, number, text)
+    if isinstance(value, bytes):
+        return dumps(text)
+    if isinstance(value, float) and not np.isfinite(value):
+        return dumps(str(value))
+    try:
+        return dumps(value)
+    except (TypeError, ValueError):
+        return "null"
+
+
+def _explicit_texts(lookup: Lookup, *, cost: bool) -> Ints:
+    """Codes of the texts of explicit objects that are JSON objects."""
+    out = np.full(lookup.num_rows, MISSING, np.int64)
+    everything = np.ones(lookup.num_rows, np.bool_)
+    for rule in lookup.rules("cost_object" if cost else "input_total"):
+        if not (cost or rule.explicit):
+            continue
+        for entries, distinct in lookup.json_values(rule, everything):
+            good = np.array([isinstance(value, dict) for value in distinct.values] or [False], np.bool_)
+            good = good[distinct.indices] & (lookup.flat.types[entries.positions] == schema.STRING)
+            good &= out[entries.rows] == MISSING
+            out[entries.rows[good]] = entries.positions[good]
+    return out
+
+
+# ---- money ----
+
+
+def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bools) -> Cost:
+    """Provided cost. ``cache_hits``: rows whose cost may be 0; ``foreign_currency``: not in USD."""
+    buckets, total = _object_costs(lookup)
+    taken = total != MISSING
+    of = {name: _money(lookup, name, ~taken) for name in MONEY_FIELDS}
+    attribute_buckets, attribute_total = _from_attributes(of)
+    for name, values in attribute_buckets.items():
+        buckets[name] = np.where(taken, buckets.get(name, MISSING), values)
+    total = np.where(taken, total, attribute_total)
+    usable = (total > 0) | ((total == 0) & (cache_hits | (usage.present & (usage.tokens == 0))))
+    usable &= ~foreign_currency
+    alone = np.stack([values == MISSING for values in buckets.values()]).all(axis=0)
+    buckets["total"] = np.where(alone, total, MISSING)
+    return _columns(buckets, total, usable)
+
+
+def _columns(buckets: dict[str, Ints], total: Ints, usable: Bools) -> Cost:
+    sides = [_side(buckets, prefix) for prefix in ("input", "output")]
+    source = np.where(usable, 0, MISSING)
+    return Cost(
+        bucket_map(buckets, [], usable),
+        *(nullable(np.where(usable, values, MISSING)) for values in (*sides, total)),
+        pa.DictionaryArray.from_arrays(pa.array(source, pa.int32(), mask=~usable), pa.array(["provided"])),
+    )
+
+
+def _side(buckets: dict[str, Ints], prefix: str) -> Ints:
+    values = np.stack([values for name, values in buckets.items() if name.split("_")[0] == prefix])
+    return np.where((values != MISSING).any(axis=0), np.maximum(values, 0).sum(axis=0), MISSING)
+
+
+def _from_attributes(of: dict[str, Ints]) -> tuple[dict[str, Ints], Ints]:
+    """Disjoint buckets and the total: cached and reasoning cost are parts of input and output."""
+    read, write, reasoning = of["cost_cache_read"], of["cost_cache_write"], of["cost_reasoning"]
+    parts = np.maximum(read, 0) + np.maximum(write, 0)
+    split_in = (of["cost_input"] != MISSING) & (parts <= of["cost_input"])
+    split_out = (of["cost_output"] != MISSING) & (np.maximum(reasoning, 0) <= of["cost_output"])
+    buckets = {
+        "input": np.where(split_in, of["cost_input"] - parts, of["cost_input"]),
+        "input_cache_read": np.where(split_in & (read > 0), read, MISSING),
+        "input_cache_write": np.where(split_in & (write > 0), write, MISSING),
+        "output": np.where(split_out, of["cost_output"] - np.maximum(reasoning, 0), of["cost_output"]),
+        "output_reasoning": np.where(split_out & (reasoning > 0), reasoning, MISSING),
+    }
+    known = (of["cost_input"] != MISSING) | (of["cost_output"] != MISSING)
+    summed = np.maximum(of["cost_input"], 0) + np.maximum(of["cost_output"], 0)
+    total = np.where(of["cost_total"] != MISSING, of["cost_total"], np.where(known, summed, MISSING))
+    return buckets, total
+
+
+def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
+    out = np.full(lookup.num_rows, MISSING, np.int64)
+    todo = todo.copy()
+    for rule in lookup.rules(name):
+        for rows, values in _amounts(lookup, rule, todo):
+            some = values != MISSING
+            out[rows[some]] = values[some]
+            todo[rows[some]] = False
+    return out
+
+
+def _amounts(lookup: Lookup, rule: Any, todo: Bools) -> Iterator[tuple[Ints, Ints]]:
+    if rule.source.json_key:
+        for entries, distinct in lookup.json_values(rule, todo):
+            yield entries.rows, distinct.spread([_pico(lookup, value) for value in distinct.values])
+        return
+    for entries in lookup.groups(rule, rule.source.key, todo):
+        types, nums = lookup.flat.types[entries.positions], lookup.flat.nums[entries.positions]
+        texts = lookup.flat.texts.take(pa.array(entries.positions)).to_pylist()
+        values = [
+            _pico(lookup, _decoded(kind, num, text))
+            for kind, num, text in zip(types.tolist(), nums.tolist(), texts, strict=True)
+        ]
+        yield entries.rows, np.array(values, np.int64)
+
+
+def _pico(lookup: Lookup, value: Any) -> int:
+    try:
+        found = pico(value)
+    except Refused:
+        lookup.faults["cost_refused"] += 1
+        return MISSING
+    except OverflowError:
+        lookup.faults["cost_overflow"] += 1
+        return MISSING
+    return MISSING if found is None else found
+
+
+def _object_costs(lookup: Lookup) -> tuple[dict[str, Ints], Ints]:
+    """Costs by bucket from JSON objects (Langfuse's cost_details, MLflow's)."""
+    buckets = {name: np.full(lookup.num_rows, MISSING, np.int64) for name in _BUCKETS}
+    total = np.full(lookup.num_rows, MISSING, np.int64)
+    for rule in lookup.rules("cost_object"):
+        for entries, distinct in lookup.json_values(rule, total == MISSING):
+            parsed = [_parse_costs(lookup, value) for value in distinct.values]
+            said = distinct.spread([p.get("total", MISSING) for p in parsed])
+            total[entries.rows] = np.where(said != MISSING, said, total[entries.rows])
+            for name in {name for p in parsed for name in p} - {"total"}:
+                column = buckets.setdefault(name, np.full(lookup.num_rows, MISSING, np.int64))
+                column[entries.rows] = distinct.spread([p.get(name, MISSING) for p in parsed])
+    return buckets, total
+
+
+def _parse_costs(lookup: Lookup, value: Any) -> dict[str, int]:
+    """Bucket → pico-dollars of one cost object, with ``total`` filled in; empty if it says nothing."""
+    if not isinstance(value, dict):
+        return {}
+    out: dict[str, int] = {}
+    for key, amount in list(value.items())[:32]:
+        found = _pico(lookup, amount)
+        bucket = _cost_bucket(str(key))
+        if found != MISSING and bucket not in out and len(bucket) <= 64:
+            out[bucket] = found
+    if out and "total" not in out:
+        out["total"] = sum(out.values())
+        if out["total"] >= MAX_MONEY:
+            lookup.faults["cost_overflow"] += 1
+            return {}
+    return out
+
+
+def _cost_bucket(key: str) -> str:
+    key = key.removesuffix("_cost")
+    place = _object_keys().get(key)
+    return _BUCKET_OF_FIELD.get(tuple(_object_fields())[place[0]], key) if place else key
+
+
+def _object_fields() -> tuple[str, ...]:
+    from collector.model.dialects.tables import COUNT_FIELDS
+
+    return COUNT_FIELDS
