@@ -7,7 +7,7 @@ else must not read a laptop's data through the browser. So the host name must be
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -37,18 +37,18 @@ Query = Callable[[str, int], pa.Table]
 
 
 class Health(Protocol):
-    """What the service says about itself: each answer holds the reasons why not; none means yes.
+    """What the service says about itself: (yes or no, why not).
 
     Reasons name components and conditions, never content or secrets.
     """
 
-    def live(self) -> Sequence[str]:
+    def live(self) -> tuple[bool, str]:
         """Works at all; if not, it must be restarted."""
 
-    def ready(self) -> Sequence[str]:
+    def ready(self) -> tuple[bool, str]:
         """Takes data now."""
 
-    def started(self) -> Sequence[str]:
+    def started(self) -> tuple[bool, str]:
         """Has finished starting (replay of the journal included)."""
 
 
@@ -86,11 +86,12 @@ def _add_health(app: FastAPI, health: Health) -> None:
         app.add_api_route(path, _health_endpoint(check), methods=["GET", "HEAD"])
 
 
-def _health_endpoint(check: Callable[[], Sequence[str]]) -> Callable[[], Awaitable[JSONResponse]]:
+def _health_endpoint(check: Callable[[], tuple[bool, str]]) -> Callable[[], Awaitable[JSONResponse]]:
     async def answer() -> JSONResponse:
-        reasons = list(check())
-        status = "unavailable" if reasons else "ok"
-        return JSONResponse({"status": status, "reasons": reasons}, status_code=503 if reasons else 200)
+        good, why_not = check()
+        if good:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "unavailable", "reason": why_not}, status_code=503)
 
     return answer
 

@@ -6,7 +6,6 @@ Exit codes: 0 done (with or without warnings), 1 an error that was explained, 2 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from collector import cli_config, cli_dry_run, cli_query
 from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli_output import errors_explained, print_line
 from collector.cli_start import announcer, warn_at_start
+from collector.version import VERSION
 
 app = typer.Typer(
     name="spanloom",
@@ -37,7 +37,7 @@ app.command("query")(cli_query.query)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print_line(f"spanloom {version('spanloom')}")
+        print_line(f"spanloom {VERSION}")
         raise typer.Exit
 
 
@@ -57,18 +57,14 @@ def run(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Run the collector; without a file, receive OTLP on localhost and store in the data folder."""
-    from collector import logs, service, service_file  # noqa: PLC0415 - the service imports everything
+    from collector import logs, service  # noqa: PLC0415 - the service imports everything
 
     with errors_explained():
         checked = load_config(config, overrides, data_dir)
         logs.configure(cli_config.log_level(checked))
         folder = data_dir.absolute()
         warn_at_start(checked)
-        try:
-            code = service.run(checked, data_dir=folder, announce=announcer(checked, folder))
-        finally:
-            service_file.remove(folder)
-        raise typer.Exit(code)
+        raise typer.Exit(service.run(checked, data_dir=folder, announce=announcer(checked, folder)))
 
 
 def main() -> None:

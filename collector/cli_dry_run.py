@@ -34,6 +34,6 @@ def dry_run(
         for warning in checked.warnings:
             note(warning, kind="warning")
         requests = [request for path in inputs for request in read_capture(path, signal)]
-        for table in dryrun.dry_run(checked, requests):
+        for table in dryrun.dry_run(checked, requests, data_dir=data_dir.absolute()):
             for row in json_objects(table):
                 print_line(json.dumps(row, ensure_ascii=False))

@@ -44,7 +44,7 @@ def query(
     """
     with errors_explained():
         running = service_file.read(data_dir) if endpoint is None else None
-        address = endpoint or (running.endpoint if running else None)
+        address = endpoint or (service_file.reachable(running.endpoint) if running else None)
         if address:
             answer = _ask_service(address, sql, limit)
         else:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
-from collector import service_file
 from collector.cli_output import print_line
 from collector.component import ComponentId
 from collector.service_config import CollectorConfig
+from collector.service_file import reachable
+from collector.version import VERSION
 
 ADMIN = "admin"
 Addresses = Mapping[str, Mapping[str, str]]
@@ -20,7 +20,6 @@ Addresses = Mapping[str, Mapping[str, str]]
 
 _log = structlog.stdlib.get_logger("spanloom")
 _ENV_PROTOCOLS = {"http": "http/protobuf", "grpc": "grpc"}
-_WILDCARDS = {"0.0.0.0", "[::]", ""}  # noqa: S104 - compared with, not bound
 
 
 def warn_at_start(config: CollectorConfig) -> None:
@@ -33,23 +32,14 @@ def announcer(config: CollectorConfig, data_dir: Path) -> Callable[[Addresses], 
     """The callback for when everything listens: prints on a terminal, logs elsewhere."""
 
     def announce(addresses: Addresses) -> None:
-        admin = addresses.get(ADMIN, {}).get("http")
-        if admin:
-            service_file.write(data_dir, reachable(admin))
         block = env_block(config, addresses)
         if sys.stdout.isatty():
             _print(addresses, data_dir, block)
         else:
             flat = {name: dict(protocols) for name, protocols in addresses.items()}
-            _log.info("running", version=version("spanloom"), endpoints=flat, data_dir=str(data_dir), env=block)
+            _log.info("running", version=VERSION, endpoints=flat, data_dir=str(data_dir), env=block)
 
     return announce
-
-
-def reachable(address: str) -> str:
-    """An address a client on this machine can use: a wildcard is reached as localhost."""
-    host, _, port = address.rpartition(":")
-    return f"localhost:{port}" if host in _WILDCARDS else address
 
 
 def env_block(config: CollectorConfig, addresses: Addresses) -> dict[str, str]:
@@ -74,7 +64,7 @@ def _has_tls(config: CollectorConfig, receiver: str, protocol: str) -> bool:
 
 
 def _print(addresses: Addresses, data_dir: Path, block: Mapping[str, str]) -> None:
-    print_line(f"Spanloom {version('spanloom')} is running. Stop it with Ctrl-C.\n")
+    print_line(f"Spanloom {VERSION} is running. Stop it with Ctrl-C.\n")
     for name, protocols in addresses.items():
         for protocol, address in protocols.items():
             label = ADMIN if name == ADMIN else f"{name} {protocol}"

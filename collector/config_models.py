@@ -65,7 +65,7 @@ def validate(model: type[Model], node: Node | None, path: Path, report: Report) 
             if adapted is not node:
                 node = adapted
                 continue
-            _explain(model, node, errors, path, report)
+            _Explainer(model, node, path).explain(errors, report)
             return None
         _warn_without_meaning(model, node, path, report)
         return config
@@ -141,7 +141,7 @@ def _adapt(node: Node, errors: Sequence[Any], path: Path, report: Report) -> Nod
             if why:
                 report.warn((*path, *at), f"this option has no effect here: {why}")
                 node = yaml_tree.set_at(node, at, _removed)
-        elif error["type"] in _WANTS_TEXT and found.text is not None and not _is_text(found):
+        elif error["type"] in _WANTS_TEXT and _has_other_text(found):
             node = yaml_tree.set_at(node, at, _as_text)
         elif is_null(found) and isinstance(at[-1], str):
             node = yaml_tree.set_at(node, at, _removed)
@@ -151,8 +151,10 @@ def _adapt(node: Node, errors: Sequence[Any], path: Path, report: Report) -> Nod
 _WANTS_TEXT = {"string_type", "literal_error", "enum", "path_type", "bytes_type", "url_type", "string_sub_type"}
 
 
-def _is_text(node: Node) -> bool:
-    return isinstance(node, Scalar) and isinstance(node.value, str)
+def _has_other_text(node: Node) -> bool:
+    if node.text is None or (is_null(node) and not node.reference):
+        return False
+    return not (isinstance(node, Scalar) and isinstance(node.value, str))
 
 
 def _as_text(node: Node) -> Node:
@@ -175,64 +177,70 @@ def _data_path(node: Node, loc: Sequence[str | int]) -> Path:
     return tuple(path)
 
 
-def _explain(model: type[BaseModel], node: Node, errors: Sequence[Any], path: Path, report: Report) -> None:
-    messages: dict[Path, list[str]] = {}
-    for error in errors:
-        at = _data_path(node, error["loc"])
-        messages.setdefault(at, []).append(_message(model, node, error, at, path))
-    for at, texts in messages.items():
-        # A list whose items are wrong is also called too short: the items say enough.
-        inside = any(len(other) > len(at) and other[: len(at)] == at for other in messages)
-        texts = [text for text in texts if not (inside and text == _EMPTY)]
-        if texts:
-            report.error((*path, *at), scrub(_joined(texts), node, path))
+class _Explainer:
+    """Turns the errors of one model into the user's words."""
+
+    def __init__(self, model: type[BaseModel], node: Node, path: Path) -> None:
+        self._model = model
+        self._node = node
+        self._path = path
+        self._secret = frozenset(secret_paths(model, node, path))
+
+    def explain(self, errors: Sequence[Any], report: Report) -> None:
+        messages: dict[Path, list[str]] = {}
+        for error in errors:
+            at = _data_path(self._node, error["loc"])
+            messages.setdefault(at, []).append(self._message(error, at))
+        for at, texts in messages.items():
+            # A list whose items are wrong is also called too short: the items say enough.
+            inside = any(len(other) > len(at) and other[: len(at)] == at for other in messages)
+            texts = [text for text in texts if not (inside and text == _EMPTY)]
+            if texts:
+                message = scrub(_joined(texts), self._node, self._path, self._secret)
+                report.error((*self._path, *at), message)
+
+    def _message(self, error: Any, at: Path) -> str:
+        kind, context = error["type"], error.get("ctx", {})
+        match kind:
+            case "extra_forbidden":
+                return _unknown_key(self._model, self._node, at)
+            case "missing":
+                return f"the key {error['loc'][-1]!r} is required"
+            case "value_error" | "assertion_error":
+                return str(context.get("error") or error["msg"])
+            case "union_tag_invalid":
+                near = suggest(str(context["tag"]), re.findall(r"'([^']*)'", context["expected_tags"]))
+                key = context["discriminator"].strip("'")
+                return f"{key} {context['tag']!r} is none of {context['expected_tags']}{near}"
+            case "union_tag_not_found":
+                return f"the key {context['discriminator']} is required"
+            case "too_short":
+                return _EMPTY
+            case "literal_error" | "enum":
+                return f"must be {_choice(context['expected'])}, not {self._given(at)}{self._near(at, context)}"
+        if kind in _WANTED:
+            return f"must be {_WANTED[kind]}, not {self._given(at)}"
+        message = error["msg"].replace("Input should be", "must be").replace("Input should", "should")
+        return f"{message}, not {self._given(at)}" if message.startswith("must be") else message
+
+    def _near(self, at: Path, context: Any) -> str:
+        found = find(self._node, at)
+        if not isinstance(found, Scalar) or found.reference is not None:
+            return ""
+        return suggest(str(found.value), re.findall(r"'([^']*)'", context["expected"]))
+
+    def _given(self, at: Path) -> str:
+        match find(self._node, at):
+            case yaml_tree.Mapping():
+                return "a map"
+            case yaml_tree.Sequence_():
+                return "a list"
+            case Scalar(value=value, reference=reference) as scalar if value is not None or reference:
+                return shown(scalar, (*self._path, *at), self._secret)
+        return "nothing"
 
 
 _EMPTY = "must not be empty"
-
-
-def _joined(texts: Sequence[str]) -> str:
-    """One message of several: a union complains once per member."""
-    texts = list(dict.fromkeys(texts))
-    wanted = [text.removeprefix("must be ").partition(", not ") for text in texts]
-    if len(texts) > 1 and all(text.startswith("must be ") for text in texts):
-        return f"must be {' or '.join(choice for choice, _, _ in wanted)}, not {wanted[-1][2]}"
-    return "; or ".join(texts)
-
-
-def _message(model: type[BaseModel], node: Node, error: Any, at: Path, path: Path) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_key(model, node, at)
-    if kind == "missing":
-        return f"the key {error['loc'][-1]!r} is required"
-    if kind in ("value_error", "assertion_error"):
-        return str(context.get("error") or error["msg"])
-    if kind == "union_tag_invalid":
-        near = suggest(str(context["tag"]), re.findall(r"'([^']*)'", context["expected_tags"]))
-        key = context["discriminator"].strip("'")
-        return f"{key} {context['tag']!r} is none of {context['expected_tags']}{near}"
-    if kind == "union_tag_not_found":
-        return f"the key {context['discriminator']} is required"
-    if kind == "too_short":
-        return _EMPTY
-    found = find(node, at)
-    given = _given(found, (*path, *at))
-    if kind in ("literal_error", "enum"):
-        near = ""
-        if isinstance(found, Scalar) and found.reference is None:
-            near = suggest(str(found.value), re.findall(r"'([^']*)'", context["expected"]))
-        return f"must be {_choice(context['expected'])}, not {given}{near}"
-    wanted = _WANTED.get(kind)
-    if wanted:
-        return f"must be {wanted}, not {given}"
-    message = error["msg"].replace("Input should be", "must be").replace("Input should", "should")
-    return f"{message}, not {given}" if message.startswith("must be") else message
-
-
-def _choice(expected: str) -> str:
-    return expected if " or " not in expected and "," not in expected else f"one of {expected}"
-
 
 _WANTED = {
     "string_type": "text",
@@ -255,19 +263,20 @@ _WANTED = {
     "set_type": "a list",
     "frozen_set_type": "a list",
 }
+"""Error type of pydantic → what was wanted."""
 
 
-def _given(node: Node | None, path: Path) -> str:
-    match node:
-        case yaml_tree.Mapping():
-            return "a map"
-        case yaml_tree.Sequence_():
-            return "a list"
-        case Scalar(value=None, reference=None):
-            return "nothing"
-        case Scalar():
-            return shown(node, path)
-    return "nothing"
+def _joined(texts: Sequence[str]) -> str:
+    """One message of several: a union complains once per member."""
+    texts = list(dict.fromkeys(texts))
+    wanted = [text.removeprefix("must be ").partition(", not ") for text in texts]
+    if len(texts) > 1 and all(text.startswith("must be ") for text in texts):
+        return f"must be {' or '.join(choice for choice, _, _ in wanted)}, not {wanted[-1][2]}"
+    return "; or ".join(texts)
+
+
+def _choice(expected: str) -> str:
+    return f"one of {expected}" if " or " in expected or "," in expected else expected
 
 
 def _unknown_key(model: type[BaseModel], node: Node, at: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 NAME = "service.json"
+_WILDCARDS = {"0.0.0.0", "[::]", ""}  # noqa: S104 - compared with, not bound
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,14 @@ class RunningService:
     """A service that uses the data folder."""
 
     endpoint: str
-    """Address of the admin server, ``127.0.0.1:4330``."""
+    """Address the admin server listens on, ``127.0.0.1:4330``."""
     pid: int
+
+
+def reachable(address: str) -> str:
+    """An address a client on this machine can use: a wildcard is reached as localhost."""
+    host, _, port = address.rpartition(":")
+    return f"localhost:{port}" if host in _WILDCARDS else address
 
 
 def write(data_dir: Path, endpoint: str) -> None:

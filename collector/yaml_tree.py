@@ -190,9 +190,7 @@ def parse(text: str, source: str, problems: list[Problem], *, at: Place | None =
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = at or Place(source, mark.line + 1 if mark else 0)
-        # The name of an unknown alias may be a password that begins with '*'.
-        why = "undefined alias" if "alias" in (error.problem or "") else error.problem or error.context
-        problems.append(Problem(place, "", f"this is not valid YAML: {why}"))
+        problems.append(Problem(place, "", f"this is not valid YAML: {_syntax(error)}"))
         return Scalar(None, place)
     except YAMLError:
         problems.append(Problem(at or Place(source), "", "this is not valid YAML: it holds characters YAML forbids"))
@@ -200,6 +198,13 @@ def parse(text: str, source: str, problems: list[Problem], *, at: Place | None =
     if document is None:
         return Scalar(None, at or Place(source, 1))
     return _Builder(source, problems, at).build(document, ())
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    if "alias" in (error.problem or ""):
+        return "undefined alias"  # its name may be a password that begins with '*'
+    context = "" if not error.context or error.context.startswith("while") else f"{error.context} "
+    return f"{context}{error.problem}"
 
 
 @dataclass
@@ -243,7 +248,10 @@ class _Builder:
                 why = f"this key is here twice: first in line {first.line}, again in line {place.line}"
                 self.problems.append(Problem(place, format_path((*path, key)), why))
                 continue
-            entries[key] = Entry(self.build(value_node, (*path, key)), place)
+            value = self.build(value_node, (*path, key))
+            if is_null(value):  # an empty value ends where the next token begins, lines below
+                value = replace(value, place=place)
+            entries[key] = Entry(value, place)
         return Mapping({**inherited, **entries}, self.place(node))
 
     def merged(self, node: YamlNode, path: Path) -> dict[str, Entry]:

@@ -78,6 +78,8 @@ class AlwaysPolicy(ComponentConfig):
 class SamplingConfig(ComponentConfig):
     decision_wait: Duration = timedelta(seconds=30)
     """Wait."""
+    decision_wait_after_root_received: Duration = timedelta(0)
+    """Wait."""
     expected_new_traces_per_sec: int = 0
     """No effect."""
     policies: tuple[Annotated[LatencyPolicy | AlwaysPolicy, Field(discriminator="type")], ...] = Field(min_length=1)
