@@ -1,0 +1,253 @@
+"""Stores observations, logs and metrics in a DuckDB file: exactly once, and open to SQL meanwhile.
+
+One transaction per range holds the rows and the range's end, so that a range is stored or it is
+not. Times are ``TIMESTAMPTZ``: instants, as in Parquet, which compare right with ``now()`` in every
+session's time zone. The connection belongs to the exporter's thread; queries use cursors.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import duckdb
+import pyarrow as pa
+from pydantic import Field
+
+from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Settings
+from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
+from collector.service_config import Duration
+from exporters import _stored
+from exporters._duckdb_connection import connect, delivery_error, is_broken, run, transaction
+from exporters._duckdb_query import query
+from exporters._duckdb_tables import Tables
+
+_RETENTION_CHECK_SECONDS = 3600
+_STOP_SECONDS = 10
+_INSERT_ROWS = 65_536
+_INSERT_BYTES = 128 * 1024 * 1024
+
+
+class Config(ComponentConfig):
+    path: Path | None = None
+    """The database file; null: ``spanloom.duckdb`` in the data folder. While the service runs, no other process can
+    open it."""
+
+    retention: Duration | None = Field(default=None, gt=timedelta(0))
+    """How long rows are kept after they were received, at least; null: for ever. Whole months are dropped, or whole
+    days when this is 31 days or less."""
+
+    memory_limit: str = Field(default="25%", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$")
+    """Bound of DuckDB's memory, e.g. ``512MiB`` or ``25%`` of the machine's or cgroup's. Beyond it DuckDB uses a folder
+    beside the file."""
+
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of queries and checkpoints; null: one per core."""
+
+    flush_interval: Duration = Field(default=timedelta(seconds=1), ge=timedelta(0))
+    """Rows are written at the latest this long after their decision."""
+
+    target_rows: int = Field(default=1_000, ge=1)
+    """Rows are written once there are this many."""
+
+    query_timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    """A query is stopped after this time."""
+
+
+class DuckDBExporter:
+    """See the module; ``clock`` returns seconds since 1970."""
+
+    stores: ClassVar[bool] = True
+
+    def __init__(self, config: Config, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._id = str(settings.id)
+        self._log = settings.log
+        self._path = config.path or settings.data_dir / "spanloom.duckdb"
+        self._clock = clock
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._tables: Tables | None = None
+        self._positions: dict[str, int] = {}
+        self._retention_due = 0.0
+        self._queries = threading.Condition()  # guards the two below, which other threads use
+        self._cursors: duckdb.DuckDBPyConnection | None = None
+        self._running: set[duckdb.DuckDBPyConnection] = set()
+
+    @property
+    def batch_rows(self) -> int:
+        """The engine gathers about this many rows per ``export``."""
+        return self._config.target_rows
+
+    @property
+    def batch_seconds(self) -> float:
+        """The engine waits no longer than this for ``batch_rows``."""
+        return self._config.flush_interval.total_seconds()
+
+    def start(self) -> None:
+        """Opens the file, brings it to today's schema and drops what is past retention."""
+        self._open()
+        try:
+            self._apply_retention()
+        except duckdb.Error as error:
+            self._close()
+            raise ConfigError(f"exporters.{self._id}: cannot use {self._path}: {error}") from error
+
+    def checkpoint(self) -> tuple[str, int] | None:
+        """(epoch, last decision number) of the last transaction, or None."""
+        assert self._connection is not None, "not started"
+        rows = run(self._connection, "SELECT epoch, dseq FROM _checkpoint ORDER BY updated_at DESC LIMIT 1")
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def export(self, batch: ExportBatch) -> None:
+        """Stores the range in one transaction; a range that is stored already is skipped."""
+        if self._connection is None:
+            self._reopen()
+        if self._is_stored(batch):
+            return
+        built = _built(batch)
+        with self._delivering():
+            self._store(batch, built)
+        if self._clock() >= self._retention_due:
+            with self._delivering():
+                self._apply_retention()
+
+    def query(self, sql: str, *, limit: int) -> pa.Table:
+        """The first ``limit`` rows of one SELECT; may be called from any thread."""
+        with self._queries:
+            if self._cursors is None:
+                raise PermanentError("the store is not open")
+            cursor = self._cursors.cursor()
+            self._running.add(cursor)
+        try:
+            return query(cursor, sql, limit=limit, timeout=self._config.query_timeout.total_seconds())
+        finally:
+            with self._queries:
+                self._running.discard(cursor)
+                cursor.close()
+                self._queries.notify_all()
+
+    def shutdown(self) -> None:
+        """Stops queries, folds the write-ahead log into the file and closes it."""
+        if self._connection is None:
+            return
+        self._stop_queries()
+        with suppress(duckdb.Error):  # the log holds everything: the next start folds it
+            run(self._connection, "CHECKPOINT")
+        self._close()
+
+    def _open(self) -> None:
+        config = self._config
+        connection = connect(self._path, owner=self._id, memory_limit=config.memory_limit, threads=config.threads)
+        tables = Tables(connection, config.retention)
+        try:
+            with transaction(connection):
+                tables.prepare()
+                run(
+                    connection,
+                    "CREATE TABLE IF NOT EXISTS _checkpoint (epoch VARCHAR, dseq BIGINT, updated_at TIMESTAMPTZ)",
+                )
+            self._positions = dict(run(connection, "SELECT epoch, dseq FROM _checkpoint"))
+        except duckdb.Error as error:
+            connection.close()
+            raise ConfigError(f"exporters.{self._id}: cannot use {self._path}: {error}") from error
+        self._connection, self._tables = connection, tables
+        with self._queries:
+            self._cursors = connection.cursor()
+
+    def _reopen(self) -> None:
+        try:
+            self._open()
+        except ConfigError as error:
+            raise RetryableError(str(error)) from error
+
+    def _close(self) -> None:
+        self._stop_queries()
+        if self._connection is not None:
+            with suppress(duckdb.Error):
+                self._connection.close()
+        self._connection = self._tables = None
+
+    def _stop_queries(self) -> None:
+        """Lets no new query begin and ends those that run: DuckDB does not close below them."""
+        with self._queries:
+            cursors, self._cursors = self._cursors, None
+            deadline = time.monotonic() + _STOP_SECONDS
+            while self._running and time.monotonic() < deadline:
+                for cursor in self._running:
+                    cursor.interrupt()  # again and again: it is lost on a query between two statements
+                self._queries.wait(0.02)
+        if cursors is not None:
+            with suppress(duckdb.Error):
+                cursors.close()
+
+    def _is_stored(self, batch: ExportBatch) -> bool:
+        """Raises ``JournalError`` when a part of the range is: ranges only grow."""
+        position = self._positions.get(batch.epoch)
+        if position is None or batch.first > position:
+            return False
+        if batch.last <= position:
+            return True
+        raise JournalError(
+            f"exporter {self._id}: decisions {batch.first}..{batch.last} overlap those stored (up to {position})"
+        )
+
+    def _store(self, batch: ExportBatch, built: Mapping[str, Sequence[pa.Table]]) -> None:
+        assert self._connection is not None
+        assert self._tables is not None
+        with transaction(self._connection):
+            for view, tables in built.items():
+                # Few inserts: each has a fixed cost of some milliseconds.
+                for rows in _stored.grouped(tables, max_rows=_INSERT_ROWS, max_bytes=_INSERT_BYTES):
+                    self._tables.insert(view, rows)
+            self._set_position(batch.epoch, batch.last)
+        self._positions[batch.epoch] = batch.last
+
+    def _set_position(self, epoch: str, last: int) -> None:
+        assert self._connection is not None
+        sql = (
+            "UPDATE _checkpoint SET dseq = $2, updated_at = $3 WHERE epoch = $1"
+            if epoch in self._positions
+            else "INSERT INTO _checkpoint VALUES ($1, $2, $3)"
+        )
+        run(self._connection, sql, [epoch, last, datetime.fromtimestamp(self._clock(), UTC)])
+
+    def _apply_retention(self) -> None:
+        assert self._connection is not None
+        assert self._tables is not None
+        now = self._clock()
+        with transaction(self._connection):
+            dropped = self._tables.drop_expired(datetime.fromtimestamp(now, UTC))
+        self._retention_due = now + _RETENTION_CHECK_SECONDS
+        if dropped:
+            self._log.info("retention dropped tables", exporter=self._id, tables=dropped)
+
+    @contextmanager
+    def _delivering(self) -> Iterator[None]:
+        """Turns DuckDB's errors into ours and leaves the exporter ready for the next attempt."""
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            assert self._tables is not None
+            self._tables.forget()
+            translated = delivery_error(error)
+            # A failed commit leaves open whether it happened: only the file knows. A broken
+            # instance refuses everything. Both are settled by opening it again.
+            if isinstance(translated, RetryableError) or is_broken(error):
+                self._close()
+            raise translated from error
+
+
+def _built(batch: ExportBatch) -> dict[str, list[pa.Table]]:
+    """View → its rows in this range."""
+    tables: dict[str, list[pa.Table]] = {_stored.OBSERVATIONS: [table for table, _ in _stored.observations(batch)]}
+    for view, table in _stored.others(batch):
+        tables.setdefault(view, []).append(table)
+    return tables
+
+
+factory = ExporterFactory(Config, DuckDBExporter, stores=True)
