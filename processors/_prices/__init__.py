@@ -1,0 +1,1 @@
+"""Prices: who sells which model at what rate, and the arithmetic that applies them to columns."""
