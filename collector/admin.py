@@ -157,11 +157,12 @@ class _OwnOriginOnly:
             if refusal:
                 await refusal(scope, receive, send)
                 return
-            receive = _bounded(receive)
-        try:
-            await self._app(scope, receive, send)
-        except _BodyTooLargeError:
-            await _error(413, f"the body is above {MAX_BODY_BYTES} bytes")(scope, receive, send)
+            body = await _read(receive)
+            if body is None:
+                await _error(413, f"the body is above {MAX_BODY_BYTES} bytes")(scope, receive, send)
+                return
+            receive = _replayed(body, receive)
+        await self._app(scope, receive, send)
 
     def _refusal(self, headers: dict[str, str]) -> JSONResponse | None:
         host = headers.get("host", "")
@@ -182,19 +183,22 @@ def _host_name(host: str) -> str:
         return ""
 
 
-class _BodyTooLargeError(Exception):
-    pass
-
-
-def _bounded(receive: Any) -> Any:
-    seen = 0
-
-    async def bounded() -> Any:
-        nonlocal seen
+async def _read(receive: Any) -> bytes | None:
+    """The whole body of a request, or None when it is too large."""
+    body = bytearray()
+    while len(body) <= MAX_BODY_BYTES:
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
-            raise _BodyTooLargeError
-        return message
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body) if len(body) <= MAX_BODY_BYTES else None
+    return None
 
-    return bounded
+
+def _replayed(body: bytes, receive: Any) -> Any:
+    """``receive`` as if the body came in one piece."""
+    first = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Any:
+        return first.pop() if first else await receive()
+
+    return replayed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from collector import config as configuration
 from collector import service_file
-from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides
 from collector.cli_output import Output, errors_explained, note, print_table
-from collector.errors import PermanentError
+from collector.errors import ConfigError, PermanentError
 from collector.rows import json_rows
+from collector.yaml_tree import Mapping, find, plain
 
 _SECONDS = 60.0
 
@@ -71,16 +74,21 @@ def _ask_service(address: str, sql: str, limit: int) -> _Answer:
 
 
 def _database(config: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> Path:
-    """The DuckDB file that this configuration writes."""
-    checked = load_config(config, overrides, data_dir)
-    for component in checked.exporters.values():
-        if component.id.type == "duckdb":
-            path = getattr(component.config, "path", None) or data_dir / "spanloom.duckdb"
-            if not Path(path).exists():
-                raise PermanentError(
-                    f"there is no database at {path} yet: start 'spanloom run' first, or say --data-dir"
-                )
-            return Path(path)
+    """The DuckDB file that this configuration writes.
+
+    Only that one value is looked up: reading needs none of the secrets that running needs.
+    """
+    document = configuration.merged(list(config or ()), overrides=list(overrides or ()), environ=os.environ)
+    if not document.is_complete:
+        raise ConfigError(*(str(problem) for problem in document.problems))
+    exporters = find(document.root, ["exporters"])
+    for id_ in exporters.entries if isinstance(exporters, Mapping) else ():
+        if id_.partition("/")[0].strip() == "duckdb":
+            path = plain(find(exporters, [id_, "path"]))
+            file = Path(path) if isinstance(path, str) else data_dir / "spanloom.duckdb"
+            if not file.exists():
+                raise PermanentError(f"there is no database at {file}: start 'spanloom run' first, or say --data-dir")
+            return file
     raise PermanentError("this configuration has no duckdb exporter to query")
 
 
