@@ -7,6 +7,7 @@ a range that is exported again after a crash finds them in place: exactly once w
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -135,7 +136,9 @@ class ParquetExporter:
             make_folder(self._scratch.absolute())
             removed = remove_leftovers(self._scratch)
         except OSError as error:
-            raise ConfigError(f"exporters.{self._id}: cannot write to {self._root}: {error.strerror}") from error
+            raise ConfigError(
+                f"exporters.{self._id}: cannot write to {self._root}: {error.strerror} ({error.filename})"
+            ) from error
         if removed:
             self._log.info("removed unfinished files of an earlier run", exporter=self._id, files=removed)
 
@@ -248,7 +251,8 @@ def _delivering() -> Iterator[None]:
         # The text may quote values.
         raise PermanentError(f"Parquet cannot hold the data: {type(error).__name__}") from error
     except (OSError, pa.ArrowException) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else str(error).partition("\n")[0]
         raise RetryableError(f"cannot write Parquet files now: {reason}") from error
 
 
@@ -265,12 +269,12 @@ def _dates(table: pa.Table) -> pa.ChunkedArray:
     """The partition of log records and points: the UTC date of their time, within -30 and +1 days of receipt."""
     received = table.column("ingested_at").cast(pa.date32()).cast(pa.int32())
     day = table.column("time").cast(pa.date32()).cast(pa.int32())
-    day = pc.max_element_wise(pc.coalesce(day, received), pc.subtract(received, 30))
-    return pc.min_element_wise(day, pc.add(received, 1)).cast(pa.date32())
+    day = pc.max_element_wise(pc.coalesce(day, received), pc.subtract(received, pa.scalar(30, pa.int32())))
+    return pc.min_element_wise(day, pc.add(received, pa.scalar(1, pa.int32()))).cast(pa.date32())
 
 
 def _row_group_rows(rows: pa.Table, most: int) -> int:
-    row_bytes = max(1, rows.nbytes // max(1, rows.num_rows))
+    row_bytes = max(1, int(rows.nbytes) // max(1, int(rows.num_rows)))
     return max(_MIN_ROW_GROUP_ROWS, min(most, _ROW_GROUP_BYTES // row_bytes))
 
 

@@ -12,10 +12,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import structlog
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Exemplar,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+    Summary,
+    SummaryDataPoint,
+)
 
 from collector.component import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
 from collector.model import schema
-from collector.model.batch import SpanBatch
+from collector.model.batch import Signal, SpanBatch
+from collector.model.decode import decode
 from collector.telemetry import Telemetry
 
 NANO = 10**9
@@ -89,6 +109,94 @@ def export_batch(
     partitions = dates or [time(START).date()] * len(tables)
     spans = tuple(_decided(rows, date) for rows, date in zip(tables, partitions, strict=True))
     return ExportBatch(epoch, first, last, spans, tuple(others))
+
+
+def logs(*records: LogRecord, ingested: int = START) -> ReceivedBatch:
+    """As they come from a receiver: encoded, sent, decoded."""
+    request = ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])])
+    return _received(Signal.LOGS, request.SerializeToString(), ingested)
+
+
+def metrics(*sent: Metric, ingested: int = START) -> ReceivedBatch:
+    """As they come from a receiver: encoded, sent, decoded."""
+    scope = ScopeMetrics(metrics=sent)
+    request = ExportMetricsServiceRequest(resource_metrics=[ResourceMetrics(scope_metrics=[scope])])
+    return _received(Signal.METRICS, request.SerializeToString(), ingested)
+
+
+def _received(signal: Signal, body: bytes, ingested: int) -> ReceivedBatch:
+    (batch,) = decode(signal, [body]).batches
+    return ReceivedBatch(batch, ingested)
+
+
+def awkward_logs() -> ReceivedBatch:
+    """Log records at the edges of every column."""
+    values = [
+        AnyValue(), AnyValue(string_value="ü\u0000\n\U0001f600"), AnyValue(string_value="x" * 100_000),
+        AnyValue(double_value=float("nan")), AnyValue(array_value=ArrayValue(values=[AnyValue(int_value=-(2**63))])),
+    ]  # fmt: skip
+    records = [
+        LogRecord(
+            time_unix_nano=START + number, body=value, severity_number=9, severity_text="INFO", event_name="e",
+            trace_id=bytes(range(16)), span_id=bytes(range(8)), attributes=[KeyValue(key="k", value=value)],
+        )
+        for number, value in enumerate(values)
+    ]  # fmt: skip
+    return logs(LogRecord(), LogRecord(observed_time_unix_nano=START), *records)
+
+
+def awkward_metrics() -> ReceivedBatch:
+    """Every kind of point, with NaN, infinities, the largest counts and exemplars."""
+    exemplar = Exemplar(time_unix_nano=START, as_double=float("nan"), trace_id=bytes(range(16)), span_id=bytes(8))
+    point = {"time_unix_nano": START, "start_time_unix_nano": START - NANO}
+    sums = [
+        NumberDataPoint(as_double=float("nan"), exemplars=[exemplar, Exemplar(as_int=-(2**63))], **point),
+        NumberDataPoint(as_double=float("-inf")),
+        NumberDataPoint(as_int=2**63 - 1, flags=1, **point),
+    ]
+    histogram = HistogramDataPoint(
+        count=2**64 - 1, sum=1.5, min=-1.0, max=2.0, bucket_counts=[0, 2**64 - 1], explicit_bounds=[0.5], **point
+    )
+    exponential = ExponentialHistogramDataPoint(
+        count=3,
+        scale=-3,
+        zero_count=1,
+        positive=ExponentialHistogramDataPoint.Buckets(offset=-2, bucket_counts=[1, 1]),
+        **point,
+    )
+    quantile = SummaryDataPoint.ValueAtQuantile(quantile=0.5, value=float("nan"))
+    return metrics(
+        Metric(
+            name="s",
+            unit="1",
+            sum=Sum(data_points=sums, is_monotonic=True, aggregation_temporality="AGGREGATION_TEMPORALITY_DELTA"),
+        ),
+        Metric(name="g", description="ü", gauge=Gauge(data_points=[NumberDataPoint(as_int=0)])),
+        Metric(name="h", histogram=Histogram(data_points=[histogram, HistogramDataPoint()])),
+        Metric(name="e", exponential_histogram=ExponentialHistogram(data_points=[exponential])),
+        Metric(
+            name="q",
+            summary=Summary(data_points=[SummaryDataPoint(count=1, sum=2.0, quantile_values=[quantile], **point)]),
+        ),
+        Metric(name="nothing"),
+    )
+
+
+def awkward() -> pa.Table:
+    """Observations at the edges of every type."""
+    text = 'ü\u0000"\\n\U0001f600\u2028 ' + "é" * 70_000
+    return table([
+        {},
+        {
+            "parent_span_id": "0" * 16, "subtype": "", "status_message": text, "input": text, "metadata": '{"a":"ü"}',
+            "tags": ["b", "a", "ü", ""], "finish_reasons": [], "user_id": "o'hara", "input_tokens": 2**63 - 1,
+            "usage": [("input", 2**63 - 1), ("", 0)], "cost": [("input", Decimal("999999.999999999999"))],
+            "total_cost": Decimal("999999.999999999999"), "input_cost": Decimal("0.000000000001"),
+            "adjusted_count": 1e308, "start_unix_nano": -(2**63), "end_unix_nano": 2**63 - 1,
+            "start_time": dt.datetime(1, 1, 1, tzinfo=dt.UTC), "end_time": dt.datetime(9999, 12, 31, tzinfo=dt.UTC),
+        },
+        {"tags": [], "usage": [], "cost": [], "adjusted_count": float("inf"), "total_cost": Decimal(0)},
+    ])  # fmt: skip
 
 
 def _decided(rows: pa.Table, date: dt.date) -> DecidedSpans:
