@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -17,6 +17,7 @@ from collector.delivery import Backoff, RetryConfig
 from collector.engine.ledger import DecisionInfo, Ledger
 from collector.engine.reader import JournalReader
 from collector.errors import JournalError, PermanentError, RetryableError
+from collector.model.batch import Signal
 from collector.telemetry import Telemetry
 
 _MAX_RANGE_BYTES = 64 * 1024 * 1024
@@ -197,7 +198,7 @@ class ExportRunner:
         while True:
             started = time.perf_counter()
             try:
-                self._exporter.export(batch)
+                refused = self._exporter.export(batch) or {}
             except PermanentError as error:
                 self._count_failed(batch, permanent=True)
                 self._give_up(batch, "permanent", str(error))
@@ -214,13 +215,13 @@ class ExportRunner:
                 if self._stopped.wait(delay):
                     return False
             else:
-                self._delivered(batch, time.perf_counter() - started)
+                self._delivered(batch, refused, time.perf_counter() - started)
                 return True
 
-    def _delivered(self, batch: ExportBatch, seconds: float) -> None:
+    def _delivered(self, batch: ExportBatch, refused: Mapping[Signal, int], seconds: float) -> None:
         self._telemetry.export_seconds.labels(self.name).observe(seconds)
         for signal, n in _counts(batch):
-            self._telemetry.sent.add(signal, n, exporter=self.name)
+            self._telemetry.sent.add(signal, n - refused.get(signal, 0), exporter=self.name)
         if self.failing_since is not None:
             self._log.info("delivering again", after_seconds=round(time.monotonic() - self.failing_since, 1))
             self.failing_since = None
@@ -242,12 +243,12 @@ class ExportRunner:
         self._log.warning("delivery failed", error=text, retry_in_seconds=None if delay is None else round(delay, 2))
 
 
-def _counts(batch: ExportBatch) -> list[tuple[str, int]]:
+def _counts(batch: ExportBatch) -> list[tuple[Signal, int]]:
     """Items per signal."""
-    counts: dict[str, int] = {}
+    counts: dict[Signal, int] = {}
     for spans in batch.spans:
-        counts["traces"] = counts.get("traces", 0) + spans.spans.num_rows
+        counts[Signal.TRACES] = counts.get(Signal.TRACES, 0) + spans.spans.num_rows
     for other in batch.others:
-        signal = other.batch.signal.value
+        signal = other.batch.signal
         counts[signal] = counts.get(signal, 0) + other.batch.num_rows
     return list(counts.items())
