@@ -20,15 +20,16 @@ from collector.model.batch import SpanBatch
 from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import LEVELS, ROLES, TYPES
 from collector.model.facts_convert import finish_reasons, flat_texts, iso_time, texts
-from collector.model.facts_lookup import MISSING, Bools, Distinct, Ints, Lookup, _decoded, named
+from collector.model.facts_lookup import MISSING, Bools, Distinct, Ints, Lookup, decoded, int_array, named
 from collector.model.provided import as_sent, cost
-from collector.model.usage import attribute_counts, usage  # noqa: F401
+from collector.model.usage import usage
 
 _UNSET, _OK, _ERROR = range(3)
 _TEXTS = ("error_type", "user_id", "session_id", "response_id", "agent_name", "tool_name", "tool_call_id",
           "prompt_name", "prompt_version", "trace_name")  # fmt: skip
 _NAMES = ("environment", "release", "version", "request_model", "response_model", "model", "provider", "service_tier")
 _MAX_NANOS = 2**62
+_USUAL_TIME = r"^20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?Z$"
 
 
 def resolve(batch: SpanBatch, faults: Counter[str] | None = None) -> SpanBatch:
@@ -64,11 +65,11 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
     found = lookup.distinct(codes)
     types = found.spread([TYPES.index(meaning.split("/")[0]) for meaning in found.values])
     types = np.where(types == MISSING, TYPES.index("span"), types)
-    subtypes = [meaning.partition("/")[2] or None for meaning in found.values]
+    subtypes = [meaning.partition("/")[2] for meaning in found.values]
     lookup.types_of_rows = types
     columns["type"] = _enum(types, TYPES)
-    texts_ = pa.array([*subtypes, None], pa.string())
-    columns["subtype"] = named(texts_.take(pa.array(np.where(found.indices < 0, len(subtypes), found.indices))))
+    names = [name for name in dict.fromkeys(subtypes) if name]
+    columns["subtype"] = named(names, found.spread([names.index(s) if s else MISSING for s in subtypes]))
     return types
 
 
@@ -93,11 +94,11 @@ def _roles(lookup: Lookup, types: Ints) -> pa.Array:
     said = found.spread([ROLES.index(meaning) for meaning in found.values])
     calls = np.isin(types, (TYPES.index("generation"), TYPES.index("embedding")))
     derived = np.where(calls, schema.ROLE_CALL, schema.ROLE_OTHER)
-    return pa.array(np.where(said != MISSING, said, derived), pa.uint8())
+    return int_array(np.where(said != MISSING, said, derived).astype(np.uint8))
 
 
 def _enum(values: Ints, names: tuple[str, ...]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(values, pa.int32()), pa.array(names, pa.string()))
+    return named(names, values)
 
 
 # ---- origin ----
@@ -116,7 +117,7 @@ def _origin_columns(lookup: Lookup) -> dict[str, pa.Array]:
 def _per_code(values: list[str], codes: Ints) -> pa.DictionaryArray:
     distinct = list(dict.fromkeys(values))
     number = np.array([distinct.index(value) for value in values] or [0], np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(number[codes], pa.int32()), pa.array(distinct, pa.string()))
+    return named(distinct, number[codes])
 
 
 # ---- lists ----
@@ -170,7 +171,8 @@ def _lists_by_rule(lookup: Lookup, rule: Rule, todo: Bools) -> Iterator[tuple[In
         for kind in (schema.STRING, schema.ARRAY):
             chosen = entries.where(kinds == kind)
             if len(chosen.rows):
-                found = lookup.distinct(chosen.positions)
+                codes = lookup.plain_codes(chosen.positions) if kind == schema.STRING else chosen.positions
+                found = lookup.distinct(codes)
                 yield chosen.rows, Distinct([read(kind, text) for text in found.values], found.indices)
 
 
@@ -183,7 +185,7 @@ def read_list(kind: int, text: str) -> tuple[str, ...]:
     """The texts of a list attribute: OTLP array, JSON array, comma list or a single text."""
     if kind == schema.STRING:
         return texts(text)
-    value = _decoded(kind, 0, text)
+    value = decoded(kind, 0, text)
     return flat_texts(value) if isinstance(value, list) else ()
 
 
@@ -194,7 +196,7 @@ def _read_reasons(kind: int, text: str) -> tuple[str, ...]:
 
 def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
     distinct = pa.array([list(values) for values in lists], pa.list_(pa.string()))
-    return distinct.take(pa.array(codes, mask=codes == MISSING))
+    return distinct.take(int_array(codes, codes == MISSING))
 
 
 # ---- time of the first token ----
@@ -204,7 +206,7 @@ def _completion_start(lookup: Lookup) -> pa.Array:
     starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
     field = "completion_start_unix_nano"
     found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts))
-    return pa.array(found, pa.int64(), mask=found <= 0)
+    return int_array(found, found <= 0)
 
 
 def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iterator[tuple[Ints, Ints]]:
@@ -219,14 +221,27 @@ def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iter
     for entries in lookup.groups(rule, source.key, todo):
         start = starts[entries.rows]
         if rule.row.convert == "iso_time":
-            found = lookup.distinct(
-                np.where(lookup.flat.types[entries.positions] == schema.STRING, entries.positions, MISSING)
-            )
-            times = found.spread([iso_time(text) or MISSING for text in found.values])
+            times = _iso_times(lookup, entries.positions)
             yield entries.rows, _not_before(times, start)
         else:
             unit = 1e9 if rule.row.convert == "seconds_after_start" else 1e6
             yield entries.rows, _after(lookup, entries.positions, start, unit)
+
+
+def _iso_times(lookup: Lookup, positions: Ints) -> Ints:
+    """Unix nanoseconds of ISO 8601 texts; the usual form in one cast, others one by one."""
+    texts_ = pc.utf8_trim(lookup.flat.texts.take(int_array(positions)), characters='" ')
+    usual = pc.match_substring_regex(texts_, _USUAL_TIME).to_numpy(zero_copy_only=False)
+    out = np.full(len(positions), MISSING, np.int64)
+    try:
+        moments = texts_.filter(pa.array(usual)).cast(pa.timestamp("ns", "UTC"))
+        out[usual] = moments.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:  # a day or an hour that does not exist
+        usual[:] = False
+    rest = np.flatnonzero(~usual)
+    times = (iso_time(text) for text in lookup.flat.texts.take(int_array(positions[rest])).to_pylist())
+    out[rest] = [MISSING if time is None else time for time in times]
+    return out
 
 
 def _not_before(times: Ints, starts: Ints) -> Ints:
@@ -238,7 +253,8 @@ def _after(lookup: Lookup, positions: Ints, starts: Ints, unit: float) -> Ints:
     numbers = np.where(types == schema.DOUBLE, nums.view(np.float64), nums.astype(np.float64))
     nanos = np.full(len(positions), np.nan)
     usable = np.isin(types, (schema.INT, schema.DOUBLE))
-    nanos[usable] = numbers[usable] * unit
+    with np.errstate(over="ignore", invalid="ignore"):
+        nanos[usable] = numbers[usable] * unit
     written = types == schema.STRING
     if written.any():
         found = lookup.distinct(positions[written])
@@ -279,5 +295,5 @@ def _usage_columns(lookup: Lookup, types: Ints, errors: Bools, providers: Ints) 
         "output_cost": money.output_cost,
         "total_cost": money.total_cost,
         "cost_source": money.cost_source,
-        "price_ref": pa.DictionaryArray.from_arrays(pa.nulls(lookup.num_rows, pa.int32()), pa.array([], pa.string())),
+        "price_ref": named([], np.full(lookup.num_rows, MISSING)),
     }

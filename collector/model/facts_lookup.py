@@ -11,7 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,12 @@ Bools = npt.NDArray[np.bool_]
 MISSING = -1
 """Code of a row without a value."""
 
+UNENCODED = -(2**62)
+"""Marks attributes whose text has no made code."""
+
+MAX_BLANK = 3
+"""A longer text is taken not to be white space throughout."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entries:
@@ -43,7 +49,10 @@ class Entries:
         return self if keep.all() else Entries(self.positions[keep], self.rows[keep])
 
 
-_NO_ENTRIES = Entries(np.empty(0, np.int64), np.empty(0, np.int64))
+# Typed: Arrow looks for pandas (and fails, slowly) to learn the type of a bare Python value.
+_COLON = pa.scalar(":", pa.string())
+_EXCEPTION = pa.scalar("exception", pa.string())
+_NO_INDEX = pa.scalar(-1, pa.int32())
 
 
 class Lookup:
@@ -63,7 +72,9 @@ class Lookup:
         """Per row, the index of its type of observation in ``TYPES``; set once they are known."""
         self._made: list[str] = []
         self._made_codes: dict[str, int] = {}
+        self._json: dict[str, list[JsonGroup]] = {}
         self._index_keys()
+        self._encode_texts()
         self._read_origins()
         self._find_contexts()
 
@@ -86,6 +97,32 @@ class Lookup:
                 self._groups.setdefault(info.name, []).append(entry)
         for groups in self._groups.values():
             groups.sort(key=lambda group: group[0])
+
+    def _encode_texts(self) -> None:
+        """Gives every distinct text that is likely to recur (models, enums, ...) a made code.
+
+        One encoding for all of them; what is unique per span (ids, names, JSON) keeps its position.
+        """
+        encode = np.array([info.encode for info in self.infos] or [False], np.bool_)
+        positions = self.wanted[encode[self.flat.key_codes[self.wanted]]]
+        positions = positions[self.flat.types[positions] == schema.STRING]
+        encoded = self.flat.texts.take(int_array(positions)).dictionary_encode()
+        codes = [self.make(text) if text.strip() else MISSING for text in encoded.dictionary.to_pylist()]
+        self._codes_of_positions = np.full(len(self.flat.rows), UNENCODED, np.int64)
+        if codes:
+            indices = encoded.indices.to_numpy(zero_copy_only=False)
+            self._codes_of_positions[positions] = np.array(codes, np.int64)[indices]
+
+    @functools.cached_property
+    def _blank(self) -> Bools:
+        """Per attribute, whether its text is empty or white space."""
+        lengths = pc.binary_length(self.flat.texts).to_numpy(zero_copy_only=False)
+        blank = lengths == 0
+        short = np.flatnonzero((lengths > 0) & (lengths <= MAX_BLANK))
+        if len(short):
+            trimmed = pc.utf8_trim_whitespace(self.flat.texts.take(int_array(short)))
+            blank[short] = pc.binary_length(trimmed).to_numpy(zero_copy_only=False) == 0
+        return blank
 
     def _read_origins(self) -> None:
         scopes, self.scope_codes = _dictionary(self.batch.column("scope"))
@@ -178,12 +215,19 @@ class Lookup:
     def _meaning(self, rule: Rule, positions: Ints) -> Ints:
         if rule.row.const is not None:
             return np.full(len(positions), self.make(rule.row.const), np.int64)
-        return self.converted(rule, self._plain_codes(positions))
+        return self.converted(rule, self.plain_codes(positions))
 
-    def _plain_codes(self, positions: Ints) -> Ints:
-        """Codes of attributes as text: strings by position, numbers and booleans made."""
+    def plain_codes(self, positions: Ints) -> Ints:
+        """Codes of attributes as text: strings, numbers and booleans; ``MISSING`` for blank ones."""
+        codes = self._codes_of_positions[positions]
+        rest = codes == UNENCODED
+        if rest.any():
+            codes[rest] = self._unencoded(positions[rest])
+        return codes
+
+    def _unencoded(self, positions: Ints) -> Ints:
         types = self.flat.types[positions]
-        codes = np.where(types == schema.STRING, positions, MISSING)
+        codes = np.where((types == schema.STRING) & ~self._blank[positions], positions, MISSING)
         numbers = np.isin(types, (schema.INT, schema.DOUBLE, schema.BOOL))
         if numbers.any():
             pairs = zip(types[numbers].tolist(), self.flat.nums[positions[numbers]].tolist(), strict=True)
@@ -196,46 +240,49 @@ class Lookup:
 
     def converted(self, rule: Rule, codes: Ints) -> Ints:
         """Codes after the rule's ``convert`` and ``values``, worked out per distinct text."""
-        if rule.row.convert == "text" and rule.row.values is None:
-            return self._unless_blank(codes)
-        convert = TEXT_CONVERTS[rule.row.convert]
         values = rule.row.values
+        if rule.row.convert == "text" and values is None:
+            return codes
+        convert = TEXT_CONVERTS[rule.row.convert]
 
         def change(text: str) -> str | None:
             found = convert(text)
             return found if found is None or values is None else _value(rule, found)
 
-        return self.mapped(codes, change)
-
-    def _unless_blank(self, codes: Ints) -> Ints:
-        lengths = pc.binary_length(pc.utf8_trim_whitespace(self.texts(codes)))
-        return np.where(pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False) > 0, codes, MISSING)
-
-    def mapped(self, codes: Ints, change: Callable[[str], str | None]) -> Ints:
-        """Codes of what ``change`` makes of each distinct text."""
         found = self.distinct(codes)
         changed = (change(text) for text in found.values)
         return found.spread([MISSING if text is None else self.make(text) for text in changed])
 
     def distinct(self, codes: Ints) -> Distinct:
         """The distinct texts behind codes."""
-        encoded = self.texts(codes).dictionary_encode()
-        indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-        return Distinct(encoded.dictionary.to_pylist(), indices)
+        if len(codes) and codes.max() >= 0:
+            encoded = self.texts(codes).dictionary_encode()
+            indices = filled(encoded.indices)
+            return Distinct(encoded.dictionary.to_pylist(), indices)
+        used, indices = self._made_indices(codes)
+        return Distinct([self._made[number] for number in used], indices)
+
+    def _made_indices(self, codes: Ints) -> tuple[list[int], npt.NDArray[np.int32]]:
+        """The numbers of the made texts that codes use, and per code the place among these (-1)."""
+        seen = np.zeros(len(self._made) + 1, np.bool_)
+        seen[-codes - 2] = True  # MISSING marks the last place, which is cut off
+        used = np.flatnonzero(seen[:-1])
+        place = np.full(len(seen), -1, np.int32)
+        place[used] = np.arange(len(used), dtype=np.int32)
+        return used.tolist(), place[-codes - 2]
 
     def texts(self, codes: Ints) -> pa.StringArray:
         """The texts behind codes; null for ``MISSING``."""
-        stored = codes >= 0
-        if stored.all():
-            return self.flat.texts.take(pa.array(codes))
+        stored, made = codes >= 0, codes < MISSING
         if not stored.any():
-            return self._made_texts(codes)
-        positions = pa.array(codes, mask=~stored)
-        return pc.coalesce(self.flat.texts.take(positions), self._made_texts(codes))
+            return self._made_texts(codes) if made.any() else pa.nulls(len(codes), pa.string())
+        positions = int_array(codes, ~stored)
+        texts = self.flat.texts.take(positions)
+        return pc.coalesce(texts, self._made_texts(codes)) if made.any() else texts
 
     def _made_texts(self, codes: Ints) -> pa.StringArray:
-        made = pa.array(self._made, pa.string())
-        return made.take(pa.array(-codes - 2, mask=codes >= MISSING))
+        used, indices = self._made_indices(np.minimum(codes, MISSING))
+        return text_array([self._made[number] for number in used]).take(int_array(indices, indices < 0))
 
     def make(self, text: str) -> int:
         """The code of a text made here."""
@@ -259,34 +306,33 @@ class Lookup:
         source = rule.source
         assert source.json_key is not None
         assert source.path is not None
-        needle = "" if source.path == "." else source.path.split(".")[0]
-        for entries in self.groups(rule, source.json_key, todo):
-            entries, distinct = self._parsed(source.json_key, entries, needle)
-            if len(entries.rows):
-                values = [at_path(value, source.path) for value in distinct.values]
-                yield entries, Distinct(values, distinct.indices)
+        for group in self._json_groups(source.json_key):
+            rows = group.entries.rows
+            keep = todo[rows] & self.allowed(rule, rows)
+            if keep.any():
+                used, indices = group.used(keep)
+                values = [at_path(group.parsed(number), source.path) for number in used]
+                yield group.entries.where(keep), Distinct(values, indices)
 
-    def _parsed(self, key: str, entries: Entries, needle: str) -> tuple[Entries, Distinct]:
+    def _json_groups(self, key: str) -> list[JsonGroup]:
+        if key not in self._json:
+            self._json[key] = [self._json_group(key, entries) for _, entries in self._groups.get(key, ())]
+        return self._json[key]
+
+    def _json_group(self, key: str, entries: Entries) -> JsonGroup:
         types = self.flat.types[entries.positions]
-        texts = self.flat.texts.take(pa.array(entries.positions))
+        texts = self.flat.texts.take(int_array(entries.positions))
         usable = np.isin(types, (schema.STRING, schema.KVLIST, schema.ARRAY))
-        if needle:  # most texts do not have the member: spare them the parser
-            usable &= pc.match_substring(texts, needle).to_numpy(zero_copy_only=False)
-        entries, types, texts = entries.where(usable), types[usable], texts.filter(pa.array(usable))
+        needles = self.tables.json_needles[key]
+        if needles:  # most texts of such keys do not have the member: spare them the parser
+            usable &= pc.match_substring_regex(texts, needles).to_numpy(zero_copy_only=False)
+        if not usable.all():
+            texts = texts.filter(pa.array(usable))
         encoded = texts.dictionary_encode()
         kinds = np.zeros(len(encoded.dictionary), np.uint8)
         indices = encoded.indices.to_numpy(zero_copy_only=False)
-        kinds[indices] = types
-        pairs = zip(kinds.tolist(), encoded.dictionary.to_pylist(), strict=True)
-        return entries, Distinct([self._parse(key, kind, text) for kind, text in pairs], indices)
-
-    def _parse(self, key: str, kind: int, text: str) -> Any:
-        cache = self.__dict__.setdefault("_json_cache", {})
-        known = cache.get((key, kind, text), cache)
-        if known is cache:
-            known = parse_json(text) if kind == schema.STRING else _decoded(kind, 0, text)
-            cache[key, kind, text] = known
-        return known
+        kinds[indices] = types[usable]
+        return JsonGroup(entries.where(usable), encoded.dictionary, kinds, indices)
 
     def _from_elsewhere(self, rule: Rule, rows: Ints, known: Mapping[str, Ints]) -> Ints:
         source = rule.source
@@ -309,20 +355,20 @@ class Lookup:
 
     def _joined(self, keys: Sequence[str], rows: Ints) -> Ints:
         columns = [self.by_row(key)[rows] for key in keys]
-        texts = pc.binary_join_element_wise(*(self.texts(codes) for codes in columns), ":")
+        texts = pc.binary_join_element_wise(*(self.texts(codes) for codes in columns), _COLON)
         encoded = texts.dictionary_encode()
         made = np.array([self.make(text) for text in encoded.dictionary.to_pylist()] or [MISSING], np.int64)
-        indices = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        indices = filled(encoded.indices)
         return np.where(indices >= 0, made[indices], MISSING)
 
     def by_row(self, key: str) -> Ints:
         out = np.full(self.num_rows, MISSING, np.int64)
         for _, entries in self._groups.get(key, ()):
-            out[entries.rows] = self._plain_codes(entries.positions)
+            out[entries.rows] = self.plain_codes(entries.positions)
         return out
 
     def _span_name_codes(self, rule: Rule, rows: Ints) -> Ints:
-        encoded = self.batch.column("span_name").take(pa.array(rows)).dictionary_encode()
+        encoded = self.batch.column("span_name").take(int_array(rows)).dictionary_encode()
         names = encoded.dictionary.to_pylist()
         found = [name or None if rule.row.values is None else _value(rule, name) for name in names]
         made = np.array([MISSING if text is None else self.make(text) for text in found] or [MISSING], np.int64)
@@ -336,7 +382,7 @@ class Lookup:
         rows, events = self.events
         out = np.full(self.num_rows, MISSING, np.int64)
         if len(rows):
-            named = np.flatnonzero(pc.equal(events.field("name"), "exception").to_numpy(zero_copy_only=False))
+            named = np.flatnonzero(pc.equal(events.field("name"), _EXCEPTION).to_numpy(zero_copy_only=False))
             out[rows[named]] = named
         return out
 
@@ -353,7 +399,7 @@ class Lookup:
         rows = np.flatnonzero(self.exceptions != MISSING)
         if not len(rows):
             return out
-        lists = self.events[1].field("attributes").take(pa.array(self.exceptions[rows]))
+        lists = self.events[1].field("attributes").take(int_array(self.exceptions[rows]))
         flat = flatten(lists)
         chosen = flat.select(np.array([k == key for k in flat.keys] or [False], np.bool_)[flat.key_codes])
         texts = zip(chosen.rows.tolist(), chosen.types.tolist(), chosen.texts.to_pylist(), strict=True)
@@ -367,20 +413,47 @@ class Lookup:
         rows, events = self.events
         out = np.zeros(self.num_rows, np.int64)
         if len(rows):
-            named = pc.is_in(events.field("name"), value_set=pa.array(list(names)))
+            named = pc.is_in(events.field("name"), value_set=text_array(names))
             picked = np.flatnonzero(named.to_numpy(zero_copy_only=False))[::-1]
             out[rows[picked]] = events.field("time_unix_nano").to_numpy(zero_copy_only=False)[picked]
         return out
 
     # -- results --
 
-    def text_column(self, codes: Ints) -> pa.StringArray:
-        """A column of texts."""
-        return self.texts(codes)
-
     def name_column(self, codes: Ints) -> pa.DictionaryArray:
         """A dictionary column of texts with few distinct values."""
-        return named(self.texts(codes))
+        found = self.distinct(codes)
+        return named(found.values, found.indices)
+
+
+class JsonGroup:
+    """Attributes of one key that may be JSON; each distinct text is parsed once, when asked for."""
+
+    def __init__(
+        self, entries: Entries, texts: pa.StringArray, kinds: npt.NDArray[np.uint8], indices: npt.NDArray[np.int32]
+    ) -> None:
+        self.entries = entries
+        self._texts = texts
+        self._kinds = kinds
+        self._indices = indices
+        self._values: dict[int, Any] = {}
+
+    def used(self, keep: Bools) -> tuple[list[int], npt.NDArray[np.int32]]:
+        """The numbers of the distinct texts of some entries, and per entry the place among these."""
+        indices = self._indices[keep]
+        seen = np.zeros(len(self._texts), np.bool_)
+        seen[indices] = True
+        used = np.flatnonzero(seen)
+        place = np.zeros(len(seen), np.int32)
+        place[used] = np.arange(len(used), dtype=np.int32)
+        return used.tolist(), place[indices]
+
+    def parsed(self, number: int) -> Any:
+        """The value of a distinct text; ``None`` where it is no JSON."""
+        if number not in self._values:
+            text, kind = self._texts[number].as_py(), int(self._kinds[number])
+            self._values[number] = parse_json(text) if kind == schema.STRING else decoded(kind, 0, text)
+        return self._values[number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,9 +468,33 @@ class Distinct:
         return np.append(np.array(per_value, np.int64), MISSING)[self.indices]
 
 
-def named(texts: pa.StringArray) -> pa.DictionaryArray:
-    """A text array as the dictionary type of ``schema.NAME``."""
-    return texts.dictionary_encode().cast(schema.NAME)
+def named(values: Sequence[str], indices: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:
+    """A column of ``schema.NAME`` from distinct texts and per row the place of its own (-1: null)."""
+    return pa.DictionaryArray.from_arrays(int_array(indices.astype(np.int32), indices < 0), text_array(values))
+
+
+def int_array(values: npt.NDArray[np.integer[Any]], nulls: Bools | None = None) -> pa.Array:
+    """An Arrow array over a numpy one. ``pa.array`` does the same, with a look at pandas first."""
+    values = np.ascontiguousarray(values)
+    buffers = [None, pa.py_buffer(values)]
+    if nulls is not None and nulls.any():
+        buffers[0] = pa.py_buffer(np.packbits(~nulls, bitorder="little"))
+    return pa.Array.from_buffers(_ARROW[values.dtype.name], len(values), buffers)
+
+
+_ARROW = {"int32": pa.int32(), "int64": pa.int64(), "uint8": pa.uint8()}
+
+
+def filled(indices: pa.Array) -> npt.NDArray[np.int32]:
+    """Dictionary indices with -1 for null."""
+    if indices.null_count:
+        indices = pc.fill_null(indices, _NO_INDEX)
+    return cast("npt.NDArray[np.int32]", indices.to_numpy(zero_copy_only=False))
+
+
+def text_array(texts: Sequence[str | None]) -> pa.StringArray:
+    """A text array from Python values."""
+    return pa.array(texts, pa.string())
 
 
 @functools.lru_cache(maxsize=2_048)
@@ -435,7 +532,8 @@ def _number_text(kind: int, number: int) -> str | None:
     return scalar_text(decode_value(kind, number, ""))
 
 
-def _decoded(kind: int, number: int, text: str) -> Any:
+def decoded(kind: int, number: int, text: str) -> Any:
+    """The Python value of an attribute, ``None`` where its text is not what its type says."""
     try:
         return decode_value(kind, number, text)
     except (ValueError, KeyError, TypeError, RecursionError, struct.error):

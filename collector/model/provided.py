@@ -17,7 +17,7 @@ from collector.model import schema
 from collector.model.attributes import dumps
 from collector.model.dialects.tables import MONEY_FIELDS
 from collector.model.facts_convert import MAX_MONEY, Refused, pico
-from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, _decoded
+from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, decoded, int_array, named, text_array
 from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, _object_keys, bucket_map, nullable
 
 _BUCKET_OF_FIELD = {
@@ -30,6 +30,7 @@ _BUCKET_OF_FIELD = {
     "cache_write_1h": "input_cache_write_1h",
     "reasoning": "output_reasoning",
 }
+_OPEN, _CLOSE, _COMMA, _NOTHING = (pa.scalar(text, pa.string()) for text in ("{", "}", ",", ""))
 _BUCKETS = (*INPUT_BUCKETS, *OUTPUT_BUCKETS)
 
 
@@ -60,39 +61,44 @@ def as_sent(lookup: Lookup, *, cost: bool) -> pa.StringArray:
 
 
 def _objects_of(lookup: Lookup, positions: Ints) -> pa.StringArray:
-    rows = lookup.flat.rows[positions]
-    names = pa.array([dumps(key) for key in lookup.flat.keys], pa.string())
-    keys = names.take(pa.array(lookup.flat.key_codes[positions]))
-    pieces = pc.binary_join_element_wise(keys, _value_texts(lookup, positions), ":")
-    per_row = np.bincount(rows, minlength=lookup.num_rows)
-    offsets = np.zeros(lookup.num_rows + 1, np.int32)
-    np.cumsum(per_row, out=offsets[1:])
-    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), pieces), ",")
-    wrapped = pc.binary_join_element_wise("{", joined, "}", "")
-    return pc.if_else(pa.array(per_row > 0), wrapped, pa.scalar(None, pa.string()))
+    if not len(positions):
+        return pa.nulls(lookup.num_rows, pa.string())
+    key_codes = lookup.flat.key_codes[positions]
+    used, places = np.unique(key_codes, return_inverse=True)
+    names = text_array([dumps(lookup.flat.keys[code]) + ":" for code in used.tolist()])
+    pieces = pc.binary_join_element_wise(
+        names.take(int_array(places)), _value_texts(lookup, positions), _NOTHING
+    )
+    rows, starts = np.unique(lookup.flat.rows[positions], return_index=True)
+    offsets = np.append(starts, len(positions)).astype(np.int32)
+    joined = pc.binary_join(pa.ListArray.from_arrays(int_array(offsets), pieces), _COMMA)
+    objects = pc.binary_join_element_wise(_OPEN, joined, _CLOSE, _NOTHING)
+    place = np.full(lookup.num_rows, MISSING, np.int64)
+    place[rows] = np.arange(len(rows))
+    return objects.take(int_array(place, place == MISSING))
 
 
 def _value_texts(lookup: Lookup, positions: Ints) -> pa.StringArray:
     """The JSON text of each attribute value."""
     types, nums = lookup.flat.types[positions], lookup.flat.nums[positions]
-    texts = pc.cast(pa.array(nums), pa.string())
+    texts = pc.cast(int_array(nums), pa.string())
     other = types != schema.INT
     if not other.any():
         return texts
     values = zip(
         types[other].tolist(),
         nums[other].tolist(),
-        lookup.flat.texts.take(pa.array(positions[other])).to_pylist(),
+        lookup.flat.texts.take(int_array(positions[other])).to_pylist(),
         strict=True,
     )
-    made = pa.array([_json_text(kind, num, text) for kind, num, text in values], pa.string())
+    made = text_array([_json_text(kind, num, text) for kind, num, text in values])
     return pc.replace_with_mask(texts, pa.array(other), made)
 
 
 def _json_text(kind: int, number: int, text: str) -> str:
     if kind == schema.STRING:
         return dumps(text)
-    value = _decoded(kind, number, text)
+    value = decoded(kind, number, text)
     if isinstance(value, bytes):
         return dumps(text)
     if isinstance(value, float) and not np.isfinite(value):
@@ -143,7 +149,7 @@ def _columns(buckets: dict[str, Ints], total: Ints, usable: Bools) -> Cost:
     return Cost(
         bucket_map(buckets, [], usable),
         *(nullable(np.where(usable, values, MISSING)) for values in (*sides, total)),
-        pa.DictionaryArray.from_arrays(pa.array(source, pa.int32(), mask=~usable), pa.array(["provided"])),
+        named(["provided"], source),
     )
 
 
@@ -189,9 +195,9 @@ def _amounts(lookup: Lookup, rule: Any, todo: Bools) -> Iterator[tuple[Ints, Int
         return
     for entries in lookup.groups(rule, rule.source.key, todo):
         types, nums = lookup.flat.types[entries.positions], lookup.flat.nums[entries.positions]
-        texts = lookup.flat.texts.take(pa.array(entries.positions)).to_pylist()
+        texts = lookup.flat.texts.take(int_array(entries.positions)).to_pylist()
         values = [
-            _pico(lookup, _decoded(kind, num, text))
+            _pico(lookup, decoded(kind, num, text))
             for kind, num, text in zip(types.tolist(), nums.tolist(), texts, strict=True)
         ]
         yield entries.rows, np.array(values, np.int64)

@@ -20,7 +20,7 @@ from collector.model.dialects import tables
 from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import COUNT_FIELDS
 from collector.model.facts_convert import Refused, count, long_value, parse_json
-from collector.model.facts_lookup import MISSING, Bools, Distinct, Entries, Ints, Lookup
+from collector.model.facts_lookup import MISSING, Bools, Distinct, Entries, Ints, Lookup, int_array, named, text_array
 
 _FIELD = {name: index for index, name in enumerate(COUNT_FIELDS)}
 _MAX_EXTRAS = 32
@@ -495,7 +495,7 @@ def _sum(buckets: dict[str, Ints], names: tuple[str, ...]) -> Ints:
 
 def nullable(values: Ints) -> pa.Int64Array:
     """Int64 with nulls where the value is ``MISSING`` (or otherwise negative)."""
-    return pa.array(values, pa.int64(), mask=values < 0)
+    return int_array(values, values < 0)
 
 
 def bucket_map(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], present: Bools) -> pa.MapArray:
@@ -512,9 +512,9 @@ def bucket_map(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], pre
     order = np.argsort(all_rows, kind="stable")
     offsets = np.zeros(len(present) + 1, np.int32)
     np.cumsum(np.bincount(all_rows, minlength=len(present)), out=offsets[1:])
-    key_array = pa.array(names, pa.string()).take(pa.array(np.concatenate(keys)[order], pa.int32()))
-    value_array = pa.array(np.concatenate(values)[order], pa.int64())
-    nulls = pa.array(offsets, pa.int32(), mask=np.append(~present, [False]))
+    key_array = text_array(names).take(int_array(np.concatenate(keys)[order]))
+    value_array = int_array(np.concatenate(values)[order])
+    nulls = int_array(offsets, np.append(~present, [False]))
     return pa.MapArray.from_arrays(nulls, key_array, value_array)
 
 
@@ -522,6 +522,4 @@ def _rule_column(rules: Ints, names: list[str]) -> pa.DictionaryArray:
     distinct = list(dict.fromkeys(names))
     number = np.array([distinct.index(name) for name in names], np.int32)
     indices = np.where(rules >= 0, number[np.maximum(rules, 0)], 0)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(indices, pa.int32(), mask=rules < 0), pa.array(distinct, pa.string())
-    )
+    return named(distinct, np.where(rules >= 0, indices, MISSING))

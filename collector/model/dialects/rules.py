@@ -26,6 +26,12 @@ PLAIN = "otel"
 ROOT_BIT = np.uint64(1)
 _MAX_MARKERS = 64
 
+RECURRING = frozenset(
+    {"type", "level", "role", "environment", "release", "version", "provider", "request_model", "response_model",
+     "model", "service_tier", "tags", "finish_reasons", "cache_hit", "currency"}
+)  # fmt: skip
+"""Fields whose texts are few in a batch, however many rows it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -105,6 +111,8 @@ class KeyInfo:
     """The number in place of the ``*``."""
     usage: bool
     cost: bool
+    encode: bool
+    """Its texts recur (enums, models, versions): work on them is per distinct value."""
 
     @property
     def wanted(self) -> bool:
@@ -120,7 +128,8 @@ class Compiled:
     inclusions: list[tuple[Inclusion, Condition]] = field(default_factory=list)
     dialects: list[tuple[str, list[Condition]]] = field(default_factory=list)
     resource_keys: frozenset[str] = frozenset()
-    event_names: frozenset[str] = frozenset()
+    json_needles: dict[str, str | None] = field(default_factory=dict)
+    """Key that holds JSON → a pattern of the members rules ask for; none: they ask for the whole."""
     _markers: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def add(self, file: tables.File) -> None:
@@ -184,9 +193,12 @@ class Compiled:
                 raise ConfigError(f"dialect tables: two rows of {rules[0].row.field} share a rank")
         sources = [rule.source for rule in self.rules]
         self.resource_keys = frozenset(s.resource for s in sources if s.resource)
-        self.event_names = frozenset(name for s in sources for name in s.event_time)
+        for key in {s.json_key for s in sources if s.json_key}:
+            members = {(s.path or ".").split(".")[0] for s in sources if s.json_key == key}
+            self.json_needles[key] = None if "" in members else "|".join(map(re.escape, sorted(members)))
         asked = {k for s in sources for k in (s.key, s.json_key, *s.join) if k}
         self._exact = frozenset(k for k in asked if "*" not in k)
+        self._recurring = frozenset(rule.source.key for rule in self.rules if rule.row.field in RECURRING)
         self._indexed = [(k, _index_pattern(k)) for k in sorted(asked) if "*" in k]
         self._marker_patterns = [(tables.matcher(keys), 1 << place) for keys, place in self._markers.items()]
         files = tables.files()
@@ -203,7 +215,8 @@ class Compiled:
                 if match := pattern.match(key):
                     name, index = asked, int(match[1])
         cost = bool(self._cost_keys.match(key))
-        return KeyInfo(markers, name, index, bool(self._usage_keys.match(key)) and not cost, cost)
+        usage = bool(self._usage_keys.match(key)) and not cost
+        return KeyInfo(markers, name, index, usage, cost, name in self._recurring)
 
     @functools.lru_cache(maxsize=4_096)  # noqa: B019
     def context(self, origin: Origin, bits: int) -> Context:
