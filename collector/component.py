@@ -217,8 +217,9 @@ class Exporter(Protocol):
     def start(self) -> None:
         """Opens files and connections. Raises ``ConfigError`` when it never can."""
 
-    def export(self, batch: ExportBatch) -> None:
-        """Delivers all of it, or raises.
+    def export(self, batch: ExportBatch) -> Mapping[Signal, int] | None:
+        """Delivers all of it, or raises. Returns what of it the other side refused for good (items
+        per signal, already counted in ``exporter_dropped``), if anything.
 
         ``RetryableError``: called again with the same batch after a back-off. ``PermanentError``:
         the batch is dropped and counted. Must be idempotent for a range, or at least once.

@@ -133,6 +133,15 @@ class Certificates:
         issued.private_key_pem.write_to_path(key)
         return {"cert_file": str(cert), "key_file": str(key)}
 
+    @property
+    def authority_pem(self) -> bytes:
+        return self.ca.read_bytes()
+
+    @property
+    def client_pair(self) -> tuple[bytes, bytes]:
+        """Key and certificate."""
+        return Path(self.client["key_file"]).read_bytes(), Path(self.client["cert_file"]).read_bytes()
+
     def client_context(self, *, with_certificate: bool = False) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.ca))
         if with_certificate:

@@ -1,6 +1,7 @@
 """The HTTP server's addresses, limits and end."""
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
@@ -91,10 +92,8 @@ async def test_clients_that_dawdle_are_disconnected(sent):
     reader, writer = await _connect(server)
     writer.write(sent)
     async with asyncio.timeout(20):
-        try:
+        with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
-        except ConnectionResetError:
-            pass
     writer.close()
     await server.shutdown()
 

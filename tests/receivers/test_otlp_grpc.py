@@ -3,7 +3,6 @@
 import asyncio
 import random
 import struct
-from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -207,8 +206,8 @@ async def test_health_check_says_serving(running):
 
 
 async def test_tls_and_mutual_tls(running, certificates):
-    ca = certificates.ca.read_bytes()
-    key, cert = (Path(certificates.client[f]).read_bytes() for f in ("key_file", "cert_file"))
+    ca = certificates.authority_pem
+    key, cert = certificates.client_pair
     plain, with_client = grpc.ssl_channel_credentials(ca), grpc.ssl_channel_credentials(ca, key, cert)
     mutual = certificates.server | {"client_ca_file": str(certificates.ca)}
     for tls, credentials, works in (

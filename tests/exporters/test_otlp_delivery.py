@@ -1,0 +1,50 @@
+"""The back-off of ``retry_on_failure``."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.delivery import Backoff, RetryConfig
+
+
+def _backoff(config, *, draw=0.5, now=lambda: 0.0):
+    return Backoff(config, clock=now, draw=lambda: draw)
+
+
+def test_waits_grow_up_to_the_longest_and_never_end():
+    backoff = _backoff(RetryConfig())
+    waits = [backoff.next() for _ in range(8)]
+    assert waits == [5, 7.5, 11.25, 16.875, 25.3125, 30, 30, 30]
+
+
+def test_jitter_stays_within_the_factor():
+    assert _backoff(RetryConfig(), draw=0).next() == 2.5
+    assert _backoff(RetryConfig(), draw=1).next() == 7.5
+
+
+def test_the_server_may_ask_for_more_but_not_for_less():
+    backoff = _backoff(RetryConfig(multiplier=1))
+    assert [backoff.next(1), backoff.next(60), backoff.next(10**9)] == [5, 60, 3600]
+
+
+def test_gives_up_before_the_elapsed_time_would_be_exceeded():
+    seconds = [0.0]
+    backoff = _backoff(RetryConfig(max_elapsed_time=timedelta(seconds=20)), now=lambda: seconds[0])
+    assert backoff.next() == 5
+    seconds[0] = 12
+    assert backoff.next() == 7.5
+    seconds[0] = 19
+    assert backoff.next() is None
+
+
+def test_disabled_gives_up_at_once():
+    assert _backoff(RetryConfig(enabled=False)).next(1) is None
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1e12)), max_size=50), st.floats(0, 1))
+def test_waits_are_positive_and_bounded(asked, draw):
+    backoff = _backoff(RetryConfig(), draw=draw)
+    for delay in asked:
+        wait = backoff.next(delay)
+        assert 2.5 <= wait <= 3600
