@@ -19,12 +19,14 @@ def fill_metrics(columns: Columns, scopes: list[Any]) -> None:
     metadata = columns["metadata"]
     metrics: dict[Any, Any] = {}
     for row, (scope, values) in enumerate(zip(scopes, of_metric, strict=True)):
+        if not columns["has_point"][row]:
+            _add_metric(scope, columns, row)
+            continue
         key = (id(scope), values, metadata.identity(row))
         data = metrics.get(key)
         if data is None:
             data = metrics[key] = _add_metric(scope, columns, row)
-        if columns["has_point"][row]:
-            _ADD_POINT[columns["kind"][row]](data, columns, row)
+        _ADD_POINT[columns["kind"][row]](data, columns, row)
 
 
 def _add_metric(scope: Any, columns: Columns, row: int) -> Any:
