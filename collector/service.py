@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pyarrow as pa
 import structlog
 
 from collector.admin import create_app
@@ -31,8 +32,10 @@ from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader, JournalReader
 from collector.errors import CollectorError
 from collector.http_server import HttpServer, serve
-from collector.model import codec
+from collector.model import codec, schema
+from collector.model.batch import SpanBatch
 from collector.model.content import observations
+from collector.model.facts import resolve
 from collector.service_config import CollectorConfig
 from collector.telemetry import Telemetry
 from collector.version import VERSION
@@ -149,6 +152,7 @@ class Service:
                 runner.start()
             self._core.start()
             self._ingest.start()
+            await asyncio.to_thread(_warm_up)
             self._admin = await serve(self._admin_app(), self._config.service.admin.endpoint)
             await self._start_receivers()
         except BaseException:
@@ -253,6 +257,12 @@ class Service:
                 self._core.free()
             self._journal.close()
         self._started = False
+
+
+def _warm_up() -> None:
+    """Loads the tables behind facts and content, so that the first request does not wait for them."""
+    nothing = SpanBatch(pa.RecordBatch.from_pylist([], schema=schema.WIRE))
+    observations(resolve(nothing), pa.RecordBatch.from_pylist([], schema=schema.DECIDED), None)
 
 
 def run(config: CollectorConfig, *, data_dir: Path, announce: Announce = lambda _: None) -> int:

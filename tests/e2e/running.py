@@ -1,0 +1,125 @@
+"""The service as users run it: a subprocess, real ports, real files. And its data, read independently."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+PORTS = (
+    "receivers.otlp.protocols.grpc.endpoint=localhost:0",
+    "receivers.otlp.protocols.http.endpoint=localhost:0",
+    "service.admin.endpoint=localhost:0",
+)
+FAST = (
+    "processors.tail_sampling.decision_wait=1s",
+    "processors.tail_sampling.decision_wait_after_root_received=200ms",
+)
+_START_SECONDS = 60
+
+
+class Spanloom:
+    """One run of ``spanloom run``; use it as a context manager."""
+
+    def __init__(self, data_dir: Path, *, config: Iterable[Path] = (), sets: Iterable[str] = (*PORTS, *FAST)) -> None:
+        self.data_dir = data_dir
+        command = [sys.executable, "-c", "from collector.cli import main; main()", "run", "--data-dir", str(data_dir)]
+        for file in config:
+            command += ["-c", str(file)]
+        for override in sets:
+            command += ["--set", override]
+        env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        self.log: list[str] = []
+        self.endpoints: dict[str, dict[str, str]] = {}
+        self._running = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._running.wait(_START_SECONDS) or not self.endpoints:
+            self.process.kill()
+            raise AssertionError("did not start:\n" + "".join(self.log))
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.log.append(line)
+            if line.startswith("{") and '"running"' in line and (fields := json.loads(line)).get("endpoints"):
+                self.endpoints = fields["endpoints"]
+                self._running.set()
+        self._running.set()
+
+    def __enter__(self) -> Spanloom:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(timeout=10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    @property
+    def http(self) -> str:
+        return f"http://{self.endpoints['otlp']['http']}"
+
+    @property
+    def grpc(self) -> str:
+        return self.endpoints["otlp"]["grpc"]
+
+    @property
+    def admin(self) -> str:
+        return f"http://{self.endpoints['admin']['http']}"
+
+    def post(self, path: str, body: bytes, content_type: str = "application/x-protobuf", **headers: str) -> bytes:
+        """Raises ``urllib.error.URLError`` (or an OSError) when there was no 200."""
+        request = urllib.request.Request(
+            self.http + path, body, {"content-type": content_type, **headers}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.read()
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(self.admin + path, timeout=30) as reply:
+            return reply.read().decode()
+
+    def query(self, sql: str) -> list[list[Any]]:
+        body = json.dumps({"sql": sql, "limit": 1000}).encode()
+        request = urllib.request.Request(
+            self.admin + "/api/v1/query", body, {"content-type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return json.loads(reply.read())["rows"]
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """kill -TERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+def duckdb_rows(data_dir: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Reads the store of a stopped service as anybody would."""
+    with duckdb.connect(str(data_dir / "spanloom.duckdb"), read_only=True) as db:
+        return db.execute(sql).fetchall()
+
+
+def parquet_rows(data_dir: Path, sql: str, table: str = "observations") -> list[tuple[Any, ...]]:
+    """Reads the lake with no knowledge of how it was written; ``{t}`` in the SQL is the data set."""
+    files = str(data_dir / "parquet" / table / "*" / "*.parquet")
+    with duckdb.connect() as db:
+        return db.execute(sql.format(t=f"read_parquet('{files}', hive_partitioning=true)")).fetchall()
