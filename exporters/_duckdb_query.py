@@ -42,7 +42,8 @@ def query(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: f
     Raises ``PermanentError`` when the statement is refused or fails, takes longer than ``timeout``
     seconds, or its result is above 256 MiB.
     """
-    alarm = threading.Timer(timeout, cursor.interrupt)
+    timed_out = threading.Event()
+    alarm = threading.Timer(timeout, _interrupt, [cursor, timed_out])
     alarm.daemon = True
     alarm.start()
     try:
@@ -53,11 +54,18 @@ def query(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: f
         finally:
             _end(cursor)
     except duckdb.InterruptException as error:
-        raise PermanentError(f"the query was stopped: it took longer than {timeout:g} s") from error
+        reason = f"it took longer than {timeout:g} s" if timed_out.is_set() else "the store is closing"
+        raise PermanentError(f"the query was stopped: {reason}") from error
     except duckdb.Error as error:
         raise PermanentError(str(error)) from error
     finally:
         alarm.cancel()
+
+
+def _interrupt(cursor: duckdb.DuckDBPyConnection, timed_out: threading.Event) -> None:
+    timed_out.set()
+    with suppress(duckdb.Error):  # the query has just ended
+        cursor.interrupt()
 
 
 def _fetch(cursor: duckdb.DuckDBPyConnection, sql: str, limit: int) -> pa.Table:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _SAFE = re.compile(r"[^A-Za-z0-9_.]")
@@ -51,14 +51,18 @@ class Part:
         return f"part-{self.exporter}-{self.epoch}-{self.first}-{self.last}{suffix}.parquet"
 
     def same_range(self, other: Part) -> bool:
-        return (self.exporter, self.epoch, self.first, self.last) == (
-            other.exporter, other.epoch, other.first, other.last,
-        )  # fmt: skip
+        return self == replace(other, number=self.number)
 
     def overlaps(self, other: Part) -> bool:
         """True when both hold some of the same decisions."""
-        same_source = (self.exporter, self.epoch) == (other.exporter, other.epoch)
-        return same_source and self.first <= other.last and other.first <= self.last
+        return self._same_source(other) and self.first <= other.last and other.first <= self.last
+
+    def covers(self, other: Part) -> bool:
+        """True when every decision of the other is in this range."""
+        return self._same_source(other) and self.first <= other.first and other.last <= self.last
+
+    def _same_source(self, other: Part) -> bool:
+        return (self.exporter, self.epoch) == (other.exporter, other.epoch)
 
 
 def parquet_files(folder: Path) -> dict[str, int]:

@@ -100,7 +100,7 @@ class DuckDBExporter:
     def checkpoint(self) -> tuple[str, int] | None:
         """(epoch, last decision number) of the last transaction, or None."""
         assert self._connection is not None, "not started"
-        rows = run(self._connection, "SELECT epoch, dseq FROM _checkpoint ORDER BY updated_at DESC LIMIT 1")
+        rows = run(self._connection, "SELECT epoch, dseq FROM _checkpoint ORDER BY turn DESC LIMIT 1")
         return (rows[0][0], rows[0][1]) if rows else None
 
     def export(self, batch: ExportBatch) -> None:
@@ -149,7 +149,7 @@ class DuckDBExporter:
                 tables.prepare()
                 run(
                     connection,
-                    "CREATE TABLE IF NOT EXISTS _checkpoint (epoch VARCHAR, dseq BIGINT, updated_at TIMESTAMPTZ)",
+                    "CREATE TABLE IF NOT EXISTS _checkpoint (epoch VARCHAR, dseq BIGINT, turn BIGINT)",
                 )
             self._positions = dict(run(connection, "SELECT epoch, dseq FROM _checkpoint"))
         except duckdb.Error as error:
@@ -208,13 +208,13 @@ class DuckDBExporter:
         self._positions[batch.epoch] = batch.last
 
     def _set_position(self, epoch: str, last: int) -> None:
+        """``turn`` counts transactions, so that the epoch in use is known without trusting a clock."""
         assert self._connection is not None
-        sql = (
-            "UPDATE _checkpoint SET dseq = $2, updated_at = $3 WHERE epoch = $1"
-            if epoch in self._positions
-            else "INSERT INTO _checkpoint VALUES ($1, $2, $3)"
-        )
-        run(self._connection, sql, [epoch, last, datetime.fromtimestamp(self._clock(), UTC)])
+        turn = "(SELECT coalesce(max(turn), 0) + 1 FROM _checkpoint)"
+        update = f"UPDATE _checkpoint SET dseq = $2, turn = {turn} WHERE epoch = $1"  # noqa: S608
+        insert = f"INSERT INTO _checkpoint VALUES ($1, $2, {turn})"
+        sql = update if epoch in self._positions else insert
+        run(self._connection, sql, [epoch, last])
 
     def _apply_retention(self) -> None:
         assert self._connection is not None

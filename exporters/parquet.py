@@ -7,6 +7,7 @@ a range that is exported again after a crash finds them in place: exactly once w
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ _LEVELS = {"zstd": (1, 22), "gzip": (1, 9), "brotli": (0, 11)}
 _MIB = 1024 * 1024
 _ROW_GROUP_BYTES = 64 * _MIB
 _MIN_ROW_GROUP_ROWS = 1_024
+_BLOOM_FILTERS = "bloom_filter_options" in inspect.signature(pq.ParquetWriter).parameters
+"""Older releases of pyarrow cannot write them."""
 
 
 class Config(ComponentConfig):
@@ -196,8 +199,9 @@ class _RangeWriter:
         for key in list(self._waiting):
             self._write(key)
         for key, files in self._written.items():
-            self._remove_others(key, files)
-            update_manifest(self._folder(key), self._scratch, time_column=DATASETS[key[0]].time_column)
+            folder = self._folder(key)
+            self._remove_others(folder, files)
+            update_manifest(folder, self._scratch, time_column=DATASETS[key[0]].time_column)
 
     def _folder(self, key: tuple[str, date]) -> Path:
         name, day = key
@@ -207,7 +211,7 @@ class _RangeWriter:
         rows = pa.concat_tables(self._waiting.pop(key).tables)
         folder = self._folder(key)
         if key not in self._written:
-            self._refuse_overlap(folder)
+            self._make_way(folder)
         part = replace(self._part, number=self._written.get(key, 0))
         self._written[key] = part.number + 1
         if _row_count(folder / part.name) != rows.num_rows:
@@ -224,22 +228,27 @@ class _RangeWriter:
             writer.add_key_value_metadata({SCHEMA_KEY: str(_stored.VERSION)})
             writer.write_table(rows, row_group_size=_row_group_rows(rows, self._config.row_group_rows))
 
-    def _refuse_overlap(self, folder: Path) -> None:
+    def _make_way(self, folder: Path) -> None:
+        """Removes files of smaller ranges that this range covers: a killed run cut its ranges otherwise.
+
+        Nothing of them is confirmed, and all of it is in this range. Raises ``JournalError`` when
+        another file overlaps in any other way: something would be missing or double.
+        """
         for name in parquet_files(folder):
             other = Part.parse(name)
-            if other and other.overlaps(self._part) and not other.same_range(self._part):
-                raise JournalError(
-                    f"decisions {self._part.first}..{self._part.last} overlap those already stored in {folder / name}"
-                )
+            if other is None or not other.overlaps(self._part) or other.same_range(self._part):
+                continue
+            if not self._part.covers(other):
+                first, last = self._part.first, self._part.last
+                raise JournalError(f"decisions {first}..{last} overlap those already stored in {folder / name}")
+            _remove(folder / name)
 
-    def _remove_others(self, key: tuple[str, date], files: int) -> None:
+    def _remove_others(self, folder: Path, files: int) -> None:
         """Removes files of this range beyond those just written: left by a run with smaller files."""
-        folder = self._folder(key)
         for name in parquet_files(folder):
             other = Part.parse(name)
             if other and other.same_range(self._part) and other.number >= files:
-                (folder / name).unlink()
-                sync_folder(folder)
+                _remove(folder / name)
 
 
 @contextmanager
@@ -254,6 +263,11 @@ def _delivering() -> Iterator[None]:
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error).partition("\n")[0]
         raise RetryableError(f"cannot write Parquet files now: {reason}") from error
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+    sync_folder(path.parent)
 
 
 def _row_count(path: Path) -> int | None:
@@ -294,14 +308,9 @@ def _writer_options(dataset: Dataset, config: Config) -> dict[str, Any]:
     }
 
 
-@functools.cache
-def _supports_bloom_filters() -> bool:
-    return "bloom_filter_options" in (pq.ParquetWriter.__init__.__doc__ or "") + str(pq.ParquetWriter.__doc__)
-
-
 def _bloom_filter(rows: pa.Table) -> dict[str, Any]:
     """A trace is looked up by id in all files of its days: the filter spares reading most of them."""
-    if "trace_id" not in rows.column_names or not _supports_bloom_filters():
+    if "trace_id" not in rows.column_names or not _BLOOM_FILTERS:
         return {}
     traces = pc.count_distinct(rows.column("trace_id")).as_py()
     return {"bloom_filter_options": {"trace_id": {"ndv": max(1, traces), "fpp": 0.01}}}

@@ -102,6 +102,10 @@ def test_rows_are_sorted_by_trace_and_start_with_statistics(started, lake):
     assert group.column(0).compression == "ZSTD"
     assert group.column(0).statistics.min == keys[0][0]
     assert [sorting.column_index for sorting in group.sorting_columns] == [0, 16]
+    with duckdb.connect() as other:
+        sql = f"SELECT bool_and(bloom_filter_excludes) FROM parquet_bloom_probe('{path}', 'trace_id', ?)"
+        assert other.execute(sql, ["0" * 32]).fetchall() == [(True,)]
+        assert other.execute(sql, [keys[0][0]]).fetchall() == [(False,)]
 
 
 def test_readers_that_ignore_hidden_files_see_only_whole_ones(started, lake):
@@ -262,11 +266,23 @@ def test_another_epoch_counts_from_the_start(started, lake):
     assert read(lake).num_rows == 20
 
 
-def test_a_range_stored_in_part_stops_the_exporter(started):
+def test_a_greater_range_replaces_the_smaller_ones_it_covers(started, lake):
+    exporter = started()
+    exporter.export(export_batch(1, 2, many(10)))
+    exporter.export(export_batch(3, 3, many(10, first=10)))
+    exporter.export(export_batch(4, 5, many(10, first=20)))
+    exporter.export(export_batch(3, 6, many(10, first=10), many(10, first=20), many(5, first=30)))
+    assert sorted(read(lake).column("span_id").to_pylist()) == [f"{n:016x}" for n in range(35)]
+    assert [(entry["first"], entry["last"]) for entry in manifest(parts(lake)[0].parent)["files"]] == [(1, 2), (3, 6)]
+
+
+@pytest.mark.parametrize(("first", "last"), [(3, 8), (2, 3), (0, 3)])
+def test_a_range_stored_in_part_stops_the_exporter(started, lake, first, last):
     exporter = started()
     exporter.export(export_batch(1, 5, many(10)))
-    with pytest.raises(JournalError, match=r"3\.\.8 overlap"):
-        exporter.export(export_batch(3, 8, many(10)))
+    with pytest.raises(JournalError, match=rf"{first}\.\.{last} overlap"):
+        exporter.export(export_batch(first, last, many(10)))
+    assert read(lake).num_rows == 10
 
 
 KILLED = """
