@@ -143,10 +143,10 @@ def _columns(value: Any) -> Columns:
         return schema.BOOL, int(value), ""
     if isinstance(value, str):
         return schema.STRING, 0, value
-    if isinstance(value, int):
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
         return schema.INT, value, ""
-    if isinstance(value, float):
-        return schema.DOUBLE, bits_of_double(value), ""
+    if isinstance(value, int | float):
+        return schema.DOUBLE, bits_of_double(float(value)), ""
     match _tagged(value):
         case {"doubleValue": name}:
             return schema.DOUBLE, bits_of_double(float(name)), ""

@@ -117,7 +117,9 @@ def _parse_int(digits: str) -> int | float:
 def _name_of(value: Any) -> str:
     if isinstance(value, bool):
         return "a boolean"
-    return {list: "an array", str: "a string", int: "a number", float: "a number"}.get(type(value), "null")
+    return {dict: "an object", list: "an array", str: "a string", int: "a number", float: "a number"}.get(
+        type(value), "null"
+    )
 
 
 class _MalformedError(Exception):
