@@ -1,0 +1,1 @@
+"""Sampling policies, a module per family, and how their decisions become one verdict."""

@@ -1,0 +1,123 @@
+"""Keeps or drops whole traces by policies, as the Collector's processor of that name does.
+
+Any ``drop`` policy that applies drops the trace; otherwise one policy that keeps it is enough. A
+kept trace says which policy kept it (``sampled_by``, the first in the configured order) and how
+many traces it stands for (``adjusted_count``, one over the probability that it was kept), so that
+sums weighted with it are true for what was there before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from collector.durations import nanoseconds
+from processors._sampling.policies import PolicyConfig
+from processors._sampling.traces import Traces
+from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
+from spanloom import ComponentConfig, DueTraces, Duration, ProcessorFactory, Settings, Stage, Verdicts
+
+
+class DecisionCacheConfig(ComponentConfig):
+    sampled_cache_size: int = Field(default=0, ge=0)
+    """No effect: decisions are always remembered, within the bound of memory."""
+
+    non_sampled_cache_size: int = Field(default=0, ge=0)
+    """No effect: decisions are always remembered, within the bound of memory."""
+
+
+class Config(ComponentConfig):
+    policies: tuple[PolicyConfig, ...] = Field(min_length=1)
+    """What decides whether a trace is kept."""
+
+    decision_wait: Duration = timedelta(seconds=30)
+    """From the first span of a trace to its decision."""
+
+    decision_wait_after_root_received: Duration = timedelta(0)
+    """From a trace's root span to its decision, if that comes earlier; 0: the root changes nothing."""
+
+    sample_on_first_match: bool = False
+    """Stops asking policies about a trace once one keeps it."""
+
+    decision_cache: DecisionCacheConfig = DecisionCacheConfig()
+    """No effect: decisions are always remembered, within the bound of memory."""
+
+    num_traces: int = Field(default=50_000, ge=1)
+    """No effect: waiting traces are bounded by memory, and an overflow decides the oldest early."""
+
+    expected_new_traces_per_sec: int = Field(default=0, ge=0)
+    """No effect: nothing is allocated ahead."""
+
+    num_shards: int = Field(default=1, ge=1)
+    """No effect: assembly needs no shards."""
+
+    block_on_overflow: bool = False
+    """No effect: an overflow of waiting traces decides the oldest early and loses none."""
+
+    sampling_strategy: Literal["trace-complete"] = "trace-complete"
+    """Policies see whole traces."""
+
+    maximum_trace_size_bytes: Literal[0] = 0
+    """Only 0, no bound: traces are not dropped for their size."""
+
+    drop_pending_traces_on_shutdown: Literal[False] = False
+    """Only false: at shutdown waiting traces are decided on what has come."""
+
+    @field_validator("decision_wait")
+    @classmethod
+    def _waits(cls, wait: timedelta) -> timedelta:
+        if wait <= timedelta(0):
+            raise ValueError("must be longer than 0")
+        return wait
+
+    @field_validator("decision_wait_after_root_received")
+    @classmethod
+    def _is_no_past(cls, wait: timedelta) -> timedelta:
+        if wait < timedelta(0):
+            raise ValueError("must not be negative")
+        return wait
+
+    @model_validator(mode="after")
+    def _policies_can_be_told_apart(self) -> Self:
+        twice = [name for name, n in Counter(policy.name for policy in self.policies).items() if n > 1]
+        if twice:
+            raise ValueError(f"policies must have different names; more than one is called {', '.join(twice)}")
+        if num_outcomes(self.policies) > MAX_OUTCOMES:
+            raise ValueError(
+                "too many different hash_salt and sampling_percentage in probabilistic policies: "
+                f"at most {MAX_OUTCOMES} combinations of their outcomes are possible"
+            )
+        return self
+
+
+class TailSampling:
+    """The sampler: asks all policies about all due traces at once."""
+
+    def __init__(self, config: Config, settings: Settings) -> None:  # noqa: ARG002 - every component is made so
+        self._config = config
+        self._policies = PolicySet(config.policies, first_match=config.sample_on_first_match)
+
+    @property
+    def decision_wait_ns(self) -> int:
+        return nanoseconds(self._config.decision_wait)
+
+    @property
+    def decision_wait_after_root_ns(self) -> int:
+        return nanoseconds(self._config.decision_wait_after_root_received)
+
+    def decide(self, due: DueTraces) -> Verdicts:
+        """``adjusted_count`` is 0 for a trace that is dropped: it stands for none."""
+        traces = Traces(due)
+        keep, keeper = self._policies.decide(traces)
+        probability = self._policies.probabilities(traces)
+        names = pa.array(self._policies.names, pa.string())
+        sampled_by = names.take(pa.array(keeper, mask=keeper < 0))
+        return Verdicts(keep, sampled_by, np.divide(1.0, probability, out=np.zeros(len(keep)), where=keep))
+
+
+factory = ProcessorFactory(Config, TailSampling, stage=Stage.SAMPLING)
