@@ -86,7 +86,8 @@ def _levels(lookup: Lookup) -> Ints:
 
 
 def _has_error_type(lookup: Lookup) -> Bools:
-    return lookup.by_row("error.type") != MISSING
+    said: Bools = lookup.by_row("error.type") != MISSING
+    return said
 
 
 def _roles(lookup: Lookup, types: Ints) -> pa.Array:

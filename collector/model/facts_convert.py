@@ -24,15 +24,19 @@ PICO = Decimal(10) ** 12
 MAX_MONEY = 10**18
 """Pico-dollars from here on do not fit decimal(18,12)."""
 
+_EXACT_BELOW = 1_000.0
+"""Below, a double times 1e12 is off by less than a half, so rounding gives the decimal's digits."""
+
 _MAX_JSON = 4_000_000
 _MAX_LITERAL = 16_384
+_MAX_INT = 10**30
 _ENVIRONMENT = re.compile(r"[^a-z0-9_-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?\s*(Z|z|[+-]\d\d:?\d\d)?")
 _decode = json.JSONDecoder().raw_decode
 
 
-class Refused(ValueError):
+class RefusedError(ValueError):
     """A number was there, and it cannot be a count or an amount of money."""
 
 
@@ -75,15 +79,15 @@ def scalar_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return number_text(value)
+        return number_text(value) or None
     return value if isinstance(value, str) and value else None
 
 
-def number_text(value: float) -> str:
-    """A number without a trailing ``.0``."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_COUNT:
-        return str(int(value))
-    return str(value) if isinstance(value, float) or abs(value) < 10**30 else ""
+def number_text(value: int | float) -> str:  # noqa: PYI041 - ints are told apart
+    """A number without a trailing ``.0``; nothing for an absurdly long one."""
+    if isinstance(value, int):
+        return str(value) if abs(value) < _MAX_INT else ""
+    return str(int(value)) if value.is_integer() and abs(value) < MAX_COUNT else str(value)
 
 
 def text(value: str) -> str | None:
@@ -92,7 +96,7 @@ def text(value: str) -> str | None:
 
 
 def json_unwrap(value: str) -> str | None:
-    """A text that was JSON-encoded once or twice (``"\\"pro\\""``); plain texts stay."""
+    """A text that was JSON-encoded, once or twice, without its quotes; plain texts stay."""
     for _ in range(2):
         if not value.startswith('"'):
             break
@@ -141,7 +145,7 @@ def finish_reasons(values: tuple[str, ...]) -> tuple[str, ...]:
 def count(value: Any) -> int | None:
     """A token count from a number, the text of one, or a JavaScript Long (``{low, high}``).
 
-    ``None`` for what is no number. Raises ``Refused`` for negative, NaN, infinite and absurd ones.
+    ``None`` for what is no number. Raises ``RefusedError`` for negative, NaN, infinite and absurd ones.
     """
     if isinstance(value, bool) or value is None:
         return None
@@ -150,9 +154,9 @@ def count(value: Any) -> int | None:
     if not isinstance(value, int | float):
         return None
     if isinstance(value, float) and not math.isfinite(value):
-        raise Refused
+        raise RefusedError
     if not 0 <= value <= MAX_COUNT:
-        raise Refused
+        raise RefusedError
     return int(value)
 
 
@@ -162,13 +166,13 @@ def _count_of_text(value: str) -> int | None:
         return None
     try:
         return count(int(stripped))
-    except Refused:
+    except RefusedError:
         raise
     except ValueError:
         pass
     try:
         return count(float(stripped))
-    except Refused:
+    except RefusedError:
         raise
     except ValueError:
         return None
@@ -188,11 +192,13 @@ def long_value(value: Any) -> Any:
 def pico(value: Any) -> int | None:
     """An amount in USD as int64 pico-dollars, rounded half to even; exact from the decimal text.
 
-    ``None`` for what is no number. Raises ``Refused`` for negative and NaN, ``OverflowError`` for
+    ``None`` for what is no number. Raises ``RefusedError`` for negative and NaN, ``OverflowError`` for
     what decimal(18,12) does not hold.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, float) and 0 <= value < _EXACT_BELOW:
+        return round(value * 1e12)
     if isinstance(value, str) and len(value) > 60:
         return None
     try:
@@ -200,7 +206,7 @@ def pico(value: Any) -> int | None:
     except DecimalException:
         return None
     if not amount.is_finite() or amount < 0:
-        raise Refused
+        raise RefusedError
     if amount.adjusted() > 12:
         raise OverflowError
     result = int((amount * PICO).to_integral_value())

@@ -122,7 +122,7 @@ class Lookup:
         if len(short):
             trimmed = pc.utf8_trim_whitespace(self.flat.texts.take(int_array(short)))
             blank[short] = pc.binary_length(trimmed).to_numpy(zero_copy_only=False) == 0
-        return blank
+        return cast("Bools", blank)
 
     def _read_origins(self) -> None:
         scopes, self.scope_codes = _dictionary(self.batch.column("scope"))
@@ -145,8 +145,8 @@ class Lookup:
         self.distinct_contexts = found
         width = len(self.tables.rules)
         self._holds = np.stack([c.holds for c in found]) if found else np.empty((0, width), np.bool_)
-        self._all_hold = self._holds.all(axis=0)
-        self._any_holds = self._holds.any(axis=0)
+        self._all_hold = np.asarray(self._holds.all(axis=0))
+        self._any_holds = np.asarray(self._holds.any(axis=0))
 
     def _marker_bits(self) -> npt.NDArray[np.uint64]:
         bits = np.zeros(self.num_rows, np.uint64)
@@ -166,10 +166,9 @@ class Lookup:
 
     def allowed(self, rule: Rule, rows: Ints) -> Bools:
         """For which of these rows the rule's conditions hold."""
-        if self._all_hold[rule.id]:
-            keep = np.ones(len(rows), np.bool_)
-        else:
-            keep = self._holds[self.contexts[rows], rule.id]
+        if not rule.row.when.type and self._all_hold[rule.id]:
+            return np.ones(len(rows), np.bool_)
+        keep: Bools = self._holds[self.contexts[rows], rule.id]
         if rule.row.when.type:
             kinds = np.array([TYPES.index(kind) for kind in rule.row.when.type])
             keep &= np.isin(self.types_of_rows[rows], kinds)
@@ -311,7 +310,9 @@ class Lookup:
             keep = todo[rows] & self.allowed(rule, rows)
             if keep.any():
                 used, indices = group.used(keep)
-                values = [at_path(group.parsed(number), source.path) for number in used]
+                values = group.parsed(used)
+                if source.path != ".":
+                    values = [at_path(value, source.path) for value in values]
                 yield group.entries.where(keep), Distinct(values, indices)
 
     def _json_groups(self, key: str) -> list[JsonGroup]:
@@ -351,7 +352,8 @@ class Lookup:
     def _resource_codes(self, key: str) -> Ints:
         found = (resource.get(key) for resource in self.resources)
         codes = np.array([MISSING if text is None else self.make(text) for text in found] or [MISSING], np.int64)
-        return codes[self.resource_codes]
+        per_row: Ints = codes[self.resource_codes]
+        return per_row
 
     def _joined(self, keys: Sequence[str], rows: Ints) -> Ints:
         columns = [self.by_row(key)[rows] for key in keys]
@@ -371,8 +373,8 @@ class Lookup:
         encoded = self.batch.column("span_name").take(int_array(rows)).dictionary_encode()
         names = encoded.dictionary.to_pylist()
         found = [name or None if rule.row.values is None else _value(rule, name) for name in names]
-        made = np.array([MISSING if text is None else self.make(text) for text in found] or [MISSING], np.int64)
-        return made[encoded.indices.to_numpy(zero_copy_only=False)]
+        made = [MISSING if text is None else self.make(text) for text in found]
+        return Distinct(names, filled(encoded.indices)).spread(made)
 
     # -- span events --
 
@@ -448,12 +450,15 @@ class JsonGroup:
         place[used] = np.arange(len(used), dtype=np.int32)
         return used.tolist(), place[indices]
 
-    def parsed(self, number: int) -> Any:
-        """The value of a distinct text; ``None`` where it is no JSON."""
-        if number not in self._values:
-            text, kind = self._texts[number].as_py(), int(self._kinds[number])
-            self._values[number] = parse_json(text) if kind == schema.STRING else decoded(kind, 0, text)
-        return self._values[number]
+    def parsed(self, numbers: list[int]) -> list[Any]:
+        """The values of distinct texts; ``None`` where one is no JSON."""
+        values = self._values
+        new = [number for number in numbers if number not in values]
+        if new:
+            texts = self._texts.take(pa.array(new, pa.int64())).to_pylist()
+            for number, kind, text in zip(new, self._kinds[new].tolist(), texts, strict=True):
+                values[number] = parse_json(text) if kind == schema.STRING else decoded(kind, 0, text)
+        return [values[number] for number in numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,11 +466,12 @@ class Distinct:
     """Distinct values, and per entry the index of its own (-1: none)."""
 
     values: list[Any]
-    indices: npt.NDArray[np.integer[Any]]
+    indices: npt.NDArray[np.int32]
 
     def spread(self, per_value: Sequence[int]) -> Ints:
         """One number per distinct value, brought to the entries; ``MISSING`` where there is none."""
-        return np.append(np.array(per_value, np.int64), MISSING)[self.indices]
+        spread: Ints = np.append(np.array(per_value, np.int64), MISSING)[self.indices]
+        return spread
 
 
 def named(values: Sequence[str], indices: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:

@@ -5,6 +5,7 @@ Money is int64 pico-dollars (1e-12 USD), taken exactly from the decimal text of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,11 @@ import pyarrow.compute as pc
 
 from collector.model import schema
 from collector.model.attributes import dumps
-from collector.model.dialects.tables import MONEY_FIELDS
-from collector.model.facts_convert import MAX_MONEY, Refused, pico
+from collector.model.dialects.tables import COUNT_FIELDS, MONEY_FIELDS
+from collector.model.facts_convert import MAX_MONEY, RefusedError, pico
 from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, decoded, int_array, named, text_array
-from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, _object_keys, bucket_map, nullable
+from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
+from collector.model.usage_counts import object_keys
 
 _BUCKET_OF_FIELD = {
     "input_total": "input",
@@ -66,9 +68,7 @@ def _objects_of(lookup: Lookup, positions: Ints) -> pa.StringArray:
     key_codes = lookup.flat.key_codes[positions]
     used, places = np.unique(key_codes, return_inverse=True)
     names = text_array([dumps(lookup.flat.keys[code]) + ":" for code in used.tolist()])
-    pieces = pc.binary_join_element_wise(
-        names.take(int_array(places)), _value_texts(lookup, positions), _NOTHING
-    )
+    pieces = pc.binary_join_element_wise(names.take(int_array(places)), _value_texts(lookup, positions), _NOTHING)
     rows, starts = np.unique(lookup.flat.rows[positions], return_index=True)
     offsets = np.append(starts, len(positions)).astype(np.int32)
     joined = pc.binary_join(pa.ListArray.from_arrays(int_array(offsets), pieces), _COMMA)
@@ -131,7 +131,7 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
     """Provided cost. ``cache_hits``: rows whose cost may be 0; ``foreign_currency``: not in USD."""
     buckets, total = _object_costs(lookup)
     taken = total != MISSING
-    of = {name: _money(lookup, name, ~taken) for name in MONEY_FIELDS}
+    of: dict[str, Ints] = {name: _money(lookup, name, ~taken) for name in MONEY_FIELDS}
     attribute_buckets, attribute_total = _from_attributes(of)
     for name, values in attribute_buckets.items():
         buckets[name] = np.where(taken, buckets.get(name, MISSING), values)
@@ -144,12 +144,16 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
 
 
 def _columns(buckets: dict[str, Ints], total: Ints, usable: Bools) -> Cost:
-    sides = [_side(buckets, prefix) for prefix in ("input", "output")]
-    source = np.where(usable, 0, MISSING)
+    input_cost, output_cost, total = (
+        nullable(np.where(usable, values, MISSING))
+        for values in (_side(buckets, "input"), _side(buckets, "output"), total)
+    )
     return Cost(
-        bucket_map(buckets, [], usable),
-        *(nullable(np.where(usable, values, MISSING)) for values in (*sides, total)),
-        named(["provided"], source),
+        cost=bucket_map(buckets, [], usable),
+        input_cost=input_cost,
+        output_cost=output_cost,
+        total_cost=total,
+        cost_source=named(["provided"], np.where(usable, 0, MISSING)),
     )
 
 
@@ -206,7 +210,7 @@ def _amounts(lookup: Lookup, rule: Any, todo: Bools) -> Iterator[tuple[Ints, Int
 def _pico(lookup: Lookup, value: Any) -> int:
     try:
         found = pico(value)
-    except Refused:
+    except RefusedError:
         lookup.faults["cost_refused"] += 1
         return MISSING
     except OverflowError:
@@ -248,13 +252,9 @@ def _parse_costs(lookup: Lookup, value: Any) -> dict[str, int]:
     return out
 
 
+@functools.lru_cache(maxsize=1_024)
 def _cost_bucket(key: str) -> str:
-    key = key.removesuffix("_cost")
-    place = _object_keys().get(key)
-    return _BUCKET_OF_FIELD.get(tuple(_object_fields())[place[0]], key) if place else key
-
-
-def _object_fields() -> tuple[str, ...]:
-    from collector.model.dialects.tables import COUNT_FIELDS
-
-    return COUNT_FIELDS
+    """The bucket a member of a cost object is for: named as in usage objects, or its own name."""
+    plain = key.removesuffix("_cost")
+    place = object_keys().get(plain)
+    return plain if place is None else _BUCKET_OF_FIELD.get(COUNT_FIELDS[place[0]], plain)

@@ -38,8 +38,13 @@ def known_keys() -> frozenset[str]:
     """Every key the tables name; ``*`` at the end makes a prefix, elsewhere it is an index."""
     files = tables.files()
     lists = (key for f in files for key in (*f.usage_keys, *f.cost_keys, *f.fact_keys, *f.identity_keys))
-    objects = (o.key for f in files for o in (*f.usage_objects, *f.cost_objects))
-    return frozenset([*lists, *objects, *(key for f in files for row in f.rows for key in _keys(row))])
+    return frozenset(
+        [
+            *lists,
+            *(o.key for f in files for o in _objects(f)),
+            *(key for f in files for row in f.rows for key in _keys(row)),
+        ]
+    )
 
 
 @functools.cache
@@ -50,11 +55,15 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     identity = {key for row in rows if row.field in _IDENTITY_FIELDS for key in _keys(row)}
     content = {key for row in rows if row.field in _CONTENT_FIELDS for key in _keys(row)}
     facts = {key for row in rows for key in _keys(row)} - content
-    objects = {o.key for f in files for o in (*f.usage_objects, *f.cost_objects) if o.path is None}
+    objects = {o.key for f in files for o in _objects(f) if o.path is None}
     return (
         tables.matcher(sorted(identity.union(*(f.identity_keys for f in files)))),
         tables.matcher(sorted(facts.union(objects, *(f.fact_keys for f in files)))),
     )
+
+
+def _objects(file: tables.File) -> tuple[tables.UsageObject | tables.CostObject, ...]:
+    return (*file.usage_objects, *file.cost_objects)
 
 
 def _keys(row: tables.Row) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ class Condition:
     when: When
     scopes: re.Pattern[str]
     not_scopes: re.Pattern[str]
-    bounds: tuple[tuple[Callable[[object, object], bool], tuple[int, ...]], ...]
+    bounds: tuple[tuple[Callable[[Any, Any], bool], tuple[int, ...]], ...]
     all_bits: int
     no_bits: int
 
@@ -149,16 +150,7 @@ class Compiled:
     def _add_object(self, usage: tables.UsageObject) -> None:
         for name in COUNT_FIELDS:
             source = _object_source(usage.key, usage.path)
-            row = Row.model_construct(
-                field=name,
-                rank=usage.rank,
-                source=source,
-                when=usage.when,
-                convert="count",
-                values=None,
-                const=None,
-                weak=False,
-            )
+            row = Row(field=name, rank=usage.rank, source=source, when=usage.when, convert="count")
             self._add_rule(row, usage_object=True, explicit=usage.explicit)
 
     def _add_rule(self, row: Row, *, field_name: str = "", usage_object: bool = False, explicit: bool = False) -> None:
@@ -249,7 +241,7 @@ def _pad(version: tuple[int, ...]) -> tuple[int, ...]:
     return (*version, 0, 0, 0, 0)[:4]
 
 
-_COMPARE: dict[str, Callable[[object, object], bool]] = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
     "==": operator.eq,
@@ -258,7 +250,7 @@ _COMPARE: dict[str, Callable[[object, object], bool]] = {
 }
 
 
-def _bound(text: str) -> tuple[Callable[[object, object], bool], tuple[int, ...]]:
+def _bound(text: str) -> tuple[Callable[[Any, Any], bool], tuple[int, ...]]:
     match = re.fullmatch(r"\s*(>=|<=|==|>|<)\s*([\d.]+)\s*", text)
     if not match:
         raise ConfigError(f"dialect tables: {text!r} is no bound on a version")

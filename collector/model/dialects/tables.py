@@ -71,12 +71,11 @@ MoneyField = Literal[
     "cost_reasoning",
 ]
 _M = TypeVar("_M", bound=BaseModel)
-
 FieldName = TextField | ListField | TimeField | CountField | MoneyField
 
 TEXT_FIELDS: tuple[str, ...] = get_args(TextField)
-COUNT_FIELDS: tuple[str, ...] = get_args(CountField)
-MONEY_FIELDS: tuple[str, ...] = get_args(MoneyField)
+COUNT_FIELDS: tuple[CountField, ...] = get_args(CountField)
+MONEY_FIELDS: tuple[MoneyField, ...] = get_args(MoneyField)
 
 Convert = Literal[
     "text",
@@ -109,11 +108,11 @@ def _as_list(value: Any) -> Any:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
-class _Model(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class When(_Model):
+class When(_Strict):
     """Conditions on the context of a span; all that are given must hold."""
 
     scope: Texts = ()
@@ -137,7 +136,7 @@ class When(_Model):
     """Types of observation, as resolved from the ``type`` rows; not allowed on those themselves."""
 
 
-class Source(_Model):
+class Source(_Strict):
     """Where a value comes from: exactly one of these."""
 
     key: str | None = None
@@ -169,7 +168,7 @@ class Source(_Model):
         return self
 
 
-class Row(_Model):
+class Row(_Strict):
     """One way to fill one field."""
 
     field: FieldName
@@ -205,7 +204,7 @@ class Row(_Model):
         return self
 
 
-class UsageObject(_Model):
+class UsageObject(_Strict):
     """A JSON object of token counts; its keys are those of ``usage_objects.yaml``."""
 
     key: str
@@ -217,7 +216,7 @@ class UsageObject(_Model):
     when: When = When()
 
 
-class CostObject(_Model):
+class CostObject(_Strict):
     """A JSON object of costs by bucket, in USD."""
 
     key: str
@@ -226,19 +225,20 @@ class CostObject(_Model):
     when: When = When()
 
 
-class Inclusion(_Model):
+class Inclusion(_Strict):
     """Whether an emitter's input count includes cached tokens (MAPPING 7.2), where the numbers of
-    one span do not tell."""
+    one span do not tell.
+    """
 
     rule: str = Field(pattern=r"^[a-z0-9_]+$")
     includes_cache: bool
     when: When = When()
     provider: Texts = ()
     certain: bool = False
-    """Seen in captures: beats the comparison with the total, which such emitters add up wrongly."""
+    """Seen in captures; beats the comparison with the total, which such emitters add up wrongly."""
 
 
-class File(_Model):
+class File(_Strict):
     """One YAML file."""
 
     dialect: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
@@ -266,7 +266,7 @@ class File(_Model):
         return self
 
 
-class Aliases(_Model):
+class Aliases(_Strict):
     """The lists of ``aliases.yaml``."""
 
     providers: Mapping[str, str]
@@ -280,7 +280,7 @@ class Aliases(_Model):
     finish_reasons: Mapping[str, str]
 
 
-class UsageKey(_Model):
+class UsageKey(_Strict):
     """One key of a usage object."""
 
     field: CountField
@@ -288,7 +288,7 @@ class UsageKey(_Model):
     """Dotted paths in the object, first wins."""
 
 
-class UsageKeys(_Model):
+class UsageKeys(_Strict):
     """``usage_objects.yaml``: how keys of usage objects are read."""
 
     counts: tuple[UsageKey, ...]
