@@ -50,5 +50,8 @@ MEMBERS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "toolUse": tool_use,
     "toolResult": tool_result,
     "reasoningContent": reasoning_content,
+    "image": media,
+    "document": media,
+    "video": media,
     "cachePoint": lambda _block: None,
 }

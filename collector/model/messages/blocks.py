@@ -34,9 +34,17 @@ def parts_of(content: Any) -> list[Part]:
         case list():
             return [part for block in content for part in parts_of(block)]
         case dict():
-            part = _part(content)
+            part = _kept(content)
             return [] if part is None else [part]
     return [parts.text(content)]
+
+
+def _kept(block: Block) -> Part | None:
+    """The part of a block; a block whose members are not what its kind has is kept as it came."""
+    try:
+        return _part(block)
+    except parts.ODD:
+        return {"type": "generic", **block}
 
 
 def _part(block: Block) -> Part | None:

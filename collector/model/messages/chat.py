@@ -22,8 +22,9 @@ _REQUEST_SYSTEM = ("system", "systemInstruction", "system_instruction", "instruc
 def read(value: dict[str, Any]) -> Message:
     """One canonical message of any chat message."""
     value = langchain.unwrapped(value)
-    role = value.get("role") or _ITEM_ROLES.get(value.get("type") or "") or langchain.role(value) or ""
-    if value.get("type") in _ITEM_ROLES:
+    kind = _kind(value)
+    role = value.get("role") or _ITEM_ROLES.get(kind) or langchain.role(kind) or ""
+    if kind in _ITEM_ROLES:
         return parts.message(role, blocks.parts_of(value))
     found = blocks.parts_of(value.get("parts"))
     content = value.get("content")
@@ -41,9 +42,16 @@ def read(value: dict[str, Any]) -> Message:
 
 def read_all(values: Iterable[Any]) -> list[Message] | None:
     """The messages that say something; None when none does (content capture was off)."""
-    found = [read(v) if isinstance(v, dict) else parts.message("user", blocks.parts_of(v)) for v in values]
+    found = [_kept(v) if isinstance(v, dict) else parts.message("user", blocks.parts_of(v)) for v in values]
     found = [m for m in found if m["parts"] or m.get("finish_reason")]
     return found if any(m["parts"] for m in found) else None
+
+
+def _kept(value: dict[str, Any]) -> Message:
+    try:
+        return read(value)
+    except parts.ODD:  # not a message after all: nothing of it is lost
+        return parts.message(value.get("role"), [{"type": "generic", **value}])
 
 
 def with_system(system: Any, messages: list[Message] | None) -> list[Message] | None:
@@ -85,7 +93,7 @@ def _recognise_list(values: list[Any]) -> list[Message] | None:
 
 
 def _is_message(value: dict[str, Any]) -> bool:
-    if value.get("type") in _ITEM_ROLES and ("name" in value or "call_id" in value or "summary" in value):
+    if _kind(value) in _ITEM_ROLES and ("name" in value or "call_id" in value or "summary" in value):
         return True
     if langchain.is_message(value):
         return True
@@ -95,6 +103,11 @@ def _is_message(value: dict[str, Any]) -> bool:
     if any(member in value for member in ("parts", "tool_calls", "tool_call_id", "function_call")):
         return True
     return "content" in value and isinstance(value["content"], str | list | None)
+
+
+def _kind(value: dict[str, Any]) -> str:
+    kind = value.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _recognise_request(value: dict[str, Any]) -> list[Message] | None:

@@ -25,18 +25,20 @@ def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
     """A message behind ``{lc, type: constructor, id: [..., class], kwargs}`` or ``{type, data}``."""
     match value:
         case {"lc": _, "kwargs": dict(kwargs), "id": [*_, str(name)]} if name in _ROLES:
-            return {"type": name, **kwargs, **({"type": name} if kwargs.get("type") not in _ROLES else {})}
+            return {**kwargs, "type": name}
         case {"type": str(kind), "data": dict(data)} if kind in _ROLES and "content" in data:
             return {**data, "type": kind}
     return value
 
 
 def is_message(value: dict[str, Any]) -> bool:
-    return value.get("type") in _ROLES and "content" in value and "role" not in value
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in _ROLES and "content" in value and "role" not in value
 
 
-def role(value: dict[str, Any]) -> str | None:
-    return _ROLES.get(value.get("type") or "")
+def role(kind: str) -> str | None:
+    """The role of a message's type or class; None if it is neither."""
+    return _ROLES.get(kind)
 
 
 def generations(batches: list[Any]) -> Iterator[dict[str, Any]]:
@@ -54,4 +56,4 @@ def _generation(generation: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict):
         return {"role": "assistant", "content": generation.get("text"), "finish_reason": reason}
     inner = unwrapped(message)
-    return {**inner, "role": role(inner) or inner.get("role") or "assistant", "finish_reason": reason}
+    return {**inner, "role": role(str(inner.get("type"))) or inner.get("role") or "assistant", "finish_reason": reason}

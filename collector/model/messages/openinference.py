@@ -16,7 +16,7 @@ def message(entry: dict[str, Any]) -> Message:
     found = _content(inner, role)
     calls = [tool_call(c) for c in parts.entries(inner.get("tool_calls"))]
     # Anthropic's tool_use blocks come twice: among the contents and among the tool calls.
-    known = {(p.get("id"), p["name"]) for p in found if p["type"] == "tool_call"}
+    known = [(p.get("id"), p["name"]) for p in found if p["type"] == "tool_call"]
     found += [c for c in calls if (c.get("id"), c["name"]) not in known]
     if inner.get("function_call_name"):
         found.append(parts.tool_call(None, inner["function_call_name"], inner.get("function_call_arguments_json")))
@@ -76,4 +76,3 @@ def _block(block: Any) -> Part:
 
 def _mime(leaf: Any) -> Any:
     return leaf.get("mime_type") if isinstance(leaf, dict) else None
-

@@ -17,6 +17,9 @@ from collector.model.messages import tables
 Part = dict[str, Any]
 Message = dict[str, Any]
 
+ODD = (AttributeError, KeyError, TypeError, ValueError, AssertionError)
+"""What reading a value of another shape than its name promises raises."""
+
 _JSON_START = ("{", "[", '"')
 _DATA_URL = "data:"
 _MAX_ENTRIES = 10_001

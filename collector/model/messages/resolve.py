@@ -140,7 +140,12 @@ def _last_resort(value: Any) -> str | None:
 
 
 def _default(value: Any) -> Any:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+    match value:
+        case bytes():
+            return base64.b64encode(value).decode()
+        case Event():
+            return {"name": value.name, "attributes": value.attributes, "body": value.body}
+    return str(value)
 
 
 def _is_utf8(text: str) -> bool:
