@@ -111,6 +111,7 @@ class Service:
             {name: Passing() for name in graph.passing},
             self._runners,
             self.telemetry,
+            siblings=graph.siblings(),
             fatal=self._fatal,
             clock=clock,
         )

@@ -18,7 +18,7 @@ from collector.engine.assembly import Assembly
 from collector.engine.decisions import Decision
 from collector.engine.exporting import ExportRunner
 from collector.engine.journal import Journal, Written
-from collector.engine.ledger import NewDecision
+from collector.engine.ledger import DecisionInfo, NewDecision
 from collector.engine.passing import Passing
 from collector.telemetry import Telemetry
 
@@ -38,9 +38,12 @@ class Core:
         runners: Sequence[ExportRunner],
         telemetry: Telemetry,
         *,
+        siblings: Mapping[str, Sequence[str]],
         fatal: Callable[[BaseException], None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        """``siblings``: for each pipeline the others that share a storing exporter with it."""
+        self._siblings = siblings
         self._journal = journal
         self._assemblies = assemblies
         self._passing = passing
@@ -152,20 +155,29 @@ class Core:
 
     def _decide(self, *, everything: bool) -> None:
         now = self._clock()
-        decided = [
-            (pipeline, decision)
-            for pipeline, assembly in self._assemblies.items()
-            for decision in assembly.decide_due(now, everything=everything)
-        ]
-        decided += [(pipeline, d) for pipeline, passing in self._passing.items() for d in passing.decide()]
-        if not decided:
-            return
-        infos = self._journal.ledger.add([self._new(pipeline, d, now) for pipeline, d in decided])
-        for info, (pipeline, decision) in zip(infos, decided, strict=True):
-            if pipeline in self._assemblies:
-                self._assemblies[pipeline].restore(info.dseq, decision)
+        for pipeline, assembly in self._assemblies.items():
+            decisions = [self._mark_stored(pipeline, d) for d in assembly.decide_due(now, everything=everything)]
+            for info, decision in zip(self._commit(pipeline, decisions, now), decisions, strict=True):
+                assembly.restore(info.dseq, decision)
+        for pipeline, passing in self._passing.items():
+            self._commit(pipeline, passing.decide(), now)
+
+    def _commit(self, pipeline: str, decisions: Sequence[Decision], now: int) -> Sequence[DecisionInfo]:
+        """Makes decisions durable and shows them to the exporters."""
+        if not decisions:
+            return ()
+        infos = self._journal.ledger.add([self._new(pipeline, d, now) for d in decisions])
         for runner in self._runners:
             runner.offer(infos)
+        return infos
+
+    def _mark_stored(self, pipeline: str, decision: Decision) -> Decision:
+        """Marks spans that a store shared with another pipeline has from that one already."""
+        for other in self._siblings.get(pipeline, ()):
+            found = self._assemblies[other].decided.kept(decision)
+            if found.any():
+                decision = decision.with_stored(found)
+        return decision
 
     def _new(self, pipeline: str, decision: Decision, now: int) -> NewDecision:
         seqs = decision.seqs()

@@ -82,6 +82,17 @@ class DecidedTraces:
             self._add(dseq, facts, spans[bounds[i] : bounds[i + 1]].tobytes())
         self._trim()
 
+    def kept(self, decision: Decision) -> npt.NDArray[np.bool_]:
+        """Marks the rows of another pipeline's decision that this one has kept already."""
+        trace = decision.rows["trace"].to_numpy(zero_copy_only=False)
+        ids = decision.rows["span_id"].to_numpy(zero_copy_only=False)
+        found = np.zeros(len(trace), np.bool_)
+        for ordinal, trace_id in enumerate(decision.traces["trace_id"].to_pylist()):
+            if (verdict := self._traces.get(trace_id)) is not None and verdict.keep:
+                mine = trace == ordinal
+                found[mine] = np.isin(ids[mine], verdict.skeleton["span_id"])
+        return found
+
     def _add(self, dseq: int, facts: dict[str, Any], packed: bytes) -> None:
         trace_id = facts.pop("trace_id")
         known = self._traces.get(trace_id)

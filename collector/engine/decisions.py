@@ -8,7 +8,7 @@ always gives the same output (DESIGN 2.7).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ ROWS = pa.schema(
         pa.field("scope", pa.uint8(), nullable=False),  # counting.SCOPE_NAMES
         pa.field("rule", pa.uint8(), nullable=False),  # counting.RULES
         pa.field("inherit", pa.int32(), nullable=False),  # row of this table, -1: none
+        pa.field("stored", pa.bool_(), nullable=False),  # a store has it already, from another pipeline
     ]
 )
 """One row per span. In a pipeline without assembly the table is empty and ``WHOLE`` is used."""
@@ -91,6 +92,12 @@ class Decision:
         except (struct.error, pa.ArrowInvalid, StopIteration) as error:
             raise JournalError(f"a decision cannot be read: {error}") from error
         return cls(*tables)
+
+    def with_stored(self, found: npt.NDArray[np.bool_]) -> Decision:
+        """The decision with these rows marked as stored already."""
+        column = pa.array(found | self.rows["stored"].to_numpy(zero_copy_only=False))
+        position = ROWS.get_field_index("stored")
+        return replace(self, rows=self.rows.set_column(position, ROWS.field(position), column))
 
     def seqs(self) -> npt.NDArray[np.int64]:
         """Every record it refers to, distinct, ascending."""

@@ -178,7 +178,7 @@ class ExportRunner:
         if any(i.pipeline in self._pipelines for i in infos):
             if self._records_intent and self._intent is None:
                 self._ledger.set_intent(self.name, first, last)
-            batch = self._reader.batch(infos, self._pipelines, first, last)
+            batch = self._reader.batch(infos, self._pipelines, first, last, stores=self._exporter.stores)
             done = self._export(batch)
         if done:
             self._advance(infos, last)

@@ -40,6 +40,15 @@ class Graph:
     after_sampling: dict[str, Chain] = field(default_factory=dict)
     routes: dict[Key, list[Route]] = field(default_factory=dict)
 
+    def siblings(self) -> dict[str, tuple[str, ...]]:
+        """For each pipeline with assembly the others that share a storing exporter with it."""
+        out: dict[str, set[str]] = {}
+        for id_, pipelines in self.exporter_pipelines.items():
+            if self.exporters[id_].stores:
+                for name in pipelines & self.samplers.keys():
+                    out.setdefault(name, set()).update((pipelines & self.samplers.keys()) - {name})
+        return {name: tuple(sorted(others)) for name, others in out.items()}
+
 
 def build(config: CollectorConfig, settings: Mapping[ComponentId, Settings] | SettingsFactory) -> Graph:
     """Creates processors and exporters, and joins them. Creating does no I/O."""

@@ -39,9 +39,12 @@ class DecisionReader:
         self._build = build
         self._after_sampling = after_sampling
 
-    def read(self, pipeline: str, decision: Decision) -> Parts:
-        """The spans, logs and metrics of one decision."""
-        spans = [self._assembled(decision, pipeline)] if decision.rows.num_rows else []
+    def read(self, pipeline: str, decision: Decision, *, skip_stored: bool = False) -> Parts:
+        """The spans, logs and metrics of one decision; ``skip_stored``: not what a store has already."""
+        keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
+        if skip_stored:
+            keep = keep & ~decision.rows["stored"].to_numpy(zero_copy_only=False)
+        spans = [self._assembled(decision, pipeline, keep)] if keep.any() else []
         others: list[ReceivedBatch] = []
         for seq in decision.whole["seq"].to_pylist():
             batch = self._records.read(seq).batch
@@ -50,13 +53,10 @@ class DecisionReader:
                 spans.append(DecidedSpans(batch, _undecided(batch, time), None, self._build))
             elif isinstance(batch, LogBatch | MetricBatch):
                 others.append(ReceivedBatch(batch, time))
-        return tuple(s for s in spans if s is not None), tuple(others)
+        return tuple(spans), tuple(others)
 
-    def _assembled(self, decision: Decision, pipeline: str) -> DecidedSpans | None:
-        keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
-        if not keep.any():
-            return None
-        rows = decision.rows.filter(decision.rows["keep"])
+    def _assembled(self, decision: Decision, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
+        rows = decision.rows.filter(pa.array(keep))
         seqs, at = (rows[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
         spans = SpanBatch(gather(self._records, seqs, at))
         times = {int(s): self._records.info(int(s)).time_unix_nano for s in np.unique(seqs)}
@@ -78,27 +78,34 @@ class JournalReader:
         self._ledger = journal.ledger
         self._reader = reader
         self._lock = threading.Lock()
-        self._cache: OrderedDict[int, Parts] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, bool], Parts] = OrderedDict()
 
-    def batch(self, infos: Sequence[DecisionInfo], pipelines: frozenset[str], first: int, last: int) -> ExportBatch:
-        """The export batch of a range; decisions of other pipelines in it are left out."""
+    def batch(
+        self, infos: Sequence[DecisionInfo], pipelines: frozenset[str], first: int, last: int, *, stores: bool
+    ) -> ExportBatch:
+        """The export batch of a range; decisions of other pipelines in it are left out.
+
+        A store (``stores``) gets each span once, from the pipeline that decided first.
+        """
         spans: list[DecidedSpans] = []
         others: list[ReceivedBatch] = []
         for info in infos:
             if info.pipeline in pipelines:
-                some_spans, some_others = self._parts(info)
+                some_spans, some_others = self._parts(info, skip_stored=stores and len(pipelines) > 1)
                 spans += some_spans
                 others += some_others
         return ExportBatch(self._ledger.epoch, first, last, tuple(spans), tuple(others))
 
-    def _parts(self, info: DecisionInfo) -> Parts:
+    def _parts(self, info: DecisionInfo, *, skip_stored: bool) -> Parts:
+        key = (info.dseq, skip_stored)
         with self._lock:
-            if (parts := self._cache.get(info.dseq)) is not None:
-                self._cache.move_to_end(info.dseq)
+            if (parts := self._cache.get(key)) is not None:
+                self._cache.move_to_end(key)
                 return parts
-        parts = self._reader.read(info.pipeline, Decision.unpack(self._ledger.payload(info.dseq)))
+        decision = Decision.unpack(self._ledger.payload(info.dseq))
+        parts = self._reader.read(info.pipeline, decision, skip_stored=skip_stored)
         with self._lock:
-            self._cache[info.dseq] = parts
+            self._cache[key] = parts
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
         return parts

@@ -49,6 +49,7 @@ def decision_tables(columns: RowColumns) -> pa.RecordBatch:
         columns.counted.scope[order],
         columns.counted.rule[order],
         np.where(inherit >= 0, back[inherit], -1).astype(np.int32),
+        np.zeros(len(order), np.bool_),
     ]
     return pa.record_batch([pa.array(a, f.type) for a, f in zip(arrays, ROWS, strict=True)], schema=ROWS)
 
