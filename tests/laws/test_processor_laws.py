@@ -1,0 +1,52 @@
+"""Every installed processor keeps the laws of processors, on batches nobody thought of."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.component import ComponentId, Kind, ProcessorFactory, Settings, Stage
+from collector.telemetry import Telemetry
+from collector.testing.laws import check_processor
+from collector.testing.strategies import batches
+
+OPTIONS: dict[str, dict[str, Any]] = {}
+"""Options of processors that cannot be made without any."""
+
+
+def _cases() -> list[Any]:
+    cases = []
+    for point in sorted(entry_points(group=Kind.PROCESSOR.group), key=lambda p: p.name):
+        factory = point.load()
+        assert isinstance(factory, ProcessorFactory)
+        if factory.stage is not Stage.SAMPLING:
+            cases += [
+                pytest.param(point.name, factory, signal, id=f"{point.name}-{signal}")
+                for signal in sorted(factory.signals)
+            ]
+    return cases
+
+
+@pytest.mark.parametrize(("name", "factory", "signal"), _cases())
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_a_processor_keeps_the_laws(
+    name: str, factory: ProcessorFactory, signal: Any, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = Path(tmp_path_factory.getbasetemp()) / f"laws-{name}"
+    made = Settings(ComponentId(name), Telemetry(), structlog.stdlib.get_logger(), folder)
+    processor: Any = factory.create(factory.config(**OPTIONS.get(name, {})), made)
+
+    # A masker sees spans before their facts are resolved.
+    facts = factory.stage is not Stage.MASK
+    check_processor(processor, [data.draw(batches(signal, facts=facts))])
