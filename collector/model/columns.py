@@ -32,41 +32,42 @@ class Attributes:
     """A column of ``schema.ATTRIBUTES``."""
 
     def __init__(self) -> None:
-        self._codes: dict[str, int] = {}
         self._offsets = [0]
-        self._keys: list[int] = []
+        self._keys: list[str] = []
+        self._texts: list[str] = []
+        # Most values are strings with text; of the others, position, type and num.
+        self._others: list[int] = []
         self._types: list[int] = []
         self._nums: list[int] = []
-        self._texts: list[str] = []
 
     def add(self, key_values: Iterable[KeyValue]) -> int:
         """Appends a row; returns how many of its values were too deep and are empty instead."""
-        codes, keys = self._codes, self._keys
-        types, nums, texts = self._types, self._nums, self._texts
+        keys, texts = self._keys, self._texts
         emptied = 0
         for key_value in key_values:
-            keys.append(codes.setdefault(key_value.key, len(codes)))
+            keys.append(key_value.key)
             value = key_value.value
             text = value.string_value
-            if text:  # the common case, spared the look at which member is set
-                types.append(schema.STRING)
-                nums.append(0)
-            else:
+            if not text:
                 (kind, num, text), too_deep = value_columns(value)
-                types.append(kind)
-                nums.append(num)
+                self._others.append(len(texts))
+                self._types.append(kind)
+                self._nums.append(num)
                 emptied += too_deep
             texts.append(text)
-        self._offsets.append(len(keys))
+        self._offsets.append(len(self._texts))
         return emptied
 
     def finish(self) -> pa.ListArray:
-        codes = pa.array(np.array(self._keys, np.int32))
+        types = np.full(len(self._texts), schema.STRING, np.uint8)
+        nums = np.zeros(len(self._texts), np.int64)
+        types[self._others] = self._types
+        nums[self._others] = self._nums
         child = pa.StructArray.from_arrays(
             [
-                pa.DictionaryArray.from_arrays(codes, pa.array(list(self._codes), pa.string())),
-                pa.array(np.array(self._types, np.uint8)),
-                pa.array(np.array(self._nums, np.int64)),
+                pa.array(self._keys, pa.string()).dictionary_encode(),
+                pa.array(types),
+                pa.array(nums),
                 pa.array(self._texts, pa.string()),
             ],
             fields=list(schema.ATTRIBUTE),

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -28,6 +33,7 @@ REQUEST: dict[Signal, Any] = {
 
 _VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
 _MAX_GROUPS = 100
+_MAX_LOOKED_AT = 10_000
 _UINT32_MAX = 2**32 - 1
 
 
@@ -43,9 +49,32 @@ def check_framing(signal: Signal, body: bytes) -> None:
 def count_resources(signal: Signal, body: bytes) -> int:
     """How many ResourceX messages the request holds. Raises ``InvalidDataError`` on bad framing."""
     try:
-        return sum(number == 1 and kind == _BYTES for number, kind, _, _, _ in _fields(body, 0, len(body)))
+        return len(_FRAME.FromString(body).resources)
+    except DecodeError:
+        raise _invalid(signal, _first_fault(body)) from None
+
+
+def _frame_type() -> Any:
+    """A message whose field 1 is what a request's is, unparsed: the runtime then checks frames alone."""
+    file = FileDescriptorProto(name="frame.proto", package="spanloom")
+    field = file.message_type.add(name="Frame").field.add(name="resources", number=1)
+    field.type, field.label = field.TYPE_BYTES, field.LABEL_REPEATED
+    pool = DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName("spanloom.Frame"))
+
+
+_FRAME = _frame_type()
+
+
+def _first_fault(body: bytes) -> str:
+    """What is wrong with the outermost fields, and where; looks at the first ones only."""
+    try:
+        for _ in islice(_fields(body, 0, len(body)), _MAX_LOOKED_AT):
+            pass
     except _FramingError as error:
-        raise _invalid(signal, error) from None
+        return str(error)
+    return "its framing is broken"
 
 
 def repair(signal: Signal, body: bytes) -> bytes:
@@ -57,15 +86,15 @@ def repair(signal: Signal, body: bytes) -> bytes:
     try:
         return _repair_message(REQUEST[signal].DESCRIPTOR, body, 0, len(body))[0]
     except _FramingError as error:
-        raise _invalid(signal, error) from None
+        raise _invalid(signal, str(error)) from None
 
 
 class _FramingError(Exception):
     """Says what is wrong, and at which byte."""
 
 
-def _invalid(signal: Signal, error: _FramingError) -> InvalidDataError:
-    return InvalidDataError(f"not a serialised {REQUEST[signal].DESCRIPTOR.name}: {error}")
+def _invalid(signal: Signal, fault: str) -> InvalidDataError:
+    return InvalidDataError(f"not a serialised {REQUEST[signal].DESCRIPTOR.name}: {fault}")
 
 
 # ---- fields ----
