@@ -100,11 +100,10 @@ def remove_leftovers(scratch: Path) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Creates the folder and its parents durably."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    """The folder exists afterwards, durably: also when a run that died before this was sure made it."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 
 
@@ -140,6 +139,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _file_safe(component_id: str) -> str:
     """An exporter id as part of a file name; two ids never share one."""
-    name = component_id.replace("/", ".")
-    safe = _SAFE.sub("_", name)[:48]
-    return safe if safe == name else f"{safe}_{hashlib.sha256(component_id.encode()).hexdigest()[:8]}"
+    safe = _SAFE.sub("_", component_id.replace(".", "_").replace("/", "."))[:48]
+    lossless = safe.replace(".", "/") == component_id
+    return safe if lossless else f"{safe}_{hashlib.sha256(component_id.encode()).hexdigest()[:8]}"

@@ -7,12 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from pydantic import ValidationError
 
@@ -20,6 +26,7 @@ from collector.component import Checkpointed
 from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
 from collector.model.stored import stored_logs, stored_metrics
+from exporters._parquet_files import Part
 from exporters.duckdb import Config as DuckDBConfig
 from exporters.duckdb import DuckDBExporter
 from exporters.parquet import Config, ParquetExporter, factory
@@ -283,6 +290,37 @@ def test_a_range_stored_in_part_stops_the_exporter(started, lake, first, last):
     with pytest.raises(JournalError, match=rf"{first}\.\.{last} overlap"):
         exporter.export(export_batch(first, last, many(10)))
     assert read(lake).num_rows == 10
+
+
+@given(cuts=st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=8), file_rows=st.integers(1, 40))
+@settings_of_hypothesis(max_examples=15, deadline=None)
+def test_whatever_ranges_a_crash_leaves_unconfirmed_each_row_is_stored_once(cuts, file_rows):
+    """A confirmed range is followed by the next; one that is not is exported again, at least as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        exporter = ParquetExporter(Config(max_file_rows=file_rows), settings(Path(folder), "parquet"))
+        exporter.start()
+        first, least = 1, 1
+        for length, confirmed in [*cuts, (1, True)]:
+            last = max(first + length - 1, least)
+            numbers = range(first, last + 1)
+            dates = [TODAY + dt.timedelta(days=number % 2) for number in numbers]
+            exporter.export(export_batch(first, last, *(many(7, first=n * 7) for n in numbers), dates=dates))
+            first, least = (last + 1, last + 1) if confirmed else (first, last)
+        stored = read(Path(folder) / "parquet").column("span_id").to_pylist()
+        assert sorted(stored) == [f"{number:016x}" for number in range(7, first * 7)]
+
+
+@given(exporter=st.text(), epoch=st.text(), numbers=st.lists(st.integers(0, 2**63), min_size=3, max_size=3))
+def test_a_part_reads_its_own_name(exporter, epoch, numbers):
+    part = replace(Part.of(exporter or "x", epoch, *numbers[:2]), number=numbers[2])
+    assert Part.parse(part.name) == part
+    assert len(part.name) < 200
+
+
+@given(ids=st.lists(st.text("ab/._ ", min_size=1, max_size=3), min_size=2, max_size=2, unique=True))
+def test_two_exporters_never_share_a_name(ids):
+    first, second = (Part.of(component_id, "e", 1, 2).name for component_id in ids)
+    assert first != second
 
 
 KILLED = """
