@@ -57,14 +57,18 @@ def run(
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Run the collector; without a file, receive OTLP on localhost and store in the data folder."""
-    from collector import logs, service  # noqa: PLC0415 - the service imports everything
+    from collector import logs, service, service_file  # noqa: PLC0415 - the service imports everything
 
     with errors_explained():
         checked = load_config(config, overrides, data_dir)
         logs.configure(cli_config.log_level(checked))
         folder = data_dir.absolute()
         warn_at_start(checked)
-        raise typer.Exit(service.run(checked, data_dir=folder, announce=announcer(checked, folder)))
+        try:
+            code = service.run(checked, data_dir=folder, announce=announcer(checked, folder))
+        finally:
+            service_file.remove(folder)
+        raise typer.Exit(code)
 
 
 def main() -> None:

@@ -99,10 +99,12 @@ def _ask_file(path: Path, sql: str, limit: int) -> _Answer:
         with duckdb.connect(str(path), read_only=True) as connection:
             # The same fences as in the service: nothing outside the file, nothing but reading.
             connection.execute(
-                "SET enable_external_access = false; SET lock_configuration = true; SET TimeZone = 'UTC'"
+                "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
             )
-            reader = connection.execute(sql).to_arrow_reader(2_048)
-            table = _first(reader, limit + 1)
+            relation = connection.sql(sql)
+            if relation is None:
+                raise PermanentError("expected one SELECT statement")
+            table = _first(relation.to_arrow_reader(2_048), limit + 1)
             rows = list(json_rows(table.slice(0, limit), exact_integers=True))
             return _Answer(table.schema.names, rows, table.num_rows > limit)
     except duckdb.Error as error:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import structlog
 
+from collector import service_file
 from collector.cli_output import print_line
 from collector.component import ComponentId
 from collector.service_config import CollectorConfig
-from collector.service_file import reachable
 from collector.version import VERSION
 
 ADMIN = "admin"
@@ -32,6 +32,9 @@ def announcer(config: CollectorConfig, data_dir: Path) -> Callable[[Addresses], 
     """The callback for when everything listens: prints on a terminal, logs elsewhere."""
 
     def announce(addresses: Addresses) -> None:
+        admin = addresses.get(ADMIN, {}).get("http")
+        if admin:
+            service_file.write(data_dir, admin)
         block = env_block(config, addresses)
         if sys.stdout.isatty():
             _print(addresses, data_dir, block)
@@ -49,7 +52,7 @@ def env_block(config: CollectorConfig, addresses: Addresses) -> dict[str, str]:
             if receiver != ADMIN and protocol in protocols:
                 scheme = "https" if _has_tls(config, receiver, protocol) else "http"
                 return {
-                    "OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{reachable(protocols[protocol])}",
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{service_file.reachable(protocols[protocol])}",
                     "OTEL_EXPORTER_OTLP_PROTOCOL": _ENV_PROTOCOLS[protocol],
                     "OTEL_SERVICE_NAME": "my-app",
                     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true",

@@ -151,7 +151,9 @@ class _Checker:
     def _component(self, kind: Kind, id_: ComponentId, path: yaml_tree.Path) -> None:
         node = yaml_tree.find(self._report.root, path)
         if kind is Kind.PROCESSOR and id_.type in ENGINE_PROCESSORS and id_.type not in self._registry.names(kind):
-            self._declared.engine[id_] = validate(ENGINE_PROCESSORS[id_.type], node, path, self._report)
+            # One warning for the whole component says more than one per option.
+            apart = Report(self._report.root, self._report.problems)
+            self._declared.engine[id_] = validate(ENGINE_PROCESSORS[id_.type], node, path, apart)
             self._report.warn(path, collector_options()["processors"][id_.type])
             return
         factory = self._factory(kind, id_, path)

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
 from collector import yaml_tree
@@ -81,13 +82,13 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def keys_of(model: type[BaseModel]) -> dict[str, Any]:
     """Key as written in YAML → type of the field; old spellings too."""
-    keys: dict[str, Any] = {}
-    for name, info in model.model_fields.items():
-        choices = getattr(info.validation_alias, "choices", [info.validation_alias or info.alias or name])
-        keys |= {str(choice): info.annotation for choice in choices}
-        if model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name"):
-            keys[name] = info.annotation
-    return keys
+    fields = model.model_fields.items()
+    return {key: info.annotation for name, info in fields for key in _names_of(name, info)}
+
+
+def _names_of(name: str, info: FieldInfo) -> list[str]:
+    choices = getattr(info.validation_alias, "choices", [info.validation_alias or info.alias or name])
+    return [str(choice) for choice in choices]
 
 
 def secret_paths(model: type[BaseModel], node: Node | None, path: Path) -> Iterator[Path]:
@@ -308,7 +309,17 @@ def _is_meant(model: type[BaseModel], given: Any) -> bool:
 
 
 def _warn_without_meaning(model: type[BaseModel], node: Node, path: Path, report: Report) -> None:
-    options = collector_options()["no_meaning"]
-    for at, _, _ in _typed_keys((model,), node, path):
-        if at[-1] in options:
-            report.warn(at, f"this option has no effect here: {options[at[-1]]}")
+    """Warns about given options whose documentation begins with "No effect"."""
+    for at, _, owner in _typed_keys((model,), node, path):
+        why = _no_effect(owner, str(at[-1]))
+        if why is not None:
+            report.warn(at, f"this option has no effect here{why}")
+
+
+def _no_effect(model: type[BaseModel], key: str) -> str | None:
+    for name, info in model.model_fields.items():
+        if key in _names_of(name, info) and (info.description or "").startswith("No effect"):
+            known = collector_options()["no_meaning"].get(key)
+            reason = " ".join((info.description or "").removeprefix("No effect").split()).rstrip(".")
+            return f": {known}" if known and not reason else reason
+    return None

@@ -20,8 +20,8 @@ from collector.secrets import HIDDEN, is_secret
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 """As ``service.telemetry.logs.level`` names them."""
 
-_CHATTY = ("httpx", "httpcore", "asyncio", "uvicorn.access", "urllib3")
-"""Loggers that report every request, some with its URL."""
+_CHATTY = ("httpx", "httpcore", "asyncio", "uvicorn", "urllib3")
+"""Loggers that report every request or start, some with its URL."""
 
 
 def configure(level: str = "info", *, stream: TextIO | None = None, pretty: bool | None = None) -> None:

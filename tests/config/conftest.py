@@ -81,7 +81,7 @@ class SamplingConfig(ComponentConfig):
     decision_wait_after_root_received: Duration = timedelta(0)
     """Wait."""
     expected_new_traces_per_sec: int = 0
-    """No effect."""
+    """No effect: nothing is allocated ahead."""
     policies: tuple[Annotated[LatencyPolicy | AlwaysPolicy, Field(discriminator="type")], ...] = Field(min_length=1)
     """Policies."""
 

@@ -372,7 +372,6 @@ def test_processors_of_the_collector_that_the_engine_replaces(load_text: Load) -
     assert config.pipelines[0].processors == (ComponentId("pii"),)
     assert config.pipelines[0].group_by_trace_wait == timedelta(seconds=3)
     assert [warning.split(": ")[:2] for warning in config.warnings] == [
-        ["c.yaml:5", "processors.batch.send_batch_size"],
         ["c.yaml:5", "processors.batch"],
         ["c.yaml:6", "processors.groupbytrace"],
         ["c.yaml:7", "processors.memory_limiter"],
