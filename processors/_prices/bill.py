@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 
 _SAFE = 2.0**62  # a product estimated below this is exact in int64, whatever the estimate's rounding
 _NOTHING = Rate(0)
+_SIDES = {"input": 0, "output": 1}
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,36 @@ class Usage:
     @cached_property
     def bounds(self) -> Ints:
         """Where each row's entries begin; the last one is where all end."""
-        return np.searchsorted(self.rows, np.arange(self.num_rows + 1))
+        return np.concatenate([[0], np.cumsum(np.bincount(self.rows, minlength=self.num_rows))])
+
+    @cached_property
+    def _runs(self) -> tuple[Ints, Ints]:
+        """(rows that have entries, where their entries begin)."""
+        rows = np.flatnonzero(np.diff(self.bounds))
+        return rows, self.bounds[rows]
 
     def any(self, entries: Bools) -> Bools:
         """Per row, whether one of its entries is picked."""
-        return np.bincount(self.rows[entries], minlength=self.num_rows) > 0
+        rows, starts = self._runs
+        found = np.zeros(self.num_rows, bool)
+        if len(rows):
+            found[rows] = np.logical_or.reduceat(entries, starts)
+        return found
 
     def sums(self, amounts: Ints) -> tuple[Ints, Bools]:
         """(sum of the entries per row, rows whose sum is above int64 and therefore wrong)."""
-        running = np.zeros(len(amounts) + 1, np.int64)
-        np.cumsum(amounts, out=running[1:])  # may wrap; the differences do not mind
-        estimate = np.bincount(self.rows, amounts, self.num_rows)
-        return running[self.bounds[1:]] - running[self.bounds[:-1]], estimate > _SAFE
+        rows, starts = self._runs
+        sums = np.zeros(self.num_rows, np.int64)
+        if len(rows):
+            sums[rows] = np.add.reduceat(amounts, starts)
+        if float(amounts.max(initial=0)) * float(np.diff(self.bounds).max(initial=0)) < _SAFE:
+            return sums, np.zeros(self.num_rows, bool)
+        return sums, np.bincount(self.rows, amounts, self.num_rows) > _SAFE
 
     def context_tokens(self) -> Ints:
         """Per row, the tokens that count towards the threshold of a context tier."""
         counts = np.array([bucket_of(b).context for b in self.buckets], bool)
-        sums, above = self.sums(np.where(counts[self.codes], self.units, 0))
+        sums, above = self.sums(self.units * counts[self.codes])
         return np.where(above, np.iinfo(np.int64).max, sums)
 
 
@@ -102,13 +116,13 @@ class Bill:
 def make_bill(usage: Usage, price_rows: Sequence[PriceRow], of_row: Ints) -> Bill:
     """Prices each row at ``price_rows[of_row]``; -1 stands for a row without prices."""
     table = _Table.of(price_rows, usage.buckets)
-    at = of_row[usage.rows], usage.codes
+    at = of_row[usage.rows] * len(usage.buckets) + usage.codes
     amounts, too_large = _amounts(usage.units, table, at)
     priced = table.priced[at]
-    named = (~priced | table.fallback[at]) & (usage.units != 0) & (at[0] >= 0)
+    named = (~priced | table.fallback[at]) & (usage.units != 0) & (at >= 0)
     faulty = usage.any(too_large | (usage.units < 0))
 
-    sides = np.array([side_of(b) for b in usage.buckets], object)[usage.codes]
+    sides = np.array([_SIDES.get(side_of(b), -1) for b in usage.buckets], np.int8)[usage.codes]
     request = Money(table.request[of_row], table.has_request[of_row])
     sums, above = usage.sums(amounts)
     total = Money(sums + request.amount, usage.any(priced) | request.known)
@@ -121,8 +135,8 @@ def make_bill(usage: Usage, price_rows: Sequence[PriceRow], of_row: Ints) -> Bil
         amounts=amounts,
         priced=priced & ~faulty[usage.rows],
         named=named,
-        input=sound(_side(usage, amounts, priced & (sides == "input"))),
-        output=sound(_side(usage, amounts, priced & (sides == "output"))),
+        input=sound(_side(usage, amounts, priced & (sides == _SIDES["input"]))),
+        output=sound(_side(usage, amounts, priced & (sides == _SIDES["output"]))),
         request=sound(request),
         total=sound(total),
         faulty=faulty,
@@ -130,12 +144,12 @@ def make_bill(usage: Usage, price_rows: Sequence[PriceRow], of_row: Ints) -> Bil
 
 
 def _side(usage: Usage, amounts: Ints, entries: Bools) -> Money:
-    return Money(usage.sums(np.where(entries, amounts, 0))[0], usage.any(entries))
+    return Money(usage.sums(amounts * entries)[0], usage.any(entries))
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Rates as matrices, price row × bucket. A last row without prices answers to -1."""
+    """Rates by price row × bucket, as flat arrays. A last row without prices answers to row -1."""
 
     whole: Ints
     part: Ints
@@ -150,31 +164,32 @@ class _Table:
         found = [[row.find(bucket) for bucket in buckets] for row in price_rows]
         found.append([(None, False)] * len(buckets))
         rates = [rate or _NOTHING for line in found for rate, _ in line]
-        shape = (len(found), len(buckets))
         requests = [row.request for row in price_rows] + [None]
         return cls(
-            np.array([r.whole for r in rates], np.int64).reshape(shape),
-            np.array([r.part for r in rates], np.int64).reshape(shape),
-            np.array([r.base for r in rates], np.int64).reshape(shape),
-            np.array([rate is not None for line in found for rate, _ in line], bool).reshape(shape),
-            np.array([fallback for line in found for _, fallback in line], bool).reshape(shape),
+            np.array([r.whole for r in rates], np.int64),
+            np.array([r.part for r in rates], np.int64),
+            np.array([r.base for r in rates], np.int64),
+            np.array([rate is not None for line in found for rate, _ in line], bool),
+            np.array([fallback for line in found for _, fallback in line], bool),
             np.array([fee or 0 for fee in requests], np.int64),
             np.array([fee is not None for fee in requests], bool),
         )
 
 
-def _amounts(units: Ints, table: _Table, at: tuple[Ints, npt.NDArray[np.int32]]) -> tuple[Ints, Bools]:
+def _amounts(units: Ints, table: _Table, at: Ints) -> tuple[Ints, Bools]:
     """(pico-dollars per entry, rounded half to even; entries above what can be stored)."""
     whole, part = table.whole[at], table.part[at]
-    large = np.abs(units.astype(np.float64)) * np.maximum(whole, part) > _SAFE
-    small = np.where(large, 0, units)
+    large, small = np.zeros(len(units), bool), units
+    steepest = float(max(table.whole.max(initial=0), table.part.max(initial=0)))
+    if max(float(units.max(initial=0)), -float(units.min(initial=0))) * steepest > _SAFE:
+        large = np.abs(units.astype(np.float64)) * np.maximum(whole, part) > _SAFE
+        small = np.where(large, 0, units)
     amounts = small * whole
-    if part.any():
+    if table.part.any():
         amounts = _add_parts(amounts, small * part, table.base[at])
     too_large = amounts > MAX_COST
-    for entry in np.flatnonzero(large):
-        rate = Rate(int(whole[entry]), int(part[entry]), int(table.base[at][entry]))
-        exact = rate.cost(int(units[entry]))
+    for entry in np.flatnonzero(large).tolist():
+        exact = Rate(int(whole[entry]), int(part[entry]), int(table.base[at[entry]])).cost(int(units[entry]))
         too_large[entry] = abs(exact) > MAX_COST
         amounts[entry] = 0 if too_large[entry] else exact
     return amounts, too_large

@@ -62,8 +62,10 @@ def _with_maps(old: pa.MapArray, rows: Ints, new: pa.MapArray) -> pa.MapArray:
 
 
 def _with_money(old: pa.Array, rows: Ints, money: Money) -> pa.Array:
-    values = old.fill_null(0).to_numpy(zero_copy_only=False).copy()
-    known = old.is_valid().to_numpy(zero_copy_only=False).copy()
+    values, known = np.zeros(len(old), np.int64), np.zeros(len(old), bool)
+    if old.null_count < len(old):
+        values[:] = old.fill_null(0).to_numpy()
+        known[:] = old.is_valid().to_numpy(zero_copy_only=False)
     values[rows], known[rows] = money.amount, money.known
     return pa.array(values, pa.int64(), mask=~known)
 

@@ -114,7 +114,8 @@ def _distinct_calls(spans: SpanBatch, rows: Ints) -> tuple[list[Call], Ints]:
     first, key = np.zeros(1, np.int64), np.zeros(len(rows), np.int64)
     coded = [_codes(spans.column(name), rows) for name in _NAMES]
     for codes, words in coded:
-        first, key = distinct(key * len(words) + codes, len(first) * len(words))
+        if len(words) > 1:
+            first, key = distinct(key * len(words) + codes, len(first) * len(words))
     named = zip(*([words[code] for code in codes[first].tolist()] for codes, words in coded), strict=True)
     return [_call(*names) for names in named], key
 
