@@ -90,8 +90,9 @@ class Lookup:
         positions = self.wanted[order]
         present, starts = np.unique(codes[order], return_index=True)
         self._groups: dict[str, list[tuple[int, Entries]]] = {}
-        for code, group in zip(present.tolist(), np.split(positions, starts[1:]), strict=True):
-            info = infos[code]
+        ends = np.append(starts[1:], len(positions))
+        for code, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=False):
+            info, group = infos[code], positions[start:end]
             if info.name is not None:
                 entry = (info.index, Entries(group, self.flat.rows[group].astype(np.int64)))
                 self._groups.setdefault(info.name, []).append(entry)
@@ -160,9 +161,11 @@ class Lookup:
 
     # -- rules --
 
-    def rules(self, field: str) -> Iterator[Rule]:
-        """The rules of a field that can hold in this batch, by rank."""
-        return (rule for rule in self.tables.by_field.get(field, ()) if self._any_holds[rule.id])
+    def rules(self, field: str) -> list[Rule]:
+        """The rules of a field that can yield something in this batch, by rank."""
+        rules = self.tables.by_field.get(field, ())
+        groups, any_holds = self._groups, self._any_holds
+        return [rule for rule in rules if (rule.key is None or rule.key in groups) and any_holds[rule.id]]
 
     def allowed(self, rule: Rule, rows: Ints) -> Bools:
         """For which of these rows the rule's conditions hold."""
@@ -190,8 +193,9 @@ class Lookup:
     def first(self, field: str, values: Callable[[Rule, Bools], Iterator[tuple[Ints, Ints]]]) -> Ints:
         """Per row the first code that ``values`` yields, going through the field's rules by rank."""
         out = np.full(self.num_rows, MISSING, np.int64)
-        todo = np.ones(self.num_rows, np.bool_)
-        for rule in self.rules(field):
+        rules = self.rules(field)
+        todo = np.ones(self.num_rows if rules else 0, np.bool_)
+        for rule in rules:
             for rows, codes in values(rule, todo):
                 found = codes != MISSING
                 out[rows[found]] = codes[found]
@@ -485,10 +489,10 @@ def int_array(values: npt.NDArray[np.integer[Any]], nulls: Bools | None = None) 
     buffers = [None, pa.py_buffer(values)]
     if nulls is not None and nulls.any():
         buffers[0] = pa.py_buffer(np.packbits(~nulls, bitorder="little"))
-    return pa.Array.from_buffers(_ARROW[values.dtype.name], len(values), buffers)
+    return pa.Array.from_buffers(_ARROW[values.dtype.char], len(values), buffers)
 
 
-_ARROW = {"int32": pa.int32(), "int64": pa.int64(), "uint8": pa.uint8()}
+_ARROW = {np.dtype(t.to_pandas_dtype()).char: t for t in (pa.int32(), pa.int64(), pa.uint8())}
 
 
 def filled(indices: pa.Array) -> npt.NDArray[np.int32]:
