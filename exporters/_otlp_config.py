@@ -14,17 +14,24 @@ from spanloom import ComponentConfig, Duration
 
 
 class SendingQueueConfig(ComponentConfig):
-    enabled: Literal[True] = True
+    enabled: bool = True
     """Only ``true``: the journal is the queue of every exporter."""
 
     queue_size: int | None = Field(default=None, ge=1)
     """No effect: ``service.journal.max_size_mib`` bounds the queue."""
 
     sizer: Literal["requests", "items", "bytes"] = "requests"
-    """No effect."""
+    """No effect: ``service.journal.max_size_mib`` bounds the queue."""
 
     block_on_overflow: bool = True
     """No effect: a full journal always makes senders wait."""
+
+    @field_validator("enabled")
+    @classmethod
+    def _always(cls, enabled: bool) -> bool:
+        if not enabled:
+            raise ValueError("the journal is always the queue of an exporter: remove this line")
+        return enabled
 
 
 class OtlpExporterConfig(ComponentConfig):

@@ -29,8 +29,15 @@ class _ServerConfig(ComponentConfig):
     tls: TlsServerConfig | None = None
     """Certificate and key; null: no TLS."""
 
-    include_metadata: Literal[False] = False
+    include_metadata: bool = False
     """Only ``false``: client metadata is not carried along."""
+
+    @field_validator("include_metadata")
+    @classmethod
+    def _no_metadata(cls, include_metadata: bool) -> bool:
+        if include_metadata:
+            raise ValueError("client metadata is not carried along: remove this line")
+        return include_metadata
 
     @field_validator("endpoint")
     @classmethod

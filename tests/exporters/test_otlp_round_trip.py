@@ -135,7 +135,7 @@ async def test_captured_payloads_are_forwarded_whole(protocol):
         exporter = pair.exporter(protocol, max_request_bytes=100_000)
         exporter.start()
         for number, (signal, path) in enumerate(_payloads()):
-            body = path.read_bytes()  # noqa: ASYNC240
+            body = path.read_bytes()
             batch = _batch(signal, body)
             pair.consumer.bodies.clear()
             await asyncio.to_thread(exporter.export, ExportBatch("e", number, number, batch.spans, batch.others))

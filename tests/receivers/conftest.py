@@ -69,7 +69,7 @@ class Running:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - what is awaited is in another process's or library's hands
                 await asyncio.sleep(0.002)
 
 

@@ -138,7 +138,7 @@ async def test_a_call_without_a_message_is_invalid(running):
 
 
 async def test_over_budget_is_retryable_with_a_delay(running):
-    async with running(budget=1 << 20) as r:
+    async with running(grpc={"max_recv_msg_size_mib": 1}, budget=1 << 20) as r:
         assert r.budget.try_take(1 << 20)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await export(r, b"abc")
@@ -148,10 +148,20 @@ async def test_over_budget_is_retryable_with_a_delay(running):
         assert await export(r, b"abc") == b""
 
 
+async def test_a_call_waits_a_moment_for_the_budget(running):
+    async with running(grpc={"max_recv_msg_size_mib": 1}, budget=1 << 20) as r:
+        assert r.budget.try_take(1 << 20)
+        call = asyncio.create_task(export(r, b"abc"))
+        await asyncio.sleep(0.1)
+        assert not call.done()
+        r.budget.give_back(1 << 20)
+        assert await call == b""
+
+
 async def test_a_message_above_the_estimate_must_extend_its_share(running):
-    async with running(budget=1 << 20) as r:
+    async with running(budget=6 << 20) as r:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await export(r, bytes(2 << 20))
+            await export(r, bytes(7 << 20))
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert r.consumer.bodies == []
         assert r.budget.used == 0
@@ -283,14 +293,14 @@ async def test_shutdown_finishes_calls_in_flight_and_may_be_called_twice(running
         await r.receiver.shutdown()
 
 
-def test_the_estimate_settles_where_nine_in_ten_requests_fit():
+def test_the_estimate_settles_where_19_in_20_requests_fit():
     estimate = SizeEstimate(64 << 20)
     source = random.Random(1)
     sizes = [int(1000 * 1.01 ** source.randrange(500)) for _ in range(5000)]
     for size in sizes:
         estimate.observe(size)
     fitting = sum(size <= estimate.value for size in sizes) / len(sizes)
-    assert 0.8 < fitting < 0.98
+    assert 0.88 < fitting < 0.99
 
 
 def test_the_estimate_stays_within_its_bounds():
