@@ -1,0 +1,434 @@
+"""Checks of candidates: is it one, and where exactly does it begin and end?
+
+Each takes a text and a match of its pattern in ``text.scan`` and yields stretches of ``text.raw``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from processors._pii.scan import Text
+
+Spans = Iterator[tuple[int, int]]
+Check = Callable[[Text, int, int], Spans]
+
+_ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_WORD = _ALNUM | {0x5F}
+_DIGIT = frozenset(b"0123456789")
+
+
+def _at(scan: bytes, position: int) -> int:
+    """The byte there, or 0 outside of the text."""
+    return scan[position] if 0 <= position < len(scan) else 0
+
+
+def _free(scan: bytes, start: int, end: int) -> bool:
+    """Neither side continues a word."""
+    return _at(scan, start - 1) not in _WORD and _at(scan, end) not in _WORD
+
+
+# ---- personal data ----
+
+_AT = re.compile(rb"@|%40|&#64;|&#[xX]40;|&commat;")
+_VERSION = re.compile(rb"[0-9]+\.[0-9]+(?:\.|\Z)|[0-9]x\.")
+_LOCAL_MAX = 256
+# Matched backwards, from the sign on. Beyond ASCII nearly all is allowed in an address (RFC 6531).
+_LOCAL = re.compile(r"""[^\s\x00-\x1f"(),:;<>@\[\]\\{}|=/&?#!$*^`~]+""")
+# Languages that put no space before an address: there the address is the ASCII at the end.
+_ASCII_AFTER_CJK = re.compile("([!-~]+)[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+
+
+def email(text: Text, start: int, end: int) -> Spans:
+    """An address, of which the pattern found ``@domain``; not ``git@host:path``, ``package@1.2.3-rc``."""
+    scan = text.scan
+    local = _local_part(scan[max(0, start - _LOCAL_MAX) : start])
+    domain = _AT.sub(b"", scan[start:end], count=1)
+    if not local or _VERSION.match(domain) or (local == b"git" and _at(scan, end) in {0x3A, 0x2F}):
+        return
+    yield text.span(start - len(local), end)
+
+
+def _local_part(before: bytes) -> bytes:
+    """The end of the text that can be the part of an address before its sign."""
+    backwards = before.decode("utf-8", "ignore")[::-1]
+    match = _LOCAL.match(backwards)
+    if match is None:
+        return b""
+    ascii_only = None if match.group().isascii() else _ASCII_AFTER_CJK.match(match.group())
+    local = (ascii_only.group(1) if ascii_only else match.group())[::-1]
+    return local.lstrip(".'%+-").encode()
+
+
+class Card:
+    """Payment card numbers by issuer range, length and Luhn's checksum."""
+
+    _GROUPS = re.compile(rb"[0-9]+")
+    _MAX_LISTED = 12
+
+    def __init__(self, issuers: Sequence[Mapping[str, Any]]) -> None:
+        self._issuers: dict[int, list[tuple[str, str]]] = {}
+        for issuer in issuers:
+            ranges = [(p.split("-")[0], p.split("-")[-1]) for p in issuer["prefixes"]]
+            for length in issuer["lengths"]:
+                self._issuers.setdefault(length, []).extend(ranges)
+
+    def __call__(self, text: Text, start: int, end: int) -> Spans:
+        """Looks at every way to read the run of digit groups, from the left."""
+        scan = text.scan
+        groups = [m.span() for m in self._GROUPS.finditer(scan, start, end)]
+        first = 0
+        while first < len(groups):
+            last = self._card_from(scan, groups, first)
+            if last is None:
+                first += 1
+                continue
+            yield text.span(groups[first][0], groups[last][1])
+            first = last + 1
+
+    def _card_from(self, scan: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
+        if first == 0 and not _starts_number(scan, groups[0][0]):
+            return None
+        lengths: list[int] = []
+        for last in range(first, min(first + 5, len(groups))):
+            begin, end = groups[last]
+            lengths.append(end - begin)
+            if sum(lengths) > 19:
+                return None
+            if last > first + 1 and scan[begin - 1] != scan[groups[first][1]]:
+                return None
+            if not _is_card_shape(lengths) or not self._ends_card(scan, groups, first, last):
+                continue
+            if self.is_number(b"".join(scan[b:e] for b, e in groups[first : last + 1]).decode()):
+                return last
+        return None
+
+    def _ends_card(self, scan: bytes, groups: list[tuple[int, int]], first: int, last: int) -> bool:
+        """The number may end here; in a long list of numbers groups of four say nothing."""
+        if last == len(groups) - 1:
+            return _ends_number(scan, groups[last][1])
+        return first == last or len(groups) <= self._MAX_LISTED or groups[last + 1][1] - groups[last + 1][0] != 4
+
+    def is_number(self, digits: str) -> bool:
+        """Whether the digits are a possible card number."""
+        ranges = self._issuers.get(len(digits), ())
+        return len(set(digits)) > 1 and luhn(digits) and any(low <= digits[: len(low)] <= high for low, high in ranges)
+
+
+def _is_card_shape(lengths: list[int]) -> bool:
+    match lengths:
+        case [n]:
+            return 13 <= n <= 19
+        case [8, 8] | [6, 13] | [4, 6, 4 | 5] | [4, 4, 5]:
+            return True
+        case [4, 3 | 4, 3 | 4, n]:
+            return sum(lengths) >= 13 and n <= 5
+        case [4, 4, 4, 4, n]:
+            return n <= 3
+    return False
+
+
+def _starts_number(scan: bytes, position: int) -> bool:
+    """Nothing before it says that the number began earlier: a word, a fraction, a hex group."""
+    before = _at(scan, position - 1)
+    if before in _WORD:
+        return False
+    if before == 0x2E:  # "."
+        return _at(scan, position - 2) not in _DIGIT and _at(scan, position - 2) != 0
+    return before != 0x2D or not _HEX_GROUP.search(scan, max(0, position - 5), position)
+
+
+_HEX_GROUP = re.compile(rb"(?:[a-f][0-9a-f]{3}|[0-9a-f][a-f][0-9a-f]{2}|[0-9a-f]{2}[a-f][0-9a-f]|[0-9a-f]{3}[a-f])-\Z")
+
+
+def _ends_number(scan: bytes, position: int) -> bool:
+    after, second = _at(scan, position), _at(scan, position + 1)
+    return after not in _WORD and not (
+        after in {0x2E, 0x2D} and second in _ALNUM and after == 0x2E and second in _DIGIT
+    )
+
+
+def luhn(digits: str) -> bool:
+    """Luhn's checksum (ISO/IEC 7812-1)."""
+    total = sum(map(int, digits[-1::-2]))
+    return (total + sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])) % 10 == 0
+
+
+class Iban:
+    """International bank account numbers by country, length and the remainder of 97 (ISO 13616)."""
+
+    _COMPACT = re.compile(rb"[ -]")
+    _RUN = re.compile(rb"[A-Za-z0-9](?:[ -]?[A-Za-z0-9])*")
+
+    def __init__(self, lengths: Mapping[str, int]) -> None:
+        self._lengths = {country.encode(): length for country, length in lengths.items()}
+
+    def __call__(self, text: Text, start: int, end: int) -> Spans:
+        scan = text.scan
+        length = self._lengths.get(scan[start : start + 2].upper())
+        if length is None or _at(scan, start - 1) in _WORD:
+            return
+        stop = self._stop(scan, start, length)
+        if stop is None or _at(scan, stop) in _WORD:
+            return
+        compact = self._COMPACT.sub(b"", scan[start:stop])
+        if (compact.isupper() or compact.islower()) and mod_97(compact.decode().upper()) == 1:
+            yield text.span(start, stop)
+
+    def _stop(self, scan: bytes, start: int, length: int) -> int | None:
+        """Where ``length`` letters and digits end, one separator between any two of them."""
+        run = self._RUN.match(scan, start, start + 2 * length)
+        position, count = start, 0
+        while run and position < run.end():
+            count += scan[position] in _ALNUM
+            position += 1
+            if count == length:
+                return position
+        return None
+
+
+def mod_97(iban: str) -> int:
+    """The remainder that is 1 for a valid IBAN (ISO/IEC 7064)."""
+    return int("".join(str(int(c, 36)) for c in iban[4:] + iban[:4])) % 97
+
+
+# Printed on sample cards and in advertisements, never issued.
+_NO_SSN = frozenset({"078051120", "219099999", "123456789", "111111111", "987654321"})
+
+
+def ssn(text: Text, start: int, end: int) -> Spans:
+    """A US social security number with separators."""
+    scan = text.scan
+    separator = scan[start + 3]
+    if not _free(scan, start, end):
+        return
+    for near, beyond in ((start - 1, start - 2), (end, end + 1)):
+        if _at(scan, near) in {separator, 0x2E, 0x2D} and _at(scan, beyond) in _DIGIT:
+            return
+    if _is_ssn(scan[start:end]):
+        yield text.span(start, end)
+
+
+def ssn_in_context(text: Text, start: int, end: int) -> Spans:
+    """A number without separators after a word that says what it is."""
+    scan = text.scan
+    number = re.search(rb"[0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{4}\Z", scan[max(start, end - 11) : end])
+    if number is not None:
+        begin = end - len(number.group())
+        if _free(scan, begin, end) and _is_ssn(number.group()):
+            yield text.span(begin, end)
+
+
+def _is_ssn(number: bytes) -> bool:
+    """Area, group and serial as the Social Security Administration issues them."""
+    digits = bytes(c for c in number if c in _DIGIT).decode()
+    area, group, serial = digits[:3], digits[3:5], digits[5:]
+    return area not in {"000", "666"} and area < "900" and group != "00" and serial != "0000" and digits not in _NO_SSN
+
+
+def phone(text: Text, start: int, end: int) -> Spans:
+    """A telephone number by its form: international, or ten digits in North American groups."""
+    scan = text.scan
+    count = sum(c in _DIGIT for c in scan[start:end])
+    before = _at(scan, start - 1)
+    if count < 8 or before in _WORD or before in b".+-/" or _at(scan, end) in _WORD:
+        return
+    if _at(scan, end) in {0x2D, 0x2E} and _at(scan, end + 1) in _DIGIT:
+        return
+    yield text.span(start, end)
+
+
+def ip(text: Text, start: int, end: int) -> Spans:
+    """An IPv4 or IPv6 address, except those that name nobody: unspecified, loopback."""
+    scan = text.scan
+    value = scan[start:end].rstrip(b".")
+    end = start + len(value)
+    if not value.strip(b":") or _at(scan, start - 1) in _WORD or _at(scan, end) in _WORD:
+        return
+    if _at(scan, start - 1) == 0x2E or (_at(scan, end) == 0x2E and _at(scan, end + 1) in _DIGIT):
+        return
+    try:
+        address = ipaddress.ip_address(value.decode())
+    except ValueError:
+        return
+    if not (address.is_loopback or address.is_unspecified):
+        yield text.span(start, end)
+
+
+# ---- secrets ----
+
+_WORDS = re.compile(rb"[a-z]+(?:[-_.]+[a-z]*)*\Z")
+
+
+def token(text: Text, start: int, end: int) -> Spans:
+    """A vendor's key; not words joined by hyphens."""
+    scan = text.scan
+    if _at(scan, start - 1) not in _ALNUM and not _WORDS.match(scan, start, end):
+        yield text.span(start, end)
+
+
+def exact_token(text: Text, start: int, end: int) -> Spans:
+    """A token of exactly this length."""
+    if _free(text.scan, start, end):
+        yield text.span(start, end)
+
+
+def jwt(text: Text, start: int, end: int) -> Spans:
+    """A JSON web token that does not begin in the middle of a longer word."""
+    before = _at(text.scan, start - 1)
+    if before not in _WORD:
+        yield text.span(start, end)
+
+
+def last_40(text: Text, start: int, end: int) -> Spans:
+    """An AWS secret access key: 40 characters after its name."""
+    if _at(text.scan, end) not in _ALNUM | {0x2B, 0x2F}:
+        yield text.span(end - 40, end)
+
+
+def assigned(text: Text, start: int, end: int) -> Spans:
+    """The part behind the ``=``, or all of it."""
+    if _at(text.scan, start - 1) not in _ALNUM:
+        yield text.span(text.scan.find(b"=", start, end) + 1 or start, end)
+
+
+_PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,60}-----")
+_PEM_BODY = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
+_PEM_MAX = 64 * 1024
+
+
+def pem(text: Text, start: int, end: int) -> Spans:
+    """A private key to its END line, or, cut off, as far as it looks like base64."""
+    scan = text.scan
+    closing = _PEM_END.search(scan, end, end + _PEM_MAX)
+    if closing is not None:
+        yield text.span(start, closing.end())
+        return
+    body = _PEM_BODY.match(scan, end)
+    yield text.span(start, body.end() if body else end)
+
+
+def _is_placeholder(value: bytes) -> bool:
+    """Already masked, or a reference to a value elsewhere."""
+    return not value.strip(b"*") or value.startswith((b"[", b"${", b"{{", b"$(", b"<", b"%(", b"***"))
+
+
+def user_info(text: Text, start: int, end: int) -> Spans:
+    """``user:password`` between ``://`` and ``@``."""
+    value = text.scan[start + 3 : end - 1]
+    if not _is_placeholder(value.partition(b":")[2]) or _is_placeholder(value) and b"@" in value:
+        yield text.span(start + 3, end - 1)
+
+
+def parameter(text: Text, start: int, end: int) -> Spans:
+    """A query parameter's value."""
+    begin = text.scan.index(b"=", start, end) + 1
+    if not _is_placeholder(text.scan[begin:end]):
+        yield text.span(begin, end)
+
+
+def credentials(text: Text, start: int, end: int) -> Spans:
+    """What follows an authentication scheme, if it looks like credentials and not like prose."""
+    scan = text.scan
+    match = re.match(rb'([A-Za-z]+)(?:\s|%20)+"?', scan[start:end])
+    if match is None or _at(scan, start - 1) in _ALNUM:
+        return
+    begin = start + match.end()
+    if _are_credentials(match.group(1).lower(), scan[begin:end]):
+        yield text.span(begin, end)
+
+
+def _are_credentials(scheme: bytes, value: bytes) -> bool:
+    if scheme == b"basic":
+        try:
+            return b":" in base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+    has_digit = any(c in _DIGIT for c in value)
+    return len(value) >= 16 and has_digit
+
+
+_SCALAR = re.compile(rb"[0-9][0-9.eE+-]*")
+_NEXT = re.compile(rb"[\s\\nrt]*,[\s\\nrt]*")
+
+
+def field(text: Text, start: int, end: int) -> Spans:
+    """The value under a secret's name: a string to its own closing quote, an array of them, a number."""
+    raw = text.raw
+    opening = text.to_raw(end - 1)
+    if raw[opening : opening + 1].isdigit():
+        number = _SCALAR.match(raw, opening)
+        if number is not None and len(number.group()) >= 4:
+            yield opening, number.end()
+        return
+    listed = text.scan[start:end].rstrip(b"\"'").rstrip().endswith(b"[")
+    while True:
+        quote = _opening_quote(raw, opening)
+        if quote is None:
+            return
+        begin, run, mark = quote
+        close = closing_quote(raw, begin, run, mark)
+        if close > begin and not _is_placeholder(raw[begin:close]):
+            yield begin, close
+        follows = _NEXT.match(raw, close + run + 1) if listed else None
+        if follows is None:
+            return
+        opening = follows.end()
+
+
+def _opening_quote(raw: bytes, position: int) -> tuple[int, int, int] | None:
+    """Behind the quote there, its number of backslashes, the mark; None: there is no quote."""
+    # An escape that was blanked out is two quotes in the copy: the position may be the second.
+    while position and raw[position - 1] == 0x5C:
+        position -= 1
+    run = 0
+    while _at(raw, position + run) == 0x5C:
+        run += 1
+    mark = _at(raw, position + run)
+    return (position + run + 1, run, mark) if mark in {0x22, 0x27} else None
+
+
+_QUOTES = {0x22: re.compile(rb'(\\*)"'), 0x27: re.compile(rb"(\\*)'")}
+
+
+def closing_quote(raw: bytes, position: int, run: int, mark: int) -> int:
+    r"""Where the string ends that was opened with ``run`` backslashes before its quote.
+
+    Each level of JSON doubles backslashes: a quote inside the string has more of them than the one
+    that closes it, and backslashes that stand for themselves come in multiples of ``2 * (run + 1)``.
+    A string without an end (the text was cut off) ends with the text.
+    """
+    for found in _QUOTES[mark].finditer(raw, position):
+        extra = len(found.group(1)) - run
+        if extra >= 0 and extra % (2 * (run + 1)) == 0:
+            return found.end() - 1 - run
+        if extra < 0:  # the string around this one ends
+            return found.start()
+    return len(raw)
+
+
+_NAME = re.compile(rb"-{0,2}[A-Za-z_-]+(?:=|:\s*|[ ])[\"']?")
+
+
+def assignment(text: Text, start: int, end: int) -> Spans:
+    """The value in ``NAME=value``, ``name: value``, ``--name value``."""
+    scan = text.scan
+    name = _NAME.match(scan, start, end)
+    if name is None or _at(scan, start - 1) in _WORD:
+        return
+    if not _is_placeholder(scan[name.end() : end]) and scan[name.end() : name.end() + 1] != b"$":
+        yield text.span(name.end(), end)
+
+
+def checks(data: Mapping[str, Any]) -> dict[str, Check]:
+    """Every check by the name patterns use."""
+    plain: Sequence[Check] = (
+        email, ssn, ssn_in_context, phone, ip, token, exact_token, jwt, last_40, assigned, pem, user_info,
+        parameter, credentials, field, assignment,
+    )  # fmt: skip
+    named = {check.__name__: check for check in plain}  # type: ignore[attr-defined]
+    return {**named, "card": Card(data["cards"]), "iban": Iban(data["ibans"])}

@@ -1,0 +1,134 @@
+"""Loads and compiles the patterns: built-in ones from ``patterns.yaml`` and a user's own."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import re2
+from ruamel.yaml import YAML
+
+from processors._pii.actions import Entity
+from processors._pii.checks import Check, checks
+from processors._pii.scan import Text
+
+_MAX_MEMORY = 64 << 20
+"""Bytes of RE2's automata, per pattern. Where they do not suffice RE2 is slow, not wrong."""
+
+_SLOWEST = 2_000_000
+"""Bytes per second below which a user's pattern is refused: a tenth of what is slow for RE2."""
+_SAMPLE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One compiled pattern; the fields are those of ``patterns.yaml``."""
+
+    entity: Entity
+    prefilter: str
+    regex: str
+    """In ``patterns.yaml`` and a user's configuration alike; ``finder`` is it compiled."""
+    check: Check
+    family: str | None = None
+    """None: a user's own."""
+    finder: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "finder", compiled(self.regex))
+
+
+@functools.cache
+def data() -> Mapping[str, Any]:
+    """The content of ``patterns.yaml``."""
+    text = resources.files("processors._pii").joinpath("patterns.yaml").read_text("utf-8")
+    loaded: Mapping[str, Any] = YAML(typ="safe", pure=True).load(text)
+    return loaded
+
+
+def entity_defaults() -> dict[str, bool]:
+    """Every built-in entity, and whether it is looked for unless the configuration says otherwise."""
+    return {name: bool(entry["default"]) for name, entry in data()["entities"].items()}
+
+
+def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
+    """The patterns of the given entities."""
+    named = checks(data())
+    names = "|".join(data()["secret_names"])
+    return [
+        Pattern(
+            entities[entry["entity"]],
+            entry["prefilter"].replace("{secret_names}", f"(?:{names})"),
+            entry["regex"].replace("{secret_names}", f"(?:{names})"),
+            named[entry["check"]],
+            entry["family"],
+        )
+        for entry in data()["patterns"]
+        if entry["entity"] in entities
+    ]
+
+
+def users(entity: Entity, regex: str) -> Pattern:
+    """A user's pattern. Raises ``ValueError`` with the reason why it cannot be used."""
+    expression = compiled(regex)
+    if expression.search(b"") is not None:
+        raise ValueError("it matches the empty text")
+    speed = bytes_per_second(expression)
+    if speed < _SLOWEST:
+        raise ValueError(
+            f"it is too slow: {speed / 1e6:.1f} MB/s on a sample; anchor it on a literal or bound its repeats"
+        )
+    return Pattern(entity, regex, regex, _whole)
+
+
+def compiled(regex: str) -> Any:
+    """The RE2 expression over UTF-8 bytes. Raises ``ValueError``."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    options.never_capture = True
+    try:
+        return re2.compile(regex.encode(), options)
+    except re2.error as error:
+        detail = error.args[0] if error.args else ""
+        reason = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)
+        raise ValueError(f"RE2 cannot compile it (it has no look-around and no back-references): {reason}") from None
+
+
+def bytes_per_second(expression: Any) -> float:
+    """The speed of a pattern on a sample of prose, code and JSON without any match of note."""
+    text = sample()
+    started = time.perf_counter()
+    for _ in expression.finditer(text):
+        # Many matches are slow in Python, not in RE2: bound what they may cost.
+        if time.perf_counter() - started > 1:
+            break
+    return len(text) / max(time.perf_counter() - started, 1e-9)
+
+
+@functools.cache
+def sample() -> bytes:
+    """Text of the kind that is masked most: a few hundred KiB."""
+    unit = (
+        b'{"role":"user","content":"Please explain what the function below returns, and why it is slow.\\n'
+        b'def total(rows):\\n    return sum(row.amount * 1.25 for row in rows if row.id > 1024)\\n"}\n'
+        b'{"id":"3f2c9a1e-7b44-4d0e-9c11-0a5b7e6d2f10","ts":1763697731.125,"url":"https://docs.example/a/b?c=d"}\n'
+        b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 0000000000\n"
+    )
+    return unit * (_SAMPLE_BYTES // len(unit))
+
+
+def secret_key_pattern(extra: Sequence[str]) -> re.Pattern[str]:
+    """Matches attribute keys whose values are never kept: by the end of the key, or a user's own."""
+    names = "|".join(data()["secret_names"])
+    own = "".join(f"|(?:{pattern})" for pattern in extra)
+    return re.compile(rf"(?:.*(?:[^A-Za-z0-9]|(?<=[a-z0-9])(?=[A-Z]))|^)(?i:{names})(?:\.\d+)?\Z{own}", re.DOTALL)
+
+
+def _whole(text: Text, start: int, end: int) -> Any:
+    if end > start:
+        yield text.span(start, end)

@@ -1,0 +1,202 @@
+"""Masks personal data and secrets in spans, log records and metric points, before anything is stored.
+
+Every text a batch can carry is searched: attribute values of any type and keys, names, messages,
+events, links, bodies, resource and scope, JSON in strings and JSON in that. Numeric columns, ids
+and token counts are left alone. When a value cannot be searched it is replaced, never passed on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from processors._pii.actions import Entity, Mode, writer
+from processors._pii.columns import ColumnMasker
+from processors._pii.engine import Engine
+from processors._pii.headers import HeaderCache, HeaderMasker
+from processors._pii.identity import Pseudonyms, key_file
+from processors._pii.keys import KeyRules
+from processors._pii.patterns import Pattern, built_in, compiled, data, entity_defaults, secret_key_pattern, users
+from processors._pii.values import Options, Tally, ValueMasker
+from spanloom import ComponentConfig, LogBatch, MetricBatch, ProcessorFactory, Settings, Signal, SpanBatch, Stage
+
+_AnyBatch = TypeVar("_AnyBatch", SpanBatch, LogBatch, MetricBatch)
+
+_SHORTEST_KEY = 16
+
+
+def _mode(value: Any) -> Any:
+    # YAML 1.1 habits: `off` and `on` are truth values to many tools that write YAML.
+    return {True: "redact", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+EntityMode = Annotated[Mode, BeforeValidator(_mode)]
+
+
+class UserPattern(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")
+    """What a match is called in markers and in the metric."""
+    regex: str = Field(min_length=1)
+    """RE2 expression; it sees texts with their escapes (``\\n``, ``\\u0040``) resolved."""
+    mode: EntityMode = Mode.REDACT
+    """How matches are treated."""
+    replacement: str | None = None
+    """Text instead of ``[NAME]`` in mode ``redact``."""
+
+    @field_validator("regex")
+    @classmethod
+    def _is_usable(cls, regex: str) -> str:
+        users(Entity("pattern", "PATTERN", Mode.REDACT), regex)
+        return regex
+
+    @field_validator("replacement")
+    @classmethod
+    def _keeps_json_valid(cls, replacement: str | None) -> str | None:
+        if replacement is not None and re.search(r'["\\\x00-\x1f]', replacement):
+            raise ValueError('it must hold no ", no backslash and no control character: texts are often JSON')
+        return replacement
+
+    @model_validator(mode="after")
+    def _is_stable(self) -> Self:
+        if self.replacement is not None and compiled(self.regex).search(self.replacement.encode()) is not None:
+            raise ValueError("the replacement matches the regex, so masking twice would not be masking once")
+        return self
+
+
+class Config(ComponentConfig):
+    entities: dict[str, EntityMode] = Field(default_factory=dict)
+    """Mode per entity: ``redact``, ``mask``, ``partial``, ``hash``, ``drop`` or ``off``. Unless named here,
+    ``phone``, ``ip_address`` and ``mac_address`` are off and all others are redacted."""
+    mode: EntityMode = Mode.REDACT
+    """Mode of the entities that are on and not named in ``entities``."""
+    hash_key: SecretStr | None = None
+    """Key of the mode ``hash`` and of pseudonyms, at least 16 characters. Without one, pseudonyms use a key
+    made on first use and kept in the data folder; collectors that shall agree need the same key."""
+    patterns: tuple[UserPattern, ...] = ()
+    """Your own patterns."""
+    allow: tuple[str, ...] = ()
+    """Exact values that are left alone, e.g. a support address or a test card."""
+    allow_patterns: tuple[str, ...] = ()
+    """RE2 expressions; a value that one matches in full is left alone."""
+    blocked_key_patterns: tuple[str, ...] = ()
+    """More attribute keys whose values are never kept, as regular expressions that match the whole key;
+    ``authorization``, ``cookie``, ``password``, ``x-api-key`` and the like are built in."""
+    keep_content: bool = True
+    """False: drops prompts, completions, bodies and every other text attribute that is no known fact, and
+    keeps the numbers."""
+    redact_all_types: bool = False
+    """Also searches integer and double attributes, e.g. for card numbers."""
+
+    @field_validator("entities")
+    @classmethod
+    def _are_known(cls, entities: dict[str, Mode]) -> dict[str, Mode]:
+        unknown = sorted(entities.keys() - entity_defaults().keys())
+        if unknown:
+            raise ValueError(f"unknown entity {', '.join(unknown)}; there are: {', '.join(entity_defaults())}")
+        return entities
+
+    @field_validator("hash_key")
+    @classmethod
+    def _is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(f"it needs at least {_SHORTEST_KEY} characters")
+        return key
+
+    @field_validator("allow_patterns")
+    @classmethod
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            compiled(pattern)
+        return patterns
+
+    @field_validator("blocked_key_patterns")
+    @classmethod
+    def _compile_keys(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                secret_key_pattern((pattern,))
+            except re.error as error:
+                raise ValueError(f"{pattern!r} does not compile: {error}") from None
+        return patterns
+
+    @model_validator(mode="after")
+    def _hashes_with_a_key(self) -> Self:
+        modes = [*self.entities.values(), *(p.mode for p in self.patterns), self.mode]
+        if Mode.HASH in modes and self.hash_key is None:
+            raise ValueError("mode hash needs hash_key: without a key, a hash of an e-mail address can be guessed")
+        return self
+
+
+class Pii:
+    """The processor: a pure function of a batch, and of the key of its pseudonyms."""
+
+    def __init__(self, config: Config, settings: Settings) -> None:
+        self._id = str(settings.id)
+        self._telemetry = settings.telemetry
+        entities = _entities(config)
+        key = config.hash_key.get_secret_value().encode() if config.hash_key is not None else None
+        self._engine = Engine(_patterns(config, entities), writer(key or b""), _allowed(config))
+        self._keys = KeyRules(config.blocked_key_patterns)
+        self._pseudonyms = Pseudonyms((lambda: key) if key is not None else partial(key_file, settings.data_dir))
+        self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types)
+        self._headers = HeaderCache()
+        for name in [*entities, *(p.name for p in config.patterns)]:
+            self._telemetry.masked.labels(processor=self._id, entity=name)
+        self._telemetry.mask_failed.labels(processor=self._id)
+
+    def process(self, batch: _AnyBatch) -> _AnyBatch:
+        """The batch with every value found replaced; the same columns where nothing was found."""
+        values = ValueMasker(self._engine, self._keys, self._pseudonyms, self._options)
+        masked = ColumnMasker(values, HeaderMasker(values, self._headers)).batch(batch)
+        self._count(values.tally)
+        return masked
+
+    def _count(self, tally: Tally) -> None:
+        for entity, count in tally.masked.items():
+            self._telemetry.masked.labels(processor=self._id, entity=entity).inc(count)
+        if tally.failed:
+            self._telemetry.mask_failed.labels(processor=self._id).inc(tally.failed)
+
+
+def _entities(config: Config) -> dict[str, Entity]:
+    """The built-in entities that are on."""
+    modes = {
+        name: config.entities.get(name, config.mode if default else Mode.OFF)
+        for name, default in entity_defaults().items()
+    }
+    markers = data()["entities"]
+    return {name: Entity(name, markers[name]["marker"], mode) for name, mode in modes.items() if mode is not Mode.OFF}
+
+
+def _patterns(config: Config, entities: dict[str, Entity]) -> list[Pattern]:
+    own = [
+        users(Entity(p.name, p.name.upper(), p.mode, p.replacement), p.regex)
+        for p in config.patterns
+        if p.mode is not Mode.OFF
+    ]
+    return [*own, *built_in(entities)]
+
+
+def _allowed(config: Config) -> Callable[[str], bool] | None:
+    exact = frozenset(config.allow)
+    patterns = [compiled(pattern) for pattern in config.allow_patterns]
+    if not exact and not patterns:
+        return None
+
+    def is_allowed(value: str) -> bool:
+        return value in exact or any(p.fullmatch(value.encode()) is not None for p in patterns)
+
+    return is_allowed
+
+
+def _create(config: Config, settings: Settings) -> Pii:
+    return Pii(config, settings)
+
+
+factory = ProcessorFactory(Config, _create, stage=Stage.MASK, signals=frozenset(Signal))
