@@ -139,6 +139,12 @@ class Telemetry:
         self.unpriced = Counter(
             "spanloom_cost_unpriced_calls", "Calls without a price, by model.", ("provider", "model"), registry=r
         )
+        self.unpriced_buckets = Counter(
+            "spanloom_cost_unpriced_buckets",
+            "Usage without a price, in calls that are priced otherwise, by model and bucket.",
+            ("provider", "model", "bucket"),
+            registry=r,
+        )
         self.priced = Counter("spanloom_cost_priced_calls", "Calls priced.", ("source",), registry=r)
         self.model_faults = Counter(
             "spanloom_model_faults", "Values that were malformed and kept aside, by field.", ("field",), registry=r

@@ -19,17 +19,18 @@ prices of genai-prices; a call nobody has a price for is ``unpriced`` and its co
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
+from pydantic import field_validator
 
 from processors._prices.bill import Bill, Usage, make_bill
 from processors._prices.columns import cost_columns
 from processors._prices.genai import GenaiPrices
-from processors._prices.labels import ModelLabels
+from processors._prices.labels import OTHER, ModelLabels
+from processors._prices.names import Call
 from processors._prices.pricer import Assignment, Pricer
+from processors._prices.rates import bucket_of
 from processors._prices.user import PriceEntry, UserPrices, read_prices
 from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, schema
 
@@ -43,11 +44,12 @@ class Config(ComponentConfig):
     overrides: tuple[PriceEntry, ...] = ()
     """Prices of your own. They come before those of ``prices_file``, and both before the built-in ones."""
 
-    @model_validator(mode="after")
-    def _prices_file_is_good(self) -> Self:
-        if self.prices_file is not None:
-            read_prices(self.prices_file)
-        return self
+    @field_validator("prices_file")
+    @classmethod
+    def _is_a_price_file(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_prices(path)
+        return path
 
 
 class Cost:
@@ -74,19 +76,23 @@ class Cost:
 
     def _count(self, role: npt.NDArray[np.uint8], usage: Usage, bill: Bill, assignment: Assignment) -> None:
         """Counts calls by outcome; a wrapper usually repeats the usage of calls counted themselves."""
-        counted = role != schema.ROLE_WRAPPER
-        telemetry = self._telemetry
-        sources = np.array([row.source for row in assignment.price_rows] + [""], object)[assignment.of_row]
-        for source in set(sources[counted & bill.total.known]):
-            telemetry.priced.labels(source).inc(int(np.count_nonzero(counted & bill.total.known & (sources == source))))
+        counted = (role != schema.ROLE_WRAPPER) & ~bill.faulty
+        known = bill.total.known
+        priced = np.bincount(assignment.of_row[counted & known], minlength=len(assignment.price_rows))
+        for row, calls in zip(assignment.price_rows, priced.tolist(), strict=True):
+            self._telemetry.priced.labels(row.source).inc(calls)
         if bill.faulty.any():
-            telemetry.model_faults.labels("cost").inc(int(np.count_nonzero(bill.faulty)))
-        missing = usage.any(bill.named & ~bill.priced) | ~bill.total.known
-        calls = np.bincount(assignment.call_of_row[missing & counted & ~bill.faulty], minlength=len(assignment.calls))
-        for call in np.flatnonzero(calls).tolist():
-            named = assignment.calls[call]
-            labels = self._labels.of(named.provider, next(iter(named.models), None))
-            telemetry.unpriced.labels(*labels).inc(int(calls[call]))
+            self._telemetry.model_faults.labels("cost").inc(int(np.count_nonzero(bill.faulty)))
+        for call, calls in zip(*np.unique(assignment.call_of_row[counted & ~known], return_counts=True), strict=True):
+            self._telemetry.unpriced.labels(*self._labels_of(assignment.calls[call])).inc(int(calls))
+        entries = np.flatnonzero(bill.named & ~bill.priced & (counted & known)[usage.rows])
+        pairs = np.column_stack([assignment.call_of_row[usage.rows[entries]], usage.codes[entries]])
+        for (call, code), calls in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
+            bucket = bucket_of(usage.buckets[code]).name or OTHER
+            self._telemetry.unpriced_buckets.labels(*self._labels_of(assignment.calls[call]), bucket).inc(int(calls))
+
+    def _labels_of(self, call: Call) -> tuple[str, str]:
+        return self._labels.of(call.provider, next(iter(call.models), None))
 
 
 def _rows_to_price(batch: SpanBatch) -> Ints:

@@ -7,6 +7,7 @@ import re
 _MAX_PAIRS = 256
 _NAME = re.compile(r"[\w.:/@\[\] +-]{1,100}\Z", re.ASCII)
 OTHER = "other"
+"""Stands for every name that has no label of its own."""
 
 
 class ModelLabels:

@@ -405,6 +405,31 @@ def test_unpriced_calls_are_counted_by_model_and_the_labels_are_bounded() -> Non
     assert sample("spanloom_cost_priced_calls_total", {"source": "genai-prices"}) == 1
 
 
+def test_unpriced_buckets_of_priced_calls_are_counted_by_model_and_bucket() -> None:
+    by = cost()
+    usage = {"input": 1, "output": 2, "made up": 3}
+    price(call("text-embedding-3-small", usage=usage), call("nobody", "acme", usage=usage), by=by)
+    sample = by._telemetry.registry.get_sample_value
+    labels = {"provider": "openai", "model": "text-embedding-3-small"}
+
+    assert sample("spanloom_cost_unpriced_buckets_total", {**labels, "bucket": "output"}) == 1
+    assert sample("spanloom_cost_unpriced_buckets_total", {**labels, "bucket": "other"}) == 1
+    assert sample("spanloom_cost_unpriced_calls_total", labels) is None
+
+
+def test_wrappers_are_not_counted_as_calls() -> None:
+    by = cost()
+    price(call(role=schema.ROLE_WRAPPER), call("nobody", role=schema.ROLE_WRAPPER), by=by)
+
+    assert by._telemetry.registry.get_sample_value("spanloom_cost_priced_calls_total", {"source": "genai-prices"}) == 0
+    assert (
+        by._telemetry.registry.get_sample_value(
+            "spanloom_cost_unpriced_calls_total", {"provider": "openai", "model": "nobody"}
+        )
+        is None
+    )
+
+
 # ---- laws ----
 
 _MODELS = st.sampled_from([None, "gpt-4o-mini", "claude-sonnet-4-5", "sonar-pro", "deepseek-chat", "nobody", "ü", ""])
