@@ -16,7 +16,12 @@ from collector.errors import ConfigError
 from collector.registry import ALIASES, Registry
 from collector.service_config import ServiceConfig
 
-_REFERENCE = {"type": "string", "pattern": r"\$\{.+\}"}
+_REFERENCE = {"$ref": "#/$defs/reference"}
+_REFERENCE_DEFINITION = {
+    "description": "A value from elsewhere: ${env:X}, ${env:X:-default}, ${file:PATH}.",
+    "type": "string",
+    "pattern": r"\$\{.+\}",
+}
 _KINDS = (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER)
 _TITLES = {
     "receivers": "Where data comes in, by id (type or type/name).",
@@ -44,7 +49,7 @@ def json_schema(registry: Registry | None = None) -> dict[str, Any]:
     known = collector_options()["extensions"]["warn"]
     properties["connectors"] = _section("connectors", {})
     properties["extensions"] = _section("extensions", {f"^({'|'.join(known)})(/.+)?$": {}})
-    definitions |= _definitions(ServiceConfig, "service")
+    definitions |= {**_definitions(ServiceConfig, "service"), "reference": _REFERENCE_DEFINITION}
     properties["service"] = {"$ref": "#/$defs/service", "description": _TITLES["service"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,0 +1,5 @@
+"""``python -m collector`` is the command ``spanloom``."""
+
+from collector.cli import main
+
+main()
