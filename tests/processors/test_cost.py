@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from genai_prices import Usage, calc_price
+from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -280,6 +282,43 @@ def test_amounts_equal_the_decimal_arithmetic_of_genai_prices(calls: list[Any]) 
         expected = calc_price(usage, model, provider_id=provider, genai_request_timestamp=moment)
         assert row["total_cost"] == sum(amount for _, amount in row["cost"])
         assert abs(row["total_cost"] - expected.total_price * PICO) <= 2  # half a pico-dollar per bucket
+
+
+_CONTEXTS = {None: None, "batch": {"processing": "batch"}, "priority": {"service_tier": "priority"}}
+
+
+def test_every_model_of_the_table_costs_what_genai_prices_says() -> None:
+    random = Random(1)
+    rows, expected = [], []
+    for provider, model in ((p, m) for p in providers for m in p.models):
+        if provider.find_model(model.id, all_providers=providers) is not model:
+            continue  # another model of the provider takes its name
+        tier = random.choice(list(_CONTEXTS))
+        start = random.randrange(at("2024-01-01"), at("2026-12-31"))
+        fresh, read, write, hour, audio, out, thought = (
+            random.choice([0, random.randrange(300_000)]) for _ in range(7)
+        )
+        usage = {
+            "input": fresh, "input_cache_read": read, "input_cache_write": write, "input_cache_write_1h": hour,
+            "input_audio": audio, "output": out, "output_reasoning": thought,
+        }  # fmt: skip
+        inclusive = Usage(
+            input_tokens=fresh + read + write + hour + audio, cache_read_tokens=read, cache_write_tokens=write + hour,
+            cache_write_1h_tokens=hour, input_audio_tokens=audio, output_tokens=out + thought,
+            output_reasoning_tokens=thought,
+        )  # fmt: skip
+        moment = datetime.fromtimestamp(start // 10**9, UTC)
+        try:
+            known = model.calc_price(inclusive, provider, genai_request_timestamp=moment, price_context=_CONTEXTS[tier])
+        except ValueError:
+            continue  # cached audio, which it wants split further
+        rows.append(call(model.id, provider.id, usage=usage, service_tier=tier, start_unix_nano=start))
+        expected.append((provider.id, model.id, known.total_price))
+
+    assert len(rows) > 2000
+    for row, (provider_id, model_id, total) in zip(price(*rows), expected, strict=True):
+        # Where it says 0 for want of any price, there is none here.
+        assert abs((row["total_cost"] or 0) - total * PICO) <= 4, (provider_id, model_id)
 
 
 def test_a_price_with_more_decimals_than_a_pico_dollar_is_rounded_once_half_to_even() -> None:
