@@ -42,9 +42,8 @@ class Config(ComponentConfig):
     """How long rows are kept after they were received, at least; null: for ever. Whole months are dropped, or whole
     days when this is 31 days or less."""
 
-    memory_limit: str = Field(default="25%", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$")
-    """Bound of DuckDB's memory, e.g. ``512MiB`` or ``25%`` of the machine's or cgroup's. Beyond it DuckDB uses a folder
-    beside the file."""
+    memory_limit: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$")
+    """Memory DuckDB may use, as ``512MiB`` or ``25%``; null: the exporter's share of ``service.memory.limit_mib``."""
 
     threads: int | None = Field(default=None, ge=1)
     """Threads of queries and checkpoints; null: one per core."""
@@ -69,6 +68,7 @@ class DuckDBExporter:
         self._id = str(settings.id)
         self._log = settings.log
         self._path = config.path or settings.data_dir / "spanloom.duckdb"
+        self._memory_limit = config.memory_limit or f"{max(128, settings.memory_bytes // 2**20)}MiB"
         self._clock = clock
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._tables: Tables | None = None
@@ -142,7 +142,7 @@ class DuckDBExporter:
 
     def _open(self) -> None:
         config = self._config
-        connection = connect(self._path, owner=self._id, memory_limit=config.memory_limit, threads=config.threads)
+        connection = connect(self._path, owner=self._id, memory_limit=self._memory_limit, threads=config.threads)
         tables = Tables(connection, config.retention)
         try:
             with transaction(connection):

@@ -78,7 +78,8 @@ class ExportRunner:
         if isinstance(self._exporter, Checkpointed):
             mark = self._exporter.checkpoint()
             if mark is not None and mark[0] == self._ledger.epoch:
-                self.cursor = mark[1]
+                # Behind the ledger it is where the last range was given up on: that is not offered again.
+                self.cursor = max(mark[1], stored or 0)
         if stored is None or self.cursor != stored:
             self._ledger.set_cursor(self.name, self.cursor)
         if self._records_intent:
