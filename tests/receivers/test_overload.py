@@ -43,7 +43,8 @@ async def _export(channel, _address, body, answers):
         await channel.unary_unary(METHOD)(body, timeout=60)
         answers[body[:8]] = True
     except grpc.aio.AioRpcError as error:
-        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
         answers[body[:8]] = False
 
 
@@ -63,5 +64,5 @@ async def test_an_acknowledgement_and_a_refusal_tell_the_truth_under_overload(ru
         await r.until(lambda: r.budget.used == 0)
     assert slow.peak <= LIMIT
     assert sorted(slow.taken) == sorted(head for head, taken in answers.items() if taken)
-    assert 0 < len(slow.taken)
+    assert slow.taken
     assert len(answers) == len(bodies)
