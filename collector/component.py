@@ -307,6 +307,8 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True)
 class ReceiverFactory:
+    """How a receiver is made: its options, and what turns them and the settings into one."""
+
     config: type[ComponentConfig]
     create: Callable[[Any, ReceiverSettings], Receiver]
     signals: frozenset[Signal] = frozenset(Signal)
@@ -315,6 +317,8 @@ class ReceiverFactory:
 
 @dataclass(frozen=True)
 class ProcessorFactory:
+    """How a processor is made, and where in the pipeline it runs."""
+
     config: type[ComponentConfig]
     create: Callable[[Any, Settings], Processor | Sampler]
     stage: Stage = Stage.STATELESS
@@ -324,6 +328,8 @@ class ProcessorFactory:
 
 @dataclass(frozen=True)
 class ExporterFactory:
+    """How an exporter is made; ``stores``: it keeps observations, so its pipelines get trace assembly."""
+
     config: type[ComponentConfig]
     create: Callable[[Any, Settings], Exporter]
     stores: bool = False

@@ -1,0 +1,209 @@
+"""The rules of the code base that a sentence in a document would not keep."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from collector.component import Kind
+from collector.config_models import keys_of, models_in
+from collector.engine_processors import ENGINE_PROCESSORS
+from collector.registry import Registry, installed
+from collector.service_config import ServiceConfig
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("collector", "processors", "exporters")
+MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "spanloom.py"]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+HEAVY = {
+    "duckdb": ("exporters/duckdb.py", "exporters/_duckdb", "collector/cli_query.py"),
+    "grpc": ("collector/receivers/", "collector/tls.py", "exporters/otlp_grpc.py", "exporters/_otlp"),
+    "fastapi": ("collector/receivers/", "collector/admin.py", "collector/http_server.py"),
+    "uvicorn": ("collector/receivers/", "collector/http_server.py"),
+    "httpx": ("exporters/otlp_http.py", "collector/cli_query.py"),
+    "genai_prices": ("processors/_prices/",),
+    "re2": ("processors/", "collector/model/"),
+    "typer": ("collector/cli",),
+    "rich": ("collector/cli",),
+    "ruamel": ("collector/", "processors/_"),
+}
+"""Library → where it may be imported. The rest of the code starts without it."""
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of all modules a file imports, wherever in it."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def breaches(package: str, *forbidden: str) -> list[str]:
+    return [
+        f"{name_of(path)} imports {module}"
+        for path in MODULES
+        if name_of(path).startswith(package)
+        for module in imports(path)
+        if module.startswith(forbidden)
+    ]
+
+
+def test_the_engine_knows_no_component() -> None:
+    assert breaches("collector/", "processors", "exporters") == []
+
+
+def test_processors_and_exporters_do_not_know_each_other() -> None:
+    assert breaches("processors/", "exporters") + breaches("exporters/", "processors") == []
+
+
+def test_components_of_one_kind_do_not_know_each_other() -> None:
+    for kind in (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER):
+        components = [point.value.partition(":")[0] for point in installed(kind.group)]
+        for module in components:
+            path = ROOT / (module.replace(".", "/") + ".py")
+            if path.exists():
+                others = tuple(f"{other}." for other in components if other != module)
+                assert [name for name in imports(path) if f"{name}.".startswith(others)] == []
+
+
+def test_components_do_not_reach_into_the_engine() -> None:
+    inside = ("collector.engine", "collector.service.", "collector.cli", "collector.config.", "collector.admin")
+    assert breaches("processors/", *inside) + breaches("exporters/", *inside) == []
+
+
+def test_the_data_model_stands_on_nothing_but_itself() -> None:
+    allowed = ("collector.model", "collector.errors")
+    found = [
+        f"{name_of(path)} imports {module}"
+        for path in MODULES
+        if name_of(path).startswith("collector/model/")
+        for module in imports(path)
+        if module.startswith("collector.") and not module.startswith(allowed)
+    ]
+    assert found == []
+
+
+def test_only_the_command_line_imports_the_command_line() -> None:
+    users = [path for path in MODULES if any(module.startswith("collector.cli") for module in imports(path))]
+    assert all(path.name.startswith(("cli", "__main__")) for path in users)
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    found = [
+        name_of(path)
+        for path in MODULES
+        if any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in ast.walk(TREES[path]))
+    ]
+    # logs.py looks for NO_COLOR, which is a matter of the terminal and not of the configuration.
+    assert [name for name in found if not name.startswith(("collector/cli", "collector/logs.py"))] == []
+
+
+@pytest.mark.parametrize("library", HEAVY)
+def test_heavy_libraries_are_imported_where_they_are_needed(library: str) -> None:
+    users = [name_of(path) for path in MODULES if any(module.partition(".")[0] == library for module in imports(path))]
+    assert [user for user in users if not user.startswith(HEAVY[library])] == []
+
+
+# ---- documentation ----
+
+
+def public_definitions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in TREES[path].body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+def says_enough(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """True for definitions that need no docstring: all fields have theirs, or it is one expression with a name."""
+    if ast.get_docstring(node) is not None:
+        return True
+    if not isinstance(node, ast.ClassDef):
+        return len(node.body) == 1
+    fields = [at for at, part in enumerate(node.body) if isinstance(part, ast.AnnAssign)]
+    following = [node.body[at + 1] if at + 1 < len(node.body) else None for at in fields]
+    return bool(fields) and all(isinstance(part, ast.Expr) for part in following)
+
+
+PARTS = "collector/model/messages/"
+"""Converters there are named after the message part they convert, which says it all."""
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    missing = [name_of(path) for path, tree in TREES.items() if path.stat().st_size and ast.get_docstring(tree) is None]
+    assert missing == []
+
+
+def test_every_public_name_of_a_module_has_a_docstring() -> None:
+    missing = [
+        f"{name_of(path)}:{node.lineno} {node.name}"
+        for path in MODULES
+        for node in public_definitions(path)
+        if not says_enough(node) and not name_of(path).startswith(PARTS)
+    ]
+    assert missing == []
+
+
+def configs() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every model that a configuration file can reach, with the path of its owner."""
+    waiting: list[tuple[str, type[BaseModel]]] = [("service", ServiceConfig)]
+    waiting += [(f"processors.{name}", model) for name, model in ENGINE_PROCESSORS.items()]
+    registry = Registry()
+    for kind in (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER):
+        waiting += [(f"{kind}s.{name}", registry.get(kind, name).config) for name in registry.names(kind)]
+    seen: set[type[BaseModel]] = set()
+    while waiting:
+        path, model = waiting.pop()
+        if model not in seen:
+            seen.add(model)
+            yield path, model
+            waiting += [(f"{path}.{key}", m) for key, kind in keys_of(model).items() for m in models_in(kind)]
+
+
+def test_every_option_is_documented() -> None:
+    missing = [
+        f"{path}.{name}"
+        for path, model in configs()
+        for name, info in model.model_fields.items()
+        if not info.description
+    ]
+    assert missing == []
+
+
+def test_every_option_has_a_lower_snake_case_name() -> None:
+    keys = [f"{path}.{key}" for path, model in configs() for key in keys_of(model)]
+    assert [key for key in keys if not re.fullmatch(r"[a-z][a-z0-9_]*", key.rpartition(".")[2])] == []
+
+
+def test_every_config_is_frozen_and_refuses_unknown_keys() -> None:
+    for path, model in configs():
+        assert model.model_config.get("frozen") is True, path
+        assert model.model_config.get("extra") == "forbid", path
+
+
+# ---- entry points ----
+
+POINTS = [
+    (kind, point) for kind in Kind for point in installed(kind.group) if point.dist and point.dist.name == "spanloom"
+]
+
+
+@pytest.mark.parametrize(("kind", "point"), POINTS, ids=lambda value: str(getattr(value, "name", value)))
+def test_a_component_has_one_name_a_file_and_a_test(kind: Kind, point: object) -> None:
+    name, value = point.name, point.value  # type: ignore[attr-defined]
+    module, _, attribute = value.partition(":")
+    assert module.rpartition(".")[2] == name
+    assert attribute == "factory"
+    assert (ROOT / (module.replace(".", "/") + ".py")).exists()
+    tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / f"{kind}s").glob("test_*.py")]
+    assert any(re.search(rf"\b{kind}s\.{name}\b|\b{kind}s import .*\b{name}\b", text) for text in tests)
