@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from collector.component import ComponentConfig
+from processors._sampling.attribute import BooleanAttributePolicy, NumericAttributePolicy, StringAttributePolicy
 from processors._sampling.probabilistic import ProbabilisticPolicy
 from processors._sampling.traces import (
     DROPPED,
@@ -22,11 +23,11 @@ from processors._sampling.traces import (
 )
 from processors._sampling.whole_trace import AlwaysSamplePolicy, LatencyPolicy, SpanCountPolicy, StatusCodePolicy
 
-_SUPPORTED = "always_sample, latency, status_code, probabilistic, span_count, and, not, drop"
-_NOT_YET = {
-    "numeric_attribute", "string_attribute", "boolean_attribute", "trace_state", "trace_flags", "rate_limiting",
-    "bytes_limiting", "ottl_condition", "composite",
-}  # fmt: skip
+_SUPPORTED = (
+    "always_sample, latency, status_code, probabilistic, span_count, string_attribute, numeric_attribute, "
+    "boolean_attribute, and, not, drop"
+)
+_NOT_YET = {"trace_state", "trace_flags", "rate_limiting", "bytes_limiting", "ottl_condition", "composite"}
 
 
 def _is_supported(policy: Any) -> Any:
@@ -107,7 +108,16 @@ class DropPolicy(ComponentConfig):
         return np.where(_all_sample(self.drop.drop_sub_policy, traces), DROPPED, NOT_SAMPLED).astype(np.int8)
 
 
-_Simple = AlwaysSamplePolicy | LatencyPolicy | StatusCodePolicy | ProbabilisticPolicy | SpanCountPolicy
+_Simple = (
+    AlwaysSamplePolicy
+    | LatencyPolicy
+    | StatusCodePolicy
+    | ProbabilisticPolicy
+    | SpanCountPolicy
+    | StringAttributePolicy
+    | NumericAttributePolicy
+    | BooleanAttributePolicy
+)
 
 PartConfig = Annotated[
     Annotated[_Simple | AndPolicy | NotPolicy, Field(discriminator="type")], BeforeValidator(_may_be_part)

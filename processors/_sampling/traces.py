@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.component import DueTraces
+from collector.model.batch import SpanBatch
 
 Bools = npt.NDArray[np.bool_]
 Decisions = npt.NDArray[np.int8]
@@ -51,6 +52,10 @@ class Traces:
         if key not in self._memo:
             self._memo[key] = compute()
         return self._memo[key]  # type: ignore[no-any-return]
+
+    def spans(self) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
+        """(all spans of the traces, for each the position of its trace); read back from disk."""
+        return self.once("spans", self._due.load_spans)
 
     def hashes(self, salt: str) -> npt.NDArray[np.uint64]:
         """FNV-1a (64 bit) of the salt and each trace id; what chance is made of."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from collector.component import ComponentId, DueTraces, Settings, Stage, Verdicts
 from collector.model import schema
 from collector.telemetry import Telemetry
+from collector.testing.builders import spans
 from processors._sampling.probabilistic import threshold_of
 from processors._sampling.traces import (
     DROPPED,
@@ -135,6 +136,90 @@ def test_span_count_has_inclusive_bounds() -> None:
     assert kept(sampler(policy).decide(traces)) == [None, "n", "n", None]
     policy["span_count"] = {"min_spans": 2}
     assert kept(sampler(policy).decide(traces)) == [None, "n", "n", "n"]
+
+
+# ---- attributes ----
+
+
+def with_spans(*rows: dict[str, Any]) -> DueTraces:
+    """One trace per row of spans, whose ``trace_id`` numbers the traces from 1."""
+    batch = spans(rows)
+    owner = np.array([row["trace_id"] - 1 for row in rows], np.int32)
+    return DueTraces(due(*({} for _ in range(owner.max() + 1))).traces, 0, lambda: (batch, owner))
+
+
+def attribute(kind: str, name: str = "x", **options: Any) -> dict[str, Any]:
+    return {"name": name, "type": f"{kind}_attribute", f"{kind}_attribute": {"key": "k", **options}}
+
+
+TEXTS = with_spans(
+    {"trace_id": 1, "attributes": {"k": "a"}},
+    {"trace_id": 2, "attributes": {"other": "a"}},
+    {"trace_id": 2, "attributes": {"k": "xay"}},
+    {"trace_id": 3, "resource": {"k": "a"}},
+    {"trace_id": 4, "attributes": {"k": 1}, "resource": {"k": 2}},
+    {"trace_id": 5, "attributes": {"k": ""}},
+)
+
+
+def test_string_attribute_looks_at_spans_and_resources() -> None:
+    assert kept(sampler(attribute("string", values=["a", "b"])).decide(TEXTS)) == ["x", None, "x", None, None]
+    assert kept(sampler(attribute("string", values=["^a", "b"], enabled_regex_matching=True)).decide(TEXTS)) == [
+        "x", None, "x", None, None,
+    ]  # fmt: skip
+    assert kept(sampler(attribute("string", values=["a"], enabled_regex_matching=True)).decide(TEXTS)) == [
+        "x", "x", "x", None, None,
+    ]  # fmt: skip
+
+
+def test_an_empty_text_never_matches_exactly() -> None:
+    assert kept(sampler(attribute("string", values=["", "zz"])).decide(TEXTS)) == [None] * 5
+
+
+def test_numeric_attribute_has_inclusive_bounds_and_other_types_count_as_zero() -> None:
+    traces = with_spans(
+        *({"trace_id": n + 1, "attributes": {"k": value}} for n, value in enumerate([4, 5, 7, 8, "text", 6.0])),
+        {"trace_id": 7, "resource": {"k": 5}},
+        {"trace_id": 8},
+    )
+
+    expected = [None, "x", "x", None, None, None, "x", None]
+    assert kept(sampler(attribute("numeric", min_value=5, max_value=7)).decide(traces)) == expected
+    up_to_five = ["x", "x", None, None, "x", "x", "x", None]
+    assert kept(sampler(attribute("numeric", max_value=5)).decide(traces)) == up_to_five
+
+
+def test_boolean_attribute_compares_and_other_types_count_as_false() -> None:
+    traces = with_spans(
+        *({"trace_id": n + 1, "attributes": {"k": value}} for n, value in enumerate([True, False, "true"])),
+        {"trace_id": 4},
+    )
+
+    assert kept(sampler(attribute("boolean", value=True)).decide(traces)) == ["x", None, None, None]
+    assert kept(sampler(attribute("boolean", value=False)).decide(traces)) == [None, "x", "x", None]
+
+
+def test_an_inverted_match_vetoes_and_otherwise_keeps_unless_another_policy_says_no() -> None:
+    inverted = attribute("string", values=["a"], invert_match=True)
+
+    assert kept(sampler(inverted).decide(TEXTS)) == [None, "x", None, "x", "x"]
+    assert kept(sampler(inverted, ALWAYS).decide(TEXTS)) == [None, "all", None, "all", "all"]
+    assert kept(sampler(inverted, status("ERROR")).decide(TEXTS)) == [None] * 5
+    assert kept(sampler(both(inverted, status("UNSET"))).decide(TEXTS)) == [None, "and", None, "and", "and"]
+
+
+def test_spans_are_read_once_for_all_policies_and_all_outcomes_of_chance() -> None:
+    reads: list[int] = []
+
+    def load() -> Any:
+        reads.append(1)
+        return TEXTS.load_spans()
+
+    policies = [attribute("string", name=str(n), values=[str(n)]) for n in range(3)]
+    verdicts = sampler(*policies, probabilistic(50)).decide(DueTraces(TEXTS.traces, 0, load))
+
+    assert len(verdicts.keep) == 5
+    assert reads == [1]
 
 
 # ---- chance ----
@@ -392,6 +477,9 @@ def test_a_verdict_depends_on_its_trace_alone(policies: list[dict[str, Any]], tr
         ({"policies": [ALWAYS, ALWAYS]}, "different names; more than one is called all"),
         ({"policies": [status()]}, "at least 1 item"),
         ({"policies": [status("ERR")]}, "'OK', 'ERROR' or 'UNSET'"),
+        ({"policies": [attribute("string", values=[])]}, "at least 1 item"),
+        ({"policies": [attribute("string", values=["("], enabled_regex_matching=True)]}, "no RE2 expression"),
+        ({"policies": [attribute("numeric")]}, "give min_value or max_value"),
         ({"policies": [latency(100, 50)]}, "upper_threshold_ms must be above threshold_ms"),
         ({"policies": [both(drop(ALWAYS))]}, "cannot be part of another policy"),
         ({"policies": [{**ALWAYS, "latency": {}}]}, "Extra inputs"),
