@@ -93,11 +93,9 @@ def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
 
 
 def _content(contents: list[Content], service_tier: pa.Array, faults: Counter[str]) -> dict[str, pa.Array]:
-    columns = {
-        kind: pa.array([resolve.text_of(c, kind, faults) for c in contents], pa.string()) for kind in resolve.KINDS
-    }
+    rows = [resolve.texts(c, faults) for c in contents]
+    columns = {kind: pa.array([row[n] for row in rows], pa.string()) for n, kind in enumerate(resolve.KINDS)}
     columns["model_parameters"] = _with_service_tier(columns["model_parameters"], service_tier)
-    columns["metadata"] = pa.array([resolve.metadata(c, faults) for c in contents], pa.string())
     return columns
 
 

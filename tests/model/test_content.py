@@ -507,6 +507,10 @@ def test_no_log_record_is_too_odd(records):
     assert not faults
 
 
+def test_no_rows_are_no_rows():
+    assert store([]) == []
+
+
 def test_nothing_is_taken_out_of_the_attributes():
     sent = {"gen_ai.input.messages": "[]", "my.key": 1, "tags": ["a", "b"], "ratio": 1.0}
     row = one({"attributes": sent})

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a table reads best with one case per line
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -27,12 +28,19 @@ def answer(response, call_id=None):
     return {"type": "tool_call_response", **({"id": call_id} if call_id else {}), "response": response}
 
 
+def stored_text(content, kind):
+    faults = Counter()
+    texts = dict(zip(resolve.KINDS, resolve.texts(content, faults), strict=True))
+    assert not faults
+    return texts[kind]
+
+
 def found(kind, attributes=None, *, kind_of="generation", events=(), logs=None):
     """The input, output or tool definitions of a span of this type, as Python values."""
     spans = builders.spans([{"attributes": attributes or {}, "events": list(events), "type": kind_of}])
     joined = None if logs is None else builders.logs([{"trace_id": 1, "span_id": 1, **log} for log in logs])
     (content,) = contents(spans, joined)
-    stored = resolve.text_of(content, kind, resolve.Counter())
+    stored = stored_text(content, kind)
     try:
         return json.loads(stored) if stored is not None else None
     except ValueError:
@@ -382,7 +390,7 @@ def test_langfuse_values_become_messages_only_when_they_are_messages(sent, told)
 def test_a_langfuse_string_keeps_its_quotes():
     spans = builders.spans([{"attributes": {"langfuse.observation.output": '"quoted"'}, "type": "span"}])
     (content,) = contents(spans, None)
-    assert resolve.text_of(content, "output", resolve.Counter()) == '"quoted"'
+    assert stored_text(content, "output") == '"quoted"'
 
 
 def test_a_media_reference_of_langfuse_is_a_uri():

@@ -33,7 +33,9 @@ def reasoning_content(block: dict[str, Any]) -> Part | None:
 
 def media(block: dict[str, Any]) -> Part:
     """An image, document or video block: ``{image: {format, source: {bytes}}}``."""
-    modality = next(kind for kind in ("image", "document", "video") if isinstance(block.get(kind), dict))
+    modality = next((kind for kind in ("image", "document", "video") if isinstance(block.get(kind), dict)), None)
+    if modality is None:
+        return {"type": "generic", **block}
     inner = block[modality]
     source = inner.get("source") or {}
     mime_type = (

@@ -22,6 +22,7 @@ ODD = (AttributeError, KeyError, TypeError, ValueError, AssertionError)
 
 _JSON_START = ("{", "[", '"')
 _DATA_URL = "data:"
+_DECODER = json.JSONDecoder(parse_constant=str)
 _MAX_ENTRIES = 10_001
 _MODALITIES = ("image", "audio", "video")
 
@@ -103,7 +104,7 @@ def json_value(value: Any) -> Any:
         if not (isinstance(value, str) and value.lstrip()[:1] in _JSON_START):
             return value
         try:
-            value = json.loads(value, parse_constant=str)
+            value = _DECODER.decode(value)
         except (ValueError, RecursionError):
             return value
     return value
@@ -126,6 +127,6 @@ def _modality(mime_type: Any) -> str:
 def any_json(text: str) -> Any:
     """The value of JSON text of any type; text that is none unchanged."""
     try:
-        return json.loads(text, parse_constant=str)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return text

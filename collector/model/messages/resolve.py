@@ -10,53 +10,76 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from collector.model.messages import carriers, parts, tables
 from collector.model.messages.events import Event
-from collector.model.messages.shapes import SHAPES, Content
+from collector.model.messages.shapes import SHAPES, Content, Shape
 from collector.model.messages.tables import Row
 
-KINDS = ("input", "output", "tool_definitions", "model_parameters", "status_message", "error_message")
-_ROWS = {kind: tuple((row, SHAPES[row.shape]) for row in tables.ROWS if row.content == kind) for kind in KINDS}
-_METADATA = tuple((row, SHAPES[row.shape]) for row in tables.ROWS if row.content == "metadata")
+METADATA = "metadata"
+KINDS = ("input", "output", "tool_definitions", "model_parameters", "status_message", "error_message", METADATA)
+
+_Rows = tuple[tuple[Row, Shape], ...]
 
 
-def text_of(content: Content, kind: str, faults: Counter[str]) -> str | None:
-    """The stored text of one kind of content: JSON, or plain text; None when there is none."""
-    for row, shape in _ROWS[kind]:
-        value = _source(row, content)
+def texts(content: Content, faults: Counter[str]) -> list[str | None]:
+    """The stored texts of a span, one per entry of ``KINDS``: JSON or plain text, None for nothing.
+
+    ``metadata`` is a JSON object merged from all its rows, of a key said twice the first row's value.
+    """
+    names = frozenset([e.name for e in (*content.events, *content.logs)])
+    rows = _applicable(
+        content.type, frozenset(content.keys), frozenset(content.prefixed), frozenset(content.indexed), names
+    )
+    return [
+        _metadata(content, rows[kind], faults) if kind == METADATA else _first(content, kind, rows[kind], faults)
+        for kind in KINDS
+    ]
+
+
+@lru_cache(maxsize=4_096)
+def _applicable(
+    span_type: str, keys: frozenset[str], prefixed: frozenset[str], indexed: frozenset[str], events: frozenset[str]
+) -> dict[str, _Rows]:
+    """The rows that can find something on spans that carry these names: few spans differ in that."""
+    present = {"key": keys, "prefix": prefixed, "indexed": indexed}
+
+    def finds(row: Row) -> bool:
+        carried = bool(row.events & events) if row.events else row.name in present[row.source]
+        return carried and (not row.types or span_type in row.types) and (row.has is None or row.has in keys)
+
+    return {kind: tuple((r, SHAPES[r.shape]) for r in tables.ROWS if r.content == kind and finds(r)) for kind in KINDS}
+
+
+def _first(content: Content, kind: str, rows: _Rows, faults: Counter[str]) -> str | None:
+    for row, shape in rows:
+        value = _value(row, content)
         if value is None:
             continue
-        system = content.keys.get(row.system) if row.system else None
-        if row.system and system is None:
-            system = _in_events(content, row.events, row.system)
         try:
-            found = _less(shape(value, system, content), row.drop)
+            found = _less(shape(value, _system(row, content), content), row.drop)
             if found not in (None, "", [], {}):
                 return as_text(found)
         except Exception:
             faults[kind] += 1
             return as_text(value) if isinstance(value, str) else _last_resort(value)
-    return _system_alone(content) if kind == "input" else None
+    return None
 
 
-def metadata(content: Content, faults: Counter[str]) -> str | None:
-    """The merged metadata as a JSON object; None when there is none."""
+def _metadata(content: Content, rows: _Rows, faults: Counter[str]) -> str | None:
     merged: dict[str, Any] = {}
-    for row, shape in _METADATA:
-        value = _source(row, content)
-        if value is None:
-            continue
+    for row, shape in rows:
         try:
-            for key, member in (_less(shape(value, None, content), row.drop) or {}).items():
+            for key, member in (_less(shape(_value(row, content), None, content), row.drop) or {}).items():
                 merged.setdefault(key, member)
         except Exception:
-            faults["metadata"] += 1
+            faults[METADATA] += 1
     try:
         return as_text(merged) if merged else None
     except Exception:
-        faults["metadata"] += 1
+        faults[METADATA] += 1
         return None
 
 
@@ -76,28 +99,30 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value if _is_utf8(value) else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     try:
-        written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_default)
+        written = _ENCODER.encode(value)
     except ValueError:  # NaN and the infinities become text
-        plain = json.loads(json.dumps(value, default=_default), parse_constant=str)
+        plain = json.loads(json.dumps(value, default=_json_default), parse_constant=str)
         written = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return written if _is_utf8(written) else json.dumps(json.loads(written), separators=(",", ":"))
 
 
-def _source(row: Row, content: Content) -> Any:
-    if row.types and content.type not in row.types:
-        return None
-    if row.has and row.has not in content.keys:
-        return None
+def _value(row: Row, content: Content) -> Any:
     if row.source == "events":
-        return _events(content, row.events) or None
+        return _events(content, row.events)
     if row.events:
         return _in_events(content, row.events, row.name)
     if row.source == "key":
-        return content.keys.get(row.name)
+        return content.keys[row.name]
     if row.source == "indexed":
-        found = content.indexed.get(row.name)
-        return parts.entries(found) if found else None
-    return content.prefixed.get(row.name)
+        return parts.entries(content.indexed[row.name])
+    return content.prefixed[row.name]
+
+
+def _system(row: Row, content: Content) -> Any:
+    if row.system is None:
+        return None
+    found = content.keys.get(row.system)
+    return found if found is not None or not row.events else _in_events(content, row.events, row.system)
 
 
 def _less(value: Any, drop: frozenset[str]) -> Any:
@@ -124,14 +149,6 @@ def _in_events(content: Content, names: frozenset[str], key: str) -> Any:
     return [entry for value in lists for entry in value] if all(isinstance(v, list) for v in lists) else found[0]
 
 
-def _system_alone(content: Content) -> str | None:
-    system = content.keys.get("gen_ai.system_instructions")
-    if system is None:
-        return None
-    found = SHAPES["messages"](None, system, content)
-    return as_text(found) if found else None
-
-
 def _last_resort(value: Any) -> str | None:
     try:
         return as_text(value)
@@ -139,13 +156,16 @@ def _last_resort(value: Any) -> str | None:
         return None
 
 
-def _default(value: Any) -> Any:
+def _json_default(value: Any) -> Any:
     match value:
         case bytes():
             return base64.b64encode(value).decode()
         case Event():
             return {"name": value.name, "attributes": value.attributes, "body": value.body}
     return str(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_json_default)
 
 
 def _is_utf8(text: str) -> bool:

@@ -55,6 +55,11 @@ def messages(value: Any, system: Any, _content: Content) -> Any:
     return chat.with_system(system, None)
 
 
+def instructions(value: Any, _system: Any, _content: Content) -> Any:
+    """System instructions that nothing else came with."""
+    return chat.with_system(value, None)
+
+
 def declared(value: Any, _system: Any, _content: Content) -> Any:
     """A value the user set: messages are made canonical, anything else stays as it was sent."""
     return chat.recognise(_json_container(value)) or value
@@ -332,7 +337,8 @@ def _json_container(value: Any) -> Any:
 SHAPES: dict[str, Shape] = {
     shape.__name__: shape
     for shape in (
-        messages, declared, value, ai_sdk_prompt, value_or_placeholder, text, adk_response, openinference_messages,
+        messages, instructions, declared, value, ai_sdk_prompt, value_or_placeholder, text, adk_response,
+        openinference_messages,
         traceloop_prompts, traceloop_completions, event_inputs, event_outputs, tool_event_input, tool_event_output,
         message_events, choice_events, ai_sdk_response, texts, values, openinference_prompts,
         openinference_completions, openinference_embedded, documents, database_results, langwatch, without_vectors,
