@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.as_sent import as_sent
 from collector.model.batch import SpanBatch
 from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import LEVELS, ROLES, TYPES
 from collector.model.facts_convert import finish_reasons, flat_texts, iso_time, texts
 from collector.model.facts_lookup import MISSING, Bools, Distinct, Ints, Lookup, decoded, int_array, named
-from collector.model.provided import as_sent, cost
+from collector.model.provided import cost
 from collector.model.usage import usage
 
 _UNSET, _OK, _ERROR = range(3)
@@ -54,7 +55,16 @@ def resolve(batch: SpanBatch, faults: Counter[str] | None = None) -> SpanBatch:
     columns["completion_start_unix_nano"] = _completion_start(lookup)
     columns["role"] = _roles(lookup, types)
     columns |= _usage_columns(lookup, types, levels == LEVELS.index("ERROR"), codes["provider"])
-    return batch.with_columns({name: columns[name] for name in schema.FACTS.names})
+    return _with_facts(batch, columns)
+
+
+def _with_facts(batch: SpanBatch, columns: dict[str, pa.Array]) -> SpanBatch:
+    """The batch with all fact columns at once: replaced where they were, appended where not."""
+    old = batch.record_batch.schema
+    fields = [schema.FACTS.field(f.name) if f.name in columns else f for f in old]
+    fields += [f for f in schema.FACTS if f.name not in old.names]
+    arrays = [columns[f.name] if f.name in columns else batch.column(f.name) for f in fields]
+    return SpanBatch(pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, old.metadata)))
 
 
 # ---- type, level, role ----

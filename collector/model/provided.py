@@ -1,4 +1,4 @@
-"""What an emitter said about usage and cost itself: its words as JSON text, and its money.
+"""The cost an emitter gave itself (MAPPING 8).
 
 Money is int64 pico-dollars (1e-12 USD), taken exactly from the decimal text of what was sent.
 """
@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from collector.model import schema
-from collector.model.attributes import dumps
 from collector.model.dialects.tables import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.facts_convert import MAX_MONEY, RefusedError, pico
-from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, decoded, int_array, named, text_array
+from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, decoded, int_array, named
 from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
 from collector.model.usage_counts import object_keys
 
@@ -32,7 +29,6 @@ _BUCKET_OF_FIELD = {
     "cache_write_1h": "input_cache_write_1h",
     "reasoning": "output_reasoning",
 }
-_OPEN, _CLOSE, _COMMA, _NOTHING = (pa.scalar(text, pa.string()) for text in ("{", "}", ",", ""))
 _BUCKETS = (*INPUT_BUCKETS, *OUTPUT_BUCKETS)
 
 
@@ -47,92 +43,12 @@ class Cost:
     cost_source: pa.DictionaryArray
 
 
-# ---- as it was sent ----
-
-
-def as_sent(lookup: Lookup, *, cost: bool) -> pa.StringArray:
-    """Per row a JSON object of the usage (or cost) attributes as they came; null without any.
-
-    An object that is explicit by itself (Langfuse's) is handed on as it is.
-    """
-    chosen = np.array([info.cost if cost else info.usage for info in lookup.infos] or [False], np.bool_)
-    positions = lookup.wanted[chosen[lookup.flat.key_codes[lookup.wanted]]]
-    column = _objects_of(lookup, positions)
-    whole = _explicit_texts(lookup, cost=cost)
-    return pc.coalesce(lookup.texts(whole), column) if (whole != MISSING).any() else column
-
-
-def _objects_of(lookup: Lookup, positions: Ints) -> pa.StringArray:
-    if not len(positions):
-        return pa.nulls(lookup.num_rows, pa.string())
-    key_codes = lookup.flat.key_codes[positions]
-    used, places = np.unique(key_codes, return_inverse=True)
-    names = text_array([dumps(lookup.flat.keys[code]) + ":" for code in used.tolist()])
-    pieces = pc.binary_join_element_wise(names.take(int_array(places)), _value_texts(lookup, positions), _NOTHING)
-    rows, starts = np.unique(lookup.flat.rows[positions], return_index=True)
-    offsets = np.append(starts, len(positions)).astype(np.int32)
-    joined = pc.binary_join(pa.ListArray.from_arrays(int_array(offsets), pieces), _COMMA)
-    objects = pc.binary_join_element_wise(_OPEN, joined, _CLOSE, _NOTHING)
-    place = np.full(lookup.num_rows, MISSING, np.int64)
-    place[rows] = np.arange(len(rows))
-    return objects.take(int_array(place, place == MISSING))
-
-
-def _value_texts(lookup: Lookup, positions: Ints) -> pa.StringArray:
-    """The JSON text of each attribute value."""
-    types, nums = lookup.flat.types[positions], lookup.flat.nums[positions]
-    texts = pc.cast(int_array(nums), pa.string())
-    other = types != schema.INT
-    if not other.any():
-        return texts
-    values = zip(
-        types[other].tolist(),
-        nums[other].tolist(),
-        lookup.flat.texts.take(int_array(positions[other])).to_pylist(),
-        strict=True,
-    )
-    made = text_array([_json_text(kind, num, text) for kind, num, text in values])
-    return pc.replace_with_mask(texts, pa.array(other), made)
-
-
-def _json_text(kind: int, number: int, text: str) -> str:
-    if kind == schema.STRING:
-        return dumps(text)
-    value = decoded(kind, number, text)
-    if isinstance(value, bytes):
-        return dumps(text)
-    if isinstance(value, float) and not np.isfinite(value):
-        return dumps(str(value))
-    try:
-        return dumps(value)
-    except (TypeError, ValueError):
-        return "null"
-
-
-def _explicit_texts(lookup: Lookup, *, cost: bool) -> Ints:
-    """Codes of the texts of explicit objects that are JSON objects."""
-    out = np.full(lookup.num_rows, MISSING, np.int64)
-    everything = np.ones(lookup.num_rows, np.bool_)
-    for rule in lookup.rules("cost_object" if cost else "input_total"):
-        if not (cost or rule.explicit):
-            continue
-        for entries, distinct in lookup.json_values(rule, everything):
-            good = np.array([isinstance(value, dict) for value in distinct.values] or [False], np.bool_)
-            good = good[distinct.indices] & (lookup.flat.types[entries.positions] == schema.STRING)
-            good &= out[entries.rows] == MISSING
-            out[entries.rows[good]] = entries.positions[good]
-    return out
-
-
-# ---- money ----
-
-
 def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bools) -> Cost:
     """Provided cost. ``cache_hits``: rows whose cost may be 0; ``foreign_currency``: not in USD."""
     buckets, total = _object_costs(lookup)
-    taken = total != MISSING
-    of: dict[str, Ints] = {name: _money(lookup, name, ~taken) for name in MONEY_FIELDS}
+    of: dict[str, Ints] = {name: _money(lookup, name, total <= 0) for name in MONEY_FIELDS}
     attribute_buckets, attribute_total = _from_attributes(of)
+    taken = (total > 0) | ((total == 0) & (attribute_total <= 0))
     for name, values in attribute_buckets.items():
         buckets[name] = np.where(taken, buckets.get(name, MISSING), values)
     total = np.where(taken, total, attribute_total)
@@ -186,9 +102,10 @@ def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
     todo = todo.copy()
     for rule in lookup.rules(name):
         for rows, values in _amounts(lookup, rule, todo):
-            some = values != MISSING
+            # A zero may mean "unknown", so it only stands if nobody says more.
+            some = values > out[rows]
             out[rows[some]] = values[some]
-            todo[rows[some]] = False
+            todo[rows[values > 0]] = False
     return out
 
 

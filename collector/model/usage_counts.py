@@ -50,8 +50,9 @@ def counts(lookup: Lookup) -> Counts:
 
 def _first_count(lookup: Lookup, objects: _Objects, name: str, closed: Bools) -> Ints:
     out = np.full(lookup.num_rows, MISSING, np.int64)
-    todo = np.ones(lookup.num_rows, np.bool_)
-    for rule in lookup.rules(name):
+    rules = lookup.rules(name)
+    todo = np.ones(lookup.num_rows if rules else 0, np.bool_)
+    for rule in rules:
         open_rows = todo if rule.explicit else todo & ~closed
         if rule.usage_object:
             found = [objects.column(rule, name, open_rows)]

@@ -82,12 +82,11 @@ class Rule:
     id: int
     row: Row
     condition: Condition
+    source: Source
+    key: str | None
+    """An attribute the rule needs; none: it asks something that every span has."""
     usage_object: bool = False
     explicit: bool = False
-
-    @property
-    def source(self) -> Source:
-        return self.row.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,9 @@ class Compiled:
             self._add_rule(row, usage_object=True, explicit=usage.explicit)
 
     def _add_rule(self, row: Row, *, field_name: str = "", usage_object: bool = False, explicit: bool = False) -> None:
-        rule = Rule(len(self.rules), row, self._condition(row.when), usage_object, explicit)
+        source = row.source
+        key = source.key or source.json_key or next(iter(source.join), None)
+        rule = Rule(len(self.rules), row, self._condition(row.when), source, key, usage_object, explicit)
         self.rules.append(rule)
         self.by_field.setdefault(field_name or row.field, []).append(rule)
 
