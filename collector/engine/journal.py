@@ -55,19 +55,19 @@ class MemoryRecords:
     """Records that are never written anywhere."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Entry, int]] = []
+        self._entries: list[tuple[Entry, Written]] = []
 
     def append(self, entries: Sequence[Entry], time_unix_nano: int) -> list[Written]:
         first = len(self._entries) + 1
-        self._entries += [(entry, time_unix_nano) for entry in entries]
-        return [self.info(first + i) for i in range(len(entries))]
+        written = [Written(first + i, time_unix_nano, e.batch.nbytes) for i, e in enumerate(entries)]
+        self._entries += zip(entries, written, strict=True)
+        return written
 
     def read(self, seq: int) -> Entry:
         return self._entries[seq - 1][0]
 
     def info(self, seq: int) -> Written:
-        entry, time_unix_nano = self._entries[seq - 1]
-        return Written(seq, time_unix_nano, entry.batch.nbytes)
+        return self._entries[seq - 1][1]
 
 
 class Journal:
