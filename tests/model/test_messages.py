@@ -7,8 +7,9 @@ from collections import Counter
 
 import pytest
 
-from collector.model.messages import blocks, chat, resolve
+from collector.model.messages import blocks, chat, resolve, tables
 from collector.model.messages.carriers import contents
+from collector.model.messages.shapes import SHAPES
 from collector.testing import builders
 
 
@@ -387,6 +388,20 @@ def test_langfuse_values_become_messages_only_when_they_are_messages(sent, told)
     assert found("input", {"langfuse.observation.input": sent}) == told
 
 
+def test_tools_among_the_messages_of_langfuse_are_definitions():
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    sent = json.dumps([{"role": "user", "content": "hi"}, {"role": "tool", "content": tool}])
+    told = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+    assert found("input", {"langfuse.observation.input": sent}) == [message("user", text("hi"))]
+    assert found("tool_definitions", {"langfuse.observation.input": sent}) == told
+
+
+def test_tools_among_the_invocation_parameters_are_definitions():
+    sent = {"llm.invocation_parameters": '{"stream":false,"tools":[{"name":"f","input_schema":{"type":"object"}}]}'}
+    assert found("tool_definitions", sent) == [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+    assert found("model_parameters", sent) == {"stream": False}
+
+
 def test_a_langfuse_string_keeps_its_quotes():
     spans = builders.spans([{"attributes": {"langfuse.observation.output": '"quoted"'}, "type": "span"}])
     (content,) = contents(spans, None)
@@ -625,3 +640,9 @@ def test_tool_definitions_have_one_form(tool):
 )  # fmt: skip
 def test_values_of_other_libraries(attributes, told):
     assert found("input", attributes, kind_of="chain") == told
+
+
+@pytest.mark.parametrize("row", tables.ROWS, ids=lambda row: f"{row.content} {row.name or sorted(row.events)}")
+def test_every_row_of_the_table_can_be_applied(row):
+    assert row.shape in SHAPES
+    assert row.content in resolve.KINDS

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.model.messages import ai_sdk, chat, events, openinference, parts, traceloop
+from collector.model.messages import ai_sdk, chat, events, langfuse, openinference, parts, traceloop
 from collector.model.messages.events import Event
 
 
@@ -62,7 +62,7 @@ def instructions(value: Any, _system: Any, _content: Content) -> Any:
 
 def declared(value: Any, _system: Any, _content: Content) -> Any:
     """A value the user set: messages are made canonical, anything else stays as it was sent."""
-    return chat.recognise(_json_container(value)) or value
+    return chat.recognise(langfuse.messages(_json_container(value))) or value
 
 
 def value(value: Any, _system: Any, _content: Content) -> Any:
@@ -256,7 +256,8 @@ def openinference_tools(entries: list[Any], system: Any, content: Content) -> An
 
 
 def request_tools(value: Any, system: Any, content: Content) -> Any:
-    tools = chat.tools_in(_json_container(value))
+    inner = _json_container(value)
+    tools = chat.tools_in(inner) or langfuse.definitions(inner)
     return tool_definitions(tools, system, content) if isinstance(tools, list) else None
 
 
