@@ -115,8 +115,9 @@ class Bill:
 
 def make_bill(usage: Usage, price_rows: Sequence[PriceRow], of_row: Ints) -> Bill:
     """Prices each row at ``price_rows[of_row]``; -1 stands for a row without prices."""
-    table = _Table.of(price_rows, usage.buckets)
-    at = of_row[usage.rows] * len(usage.buckets) + usage.codes
+    names, column_of = _columns(usage.buckets, price_rows)
+    table = _Table.of(price_rows, names)
+    at = of_row[usage.rows] * len(names) + column_of[usage.codes]
     amounts, too_large = _amounts(usage.units, table, at)
     priced = table.priced[at]
     named = (~priced | table.fallback[at]) & (usage.units != 0) & (at >= 0)
@@ -145,6 +146,19 @@ def make_bill(usage: Usage, price_rows: Sequence[PriceRow], of_row: Ints) -> Bil
 
 def _side(usage: Usage, amounts: Ints, entries: Bools) -> Money:
     return Money(usage.sums(amounts * entries)[0], usage.any(entries))
+
+
+def _columns(buckets: Sequence[str], price_rows: Sequence[PriceRow]) -> tuple[list[str], Ints]:
+    """(names to look up, per bucket the position of its name).
+
+    Buckets are named by whoever sends usage: all those without any price share one column, so that
+    the table stays small.
+    """
+    own = {name for row in price_rows for name in row.rates}
+    places: dict[str, int] = {}
+    names = [bucket_of(bucket).name or (bucket if bucket in own else "") for bucket in buckets]
+    of = np.array([places.setdefault(name, len(places)) for name in names], np.int64)
+    return list(places), of
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from processors._prices.matching import ModelIndex
 from processors._prices.names import Call, Name, Names, names
 from processors._prices.rates import Plan, PriceRow, Rate, Sheet, buckets
 
@@ -35,6 +36,7 @@ class GenaiPrices:
 
         self._providers: list[Provider] = providers
         self._find_provider = find_provider_by_id
+        self._indexes = {provider.id: ModelIndex(provider.models) for provider in providers}
         self._table = f"genai-prices {version('genai-prices')}"
 
     def find(self, call: Call, others: Callable[[Call], Plan | None]) -> Plan | None:
@@ -45,7 +47,7 @@ class GenaiPrices:
             return others(call)
         seller = self._seller(label, known)
         for provider, name in self._candidates(call, label, seller, known):
-            model = provider.find_model(name.text, all_providers=self._providers)
+            model = self._find_model(provider, name.text)
             if model is not None:
                 return self._plan(provider, model, name, call.tier)
         return others(call)
@@ -72,6 +74,15 @@ class GenaiPrices:
                 author = self._author(name.text)
                 if author:
                     yield author, name
+
+    def _find_model(self, provider: Provider, name: str) -> ModelInfo | None:
+        """A model of the provider, or else of those whose models it sells too."""
+        for seller in (provider.id, *(provider.fallback_model_providers or ())):
+            index = self._indexes.get(seller)
+            model = index.find(name) if index else None
+            if model is not None:
+                return model
+        return None
 
     def _author(self, model: str) -> Provider | None:
         return next((p for p in self._providers if p.model_match and p.model_match.is_match(model)), None)

@@ -21,6 +21,7 @@ from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry
 from collector.testing.builders import spans
 from collector.testing.laws import check_processor
+from processors._prices.matching import ModelIndex
 from processors.cost import Config, Cost, factory
 
 PRICES = Path(__file__).parents[1] / "fixtures" / "prices"
@@ -188,6 +189,16 @@ def test_most_of_the_models_people_use_are_priced() -> None:
 
     assert len(rows) == 68
     assert sum(row["total_cost"] is not None for row in rows) >= 60
+
+
+def test_the_index_finds_the_model_that_trying_every_clause_finds() -> None:
+    suffixes = ("", "-2025-01-01", ":free", "-x")
+    everywhere = sorted({model.id.lower() + suffix for p in providers for model in p.models for suffix in suffixes})
+    for provider in providers:
+        index = ModelIndex(provider.models)
+        own = [model.id.lower() + suffix for model in provider.models[:100] for suffix in suffixes]
+        for name in [*own, *everywhere[::97], "", "a", "claude", "gpt-"]:
+            assert index.find(name) is next((m for m in provider.models if m.is_match(name)), None)
 
 
 # ---- tiers and time ----
