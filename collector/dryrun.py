@@ -16,12 +16,12 @@ from collector.engine.assembly import Assembly
 from collector.engine.decisions import Decision
 from collector.engine.ingest import run_routes
 from collector.engine.journal import Entry, MemoryRecords
+from collector.engine.modelling import Modelling
 from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader
 from collector.errors import InvalidDataError
 from collector.model.batch import Signal
 from collector.model.codec import decode
-from collector.model.content import observations
 from collector.service_config import CollectorConfig
 from collector.telemetry import Telemetry
 
@@ -67,7 +67,7 @@ class _DryRun:
         }
         self._passing = {name: Passing() for name in self._graph.passing}
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
-        self._reader = DecisionReader(self._records, observations, after)
+        self._reader = DecisionReader(self._records, Modelling(telemetry).observations, after)
 
     def run(self, inputs: Sequence[tuple[Signal, bytes]]) -> Iterator[pa.Table]:
         for number, (signal, body) in enumerate(inputs, 1):

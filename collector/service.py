@@ -28,14 +28,13 @@ from collector.engine.core import Core
 from collector.engine.exporting import ExportRunner
 from collector.engine.ingest import Ingest
 from collector.engine.journal import Journal
+from collector.engine.modelling import Modelling
 from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader, JournalReader
 from collector.errors import CollectorError
 from collector.http_server import HttpServer, serve
 from collector.model import codec, schema
 from collector.model.batch import SpanBatch
-from collector.model.content import observations
-from collector.model.facts import resolve
 from collector.service_config import CollectorConfig
 from collector.telemetry import Telemetry
 from collector.version import VERSION
@@ -88,9 +87,10 @@ class Service:
             self._data_dir,
             self._shares.exporters // exporters,
         )
+        self._model = Modelling(self.telemetry)
         self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
-        reader = JournalReader(self._journal, DecisionReader(self._journal, observations, after))
+        reader = JournalReader(self._journal, DecisionReader(self._journal, self._model.observations, after))
         self._runners = [
             ExportRunner(
                 str(id_),
@@ -153,7 +153,7 @@ class Service:
                 runner.start()
             self._core.start()
             self._ingest.start()
-            await asyncio.to_thread(_warm_up)
+            await asyncio.to_thread(_warm_up, self._model)
             self._admin = await serve(self._admin_app(), self._config.service.admin.endpoint)
             await self._start_receivers()
         except BaseException:
@@ -260,10 +260,10 @@ class Service:
         self._started = False
 
 
-def _warm_up() -> None:
+def _warm_up(model: Modelling) -> None:
     """Loads the tables behind facts and content, so that the first request does not wait for them."""
     nothing = SpanBatch(pa.RecordBatch.from_pylist([], schema=schema.WIRE))
-    observations(resolve(nothing), pa.RecordBatch.from_pylist([], schema=schema.DECIDED), None)
+    model.observations(model.resolve(nothing), pa.RecordBatch.from_pylist([], schema=schema.DECIDED), None)
 
 
 def run(config: CollectorConfig, *, data_dir: Path, announce: Announce = lambda _: None) -> int:

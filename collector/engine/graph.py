@@ -21,10 +21,9 @@ from collector.durations import nanoseconds
 from collector.engine.assembly import KeepAll
 from collector.engine.chain import Chain, Step
 from collector.engine.ingest import Key, Route
+from collector.engine.modelling import Modelling
 from collector.model.batch import Signal
-from collector.model.facts import resolve
 from collector.service_config import CollectorConfig, Pipeline
-from collector.telemetry import Telemetry
 
 
 @dataclass
@@ -72,6 +71,8 @@ class _Builder:
         self._config = config
         self._settings = settings
         self._graph = Graph()
+        self._telemetry = settings[config.pipelines[0].id].telemetry
+        self._resolve = Modelling(self._telemetry).resolve
         self._prefixes: dict[tuple[Signal, tuple[ComponentId, ...]], Chain] = {}
 
     def build(self) -> Graph:
@@ -100,8 +101,7 @@ class _Builder:
             self._graph.samplers[name] = self._sampler(sampling, KeepAll(nanoseconds(waits), 0) if waits else KeepAll())
             after = self._steps(pipeline.processors[self._cut(pipeline) :], Stage.STATELESS)
             if after:
-                telemetry = self._settings[pipeline.id].telemetry
-                self._graph.after_sampling[name] = Chain(name, (), after, resolve, telemetry)
+                self._graph.after_sampling[name] = Chain(name, (), after, self._resolve, self._telemetry)
         else:
             self._graph.passing.append(name)
 
@@ -156,12 +156,8 @@ class _Builder:
         if key not in self._prefixes:
             maskers = self._steps(ids, Stage.MASK)
             steps = self._steps(ids, Stage.STATELESS)
-            telemetry = self._telemetry()
-            self._prefixes[key] = Chain(pipeline, maskers, steps, resolve, telemetry)
+            self._prefixes[key] = Chain(pipeline, maskers, steps, self._resolve, self._telemetry)
         return self._prefixes[key]
-
-    def _telemetry(self) -> Telemetry:
-        return self._settings[self._config.pipelines[0].id].telemetry
 
     def _works_on(self, id_: ComponentId, signal: Signal) -> bool:
         factory = self._config.processors[id_].factory

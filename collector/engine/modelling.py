@@ -1,0 +1,36 @@
+"""Facts and content as the engine uses them: what had to be refused or kept aside is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+
+from collector.model import content, facts
+from collector.model.batch import LogBatch, SpanBatch
+from collector.telemetry import Telemetry
+
+
+class Modelling:
+    """The trace model with its faults in ``spanloom_model_faults``."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+
+    def resolve(self, batch: SpanBatch) -> SpanBatch:
+        """See ``facts.resolve``."""
+        faults: Counter[str] = Counter()
+        out = facts.resolve(batch, faults)
+        self._count(faults)
+        return out
+
+    def observations(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
+        """See ``content.observations``."""
+        faults: Counter[str] = Counter()
+        out = content.observations(spans, decided, logs, faults=faults)
+        self._count(faults)
+        return out
+
+    def _count(self, faults: Counter[str]) -> None:
+        for field, n in faults.items():
+            self._telemetry.model_faults.labels(field).inc(n)
