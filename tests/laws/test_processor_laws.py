@@ -35,7 +35,7 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize(("name", "factory", "signal"), _cases())
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
