@@ -15,7 +15,7 @@ from collector import config as configuration
 from collector import service_file
 from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides
 from collector.cli_output import Output, errors_explained, note, print_table
-from collector.errors import ConfigError, PermanentError
+from collector.errors import ConfigError, PermanentError, RetryableError
 from collector.rows import json_rows
 from collector.yaml_tree import Mapping, find, plain
 
@@ -46,18 +46,25 @@ def query(
     Asks the service that uses the data folder, or opens the DuckDB file read-only when none runs.
     """
     with errors_explained():
-        running = service_file.read(data_dir) if endpoint is None else None
-        address = endpoint or (service_file.reachable(running.endpoint) if running else None)
-        if address:
-            answer = _ask_service(address, sql, limit)
-        else:
+        answer = _ask_service(endpoint, sql, limit) if endpoint else _ask_running(data_dir, sql, limit)
+        if answer is None:
             answer = _ask_file(_database(config, overrides, data_dir), sql, limit)
     print_table(answer.names, answer.rows, output)
     if answer.truncated:
         note(f"only the first {limit} rows are shown: raise --limit for more", kind="warning")
 
 
+def _ask_running(data_dir: Path, sql: str, limit: int) -> _Answer | None:
+    """The answer of the service that uses the folder, or None when there is none."""
+    running = service_file.read(data_dir)
+    try:
+        return _ask_service(service_file.reachable(running.endpoint), sql, limit) if running else None
+    except RetryableError:
+        return None  # a killed service left its file, and its process id is now another's
+
+
 def _ask_service(address: str, sql: str, limit: int) -> _Answer:
+    """Raises ``RetryableError`` when nobody listens there."""
     import httpx  # noqa: PLC0415 - only needed when a service runs
 
     url = address if "://" in address else f"http://{address}"
@@ -66,6 +73,8 @@ def _ask_service(address: str, sql: str, limit: int) -> _Answer:
         with httpx.Client(trust_env=False, timeout=_SECONDS) as client:
             response = client.post(f"{url.rstrip('/')}/api/v1/query", json={"sql": sql, "limit": limit})
         document = response.json()
+    except httpx.ConnectError as error:
+        raise RetryableError(f"the service at {address} gave no answer: {error}") from None
     except (httpx.HTTPError, httpx.InvalidURL, json.JSONDecodeError) as error:
         raise PermanentError(f"the service at {address} gave no answer: {error}") from None
     if response.status_code != 200:

@@ -18,7 +18,9 @@ from ruamel.yaml.nodes import Node as YamlNode
 
 MAX_NODES = 200_000
 """Aliases can make a small document huge; above this many values it is refused."""
+MAX_NESTING = 100
 
+_TOO_DEEP = f"lists and maps are nested more than {MAX_NESTING} levels deep"
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -186,13 +188,19 @@ def parse(text: str, source: str, problems: list[Problem], *, at: Place | None =
     hold secrets). ``at``: the place to give every node, for text that is part of another file.
     """
     try:
-        document = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.composer.warn_double_anchors = False  # YAML allows it: the later one holds from there on
+        document = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = at or Place(source, mark.line + 1 if mark else 0)
         problems.append(Problem(place, "", f"this is not valid YAML: {_syntax(error)}"))
         return Scalar(None, place)
-    except YAMLError:
+    except RecursionError:
+        problems.append(Problem(at or Place(source), "", _TOO_DEEP))
+        return Scalar(None, at or Place(source))
+    # The scanner lets Python's own errors out for some bad escapes.
+    except (YAMLError, ValueError, OverflowError):
         problems.append(Problem(at or Place(source), "", "this is not valid YAML: it holds characters YAML forbids"))
         return Scalar(None, at or Place(source))
     if document is None:
@@ -223,6 +231,9 @@ class _Builder:
         if self.built > MAX_NODES:
             if self.built == MAX_NODES + 1:
                 self.problems.append(Problem(place, format_path(path), f"more than {MAX_NODES:,} values: refused"))
+            return Scalar(None, place)
+        if len(path) > MAX_NESTING:
+            self.problems.append(Problem(place, "", _TOO_DEEP))
             return Scalar(None, place)
         if isinstance(node, MappingNode):
             return self.mapping(node, path)

@@ -80,8 +80,8 @@ def test_validate_reports_every_error_and_exits_1(forward: str) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
         (
-            "error: forward.yaml:3: exporters.otlp_http.headers.x: the environment variable TOKEN is not set; set it, or "
-            "give a default: ${env:TOKEN:-value}"
+            "error: forward.yaml:3: exporters.otlp_http.headers.x: the environment variable TOKEN is not set; set it, "
+            "or give a default: ${env:TOKEN:-value}"
         ),
         "error: --set: exporters.otlp_http.endpont: unknown key (did you mean 'endpoint'?)",
         "error: --set: service.workers: must be greater than or equal to 0, not -1",
@@ -251,6 +251,23 @@ def test_a_service_file_of_a_dead_process_does_not_count(store: Path) -> None:
     (store / "service.json").write_text(json.dumps({"endpoint": "localhost:1", "pid": ended.pid}), encoding="utf-8")
     assert service_file.read(store) is None
     assert call("query", "SELECT 1 AS one").stdout == "one\n1\n"
+
+
+def test_a_service_file_whose_process_id_is_reused_does_not_count(store: Path) -> None:
+    (store / "service.json").write_text(json.dumps({"endpoint": "localhost:1", "pid": os.getppid()}), encoding="utf-8")
+    assert call("query", "SELECT 1 AS one").stdout == "one\n1\n"
+
+
+def test_query_reads_what_a_killed_service_left_in_the_write_ahead_log(tmp_path: Path) -> None:
+    folder = tmp_path / "spanloom-data"
+    folder.mkdir()
+    code = (
+        "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
+        "c.execute('CREATE TABLE observations AS SELECT 7 AS n'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder / "spanloom.duckdb")], check=False)
+    assert (folder / "spanloom.duckdb.wal").exists()
+    assert call("query", "FROM observations").stdout == "n\n7\n"
 
 
 def test_the_service_file_is_private_and_removed_only_by_its_owner(tmp_path: Path) -> None:
