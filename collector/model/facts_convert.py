@@ -24,7 +24,7 @@ PICO = Decimal(10) ** 12
 MAX_MONEY = 10**18
 """Pico-dollars from here on do not fit decimal(18,12)."""
 
-_EXACT_BELOW = 1_000.0
+EXACT_BELOW = 1_000.0
 """Below, a double times 1e12 is off by less than a half, so rounding gives the decimal's digits."""
 
 _MAX_JSON = 4_000_000
@@ -197,7 +197,7 @@ def pico(value: Any) -> int | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, float) and 0 <= value < _EXACT_BELOW:
+    if isinstance(value, float) and 0 <= value < EXACT_BELOW:
         return round(value * 1e12)
     if isinstance(value, str) and len(value) > 60:
         return None

@@ -49,6 +49,9 @@ class Entries:
         return self if keep.all() else Entries(self.positions[keep], self.rows[keep])
 
 
+_IS_NUMBER = np.isin(np.arange(256), (schema.INT, schema.DOUBLE, schema.BOOL))
+_IS_TEXT = np.isin(np.arange(256), (schema.STRING, schema.KVLIST, schema.ARRAY))
+
 # Typed: Arrow looks for pandas (and fails, slowly) to learn the type of a bare Python value.
 _COLON = pa.scalar(":", pa.string())
 _EXCEPTION = pa.scalar("exception", pa.string())
@@ -86,9 +89,11 @@ class Lookup:
         wanted = np.array([info.wanted for info in infos] or [False], np.bool_)
         self.wanted = np.flatnonzero(wanted[self.flat.key_codes]) if len(self.flat.rows) else np.empty(0, np.int64)
         codes = self.flat.key_codes[self.wanted]
+        # Two bytes make it a radix sort.
         order = np.argsort(codes.astype(np.uint16) if len(infos) < 65_536 else codes, kind="stable")
-        positions = self.wanted[order]
-        present, starts = np.unique(codes[order], return_index=True)
+        positions, codes = self.wanted[order], codes[order]
+        starts = np.flatnonzero(np.diff(codes, prepend=-1))
+        present = codes[starts]
         self._groups: dict[str, list[tuple[int, Entries]]] = {}
         ends = np.append(starts[1:], len(positions))
         for code, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=False):
@@ -231,7 +236,7 @@ class Lookup:
     def _unencoded(self, positions: Ints) -> Ints:
         types = self.flat.types[positions]
         codes = np.where((types == schema.STRING) & ~self._blank[positions], positions, MISSING)
-        numbers = np.isin(types, (schema.INT, schema.DOUBLE, schema.BOOL))
+        numbers = _IS_NUMBER[types]
         if numbers.any():
             pairs = zip(types[numbers].tolist(), self.flat.nums[positions[numbers]].tolist(), strict=True)
             codes[numbers] = [self._make_number(kind, number) for kind, number in pairs]
@@ -327,7 +332,7 @@ class Lookup:
     def _json_group(self, key: str, entries: Entries) -> JsonGroup:
         types = self.flat.types[entries.positions]
         texts = self.flat.texts.take(int_array(entries.positions))
-        usable = np.isin(types, (schema.STRING, schema.KVLIST, schema.ARRAY))
+        usable = _IS_TEXT[types]
         needles = self.tables.json_needles[key]
         if needles:  # most texts of such keys do not have the member: spare them the parser
             usable &= pc.match_substring_regex(texts, needles).to_numpy(zero_copy_only=False)

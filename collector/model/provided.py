@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from collector.model import schema
 from collector.model.dialects.tables import COUNT_FIELDS, MONEY_FIELDS
-from collector.model.facts_convert import MAX_MONEY, RefusedError, pico
+from collector.model.facts_convert import EXACT_BELOW, MAX_MONEY, RefusedError, pico
 from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, decoded, int_array, named
 from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
-from collector.model.usage_counts import object_keys
+from collector.model.usage_objects import object_keys
 
 _BUCKET_OF_FIELD = {
     "input_total": "input",
@@ -30,6 +31,9 @@ _BUCKET_OF_FIELD = {
     "reasoning": "output_reasoning",
 }
 _BUCKETS = (*INPUT_BUCKETS, *OUTPUT_BUCKETS)
+_NAMED = frozenset({*_BUCKETS, "total"})
+_MAX_BUCKETS = 32
+_MAX_NAME = 64
 
 
 @dataclass(slots=True)
@@ -45,40 +49,46 @@ class Cost:
 
 def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bools) -> Cost:
     """Provided cost. ``cache_hits``: rows whose cost may be 0; ``foreign_currency``: not in USD."""
-    buckets, total = _object_costs(lookup)
-    of: dict[str, Ints] = {name: _money(lookup, name, total <= 0) for name in MONEY_FIELDS}
-    attribute_buckets, attribute_total = _from_attributes(of)
-    taken = (total > 0) | ((total == 0) & (attribute_total <= 0))
-    for name, values in attribute_buckets.items():
-        buckets[name] = np.where(taken, buckets.get(name, MISSING), values)
-    total = np.where(taken, total, attribute_total)
+    objects = _object_costs(lookup)
+    of: dict[str, Ints] = {name: _money(lookup, name, objects.total <= 0) for name in MONEY_FIELDS}
+    attribute_buckets, attribute_total = _from_attributes(lookup, of)
+    taken = (objects.total > 0) | ((objects.total == 0) & (attribute_total <= 0))
+    nothing = np.full(lookup.num_rows, MISSING, np.int64)
+    buckets = {
+        name: np.where(taken, values, attribute_buckets.get(name, nothing)) for name, values in objects.buckets.items()
+    }
+    total = np.where(taken, objects.total, attribute_total)
     usable = (total > 0) | ((total == 0) & (cache_hits | (usage.present & (usage.tokens == 0))))
     usable &= ~foreign_currency
-    alone = np.stack([values == MISSING for values in buckets.values()]).all(axis=0)
+    extras = [extra for extra in objects.extras if usable[extra[0]] and taken[extra[0]]]
+    return _columns(buckets, extras, total, usable)
+
+
+def _columns(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], total: Ints, usable: Bools) -> Cost:
+    alone: Bools = np.asarray(np.stack([values == MISSING for values in buckets.values()]).all(axis=0))
+    alone[[row for row, _, _ in extras]] = False
     buckets["total"] = np.where(alone, total, MISSING)
-    return _columns(buckets, total, usable)
-
-
-def _columns(buckets: dict[str, Ints], total: Ints, usable: Bools) -> Cost:
-    input_cost, output_cost, total = (
-        nullable(np.where(usable, values, MISSING))
-        for values in (_side(buckets, "input"), _side(buckets, "output"), total)
-    )
+    sides = [_side(buckets, extras, "input"), _side(buckets, extras, "output")]
+    input_cost, output_cost, total_cost = (nullable(np.where(usable, v, MISSING)) for v in (*sides, total))
     return Cost(
-        cost=bucket_map(buckets, [], usable),
+        cost=bucket_map(buckets, extras, usable),
         input_cost=input_cost,
         output_cost=output_cost,
-        total_cost=total,
+        total_cost=total_cost,
         cost_source=named(["provided"], np.where(usable, 0, MISSING)),
     )
 
 
-def _side(buckets: dict[str, Ints], prefix: str) -> Ints:
-    values = np.stack([values for name, values in buckets.items() if name.split("_")[0] == prefix])
-    return np.where((values != MISSING).any(axis=0), np.maximum(values, 0).sum(axis=0), MISSING)
+def _side(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], side: str) -> Ints:
+    values = np.stack([values for name, values in buckets.items() if name.startswith(side)])
+    summed: Ints = np.where((values != MISSING).any(axis=0), np.maximum(values, 0).sum(axis=0), MISSING)
+    for row, name, amount in extras:
+        if name.startswith(side):
+            summed[row] = max(int(summed[row]), 0) + amount
+    return summed
 
 
-def _from_attributes(of: dict[str, Ints]) -> tuple[dict[str, Ints], Ints]:
+def _from_attributes(lookup: Lookup, of: dict[str, Ints]) -> tuple[dict[str, Ints], Ints]:
     """Disjoint buckets and the total: cached and reasoning cost are parts of input and output."""
     read, write, reasoning = of["cost_cache_read"], of["cost_cache_write"], of["cost_reasoning"]
     parts = np.maximum(read, 0) + np.maximum(write, 0)
@@ -94,7 +104,10 @@ def _from_attributes(of: dict[str, Ints]) -> tuple[dict[str, Ints], Ints]:
     known = (of["cost_input"] != MISSING) | (of["cost_output"] != MISSING)
     summed = np.maximum(of["cost_input"], 0) + np.maximum(of["cost_output"], 0)
     total = np.where(of["cost_total"] != MISSING, of["cost_total"], np.where(known, summed, MISSING))
-    return buckets, total
+    over = (total >= MAX_MONEY) | (summed >= MAX_MONEY)
+    if over.any():
+        lookup.faults["cost_overflow"] += int(over.sum())
+    return buckets, np.where(over, MISSING, total)
 
 
 def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
@@ -115,13 +128,20 @@ def _amounts(lookup: Lookup, rule: Any, todo: Bools) -> Iterator[tuple[Ints, Int
             yield entries.rows, distinct.spread([_pico(lookup, value) for value in distinct.values])
         return
     for entries in lookup.groups(rule, rule.source.key, todo):
-        types, nums = lookup.flat.types[entries.positions], lookup.flat.nums[entries.positions]
-        texts = lookup.flat.texts.take(int_array(entries.positions)).to_pylist()
-        values = [
-            _pico(lookup, decoded(kind, num, text))
-            for kind, num, text in zip(types.tolist(), nums.tolist(), texts, strict=True)
-        ]
-        yield entries.rows, np.array(values, np.int64)
+        yield entries.rows, _attribute_amounts(lookup, entries.positions)
+
+
+def _attribute_amounts(lookup: Lookup, positions: Ints) -> Ints:
+    types, nums = lookup.flat.types[positions], lookup.flat.nums[positions]
+    doubles = np.where(types == schema.DOUBLE, nums, 0).view(np.float64)
+    plain = (types == schema.DOUBLE) & (doubles >= 0) & (doubles < EXACT_BELOW)
+    out = np.where(plain, np.rint(np.where(plain, doubles, 0) * 1e12).astype(np.int64), MISSING)
+    other = np.flatnonzero(~plain)
+    if len(other):
+        texts = lookup.flat.texts.take(int_array(positions[other])).to_pylist()
+        values = zip(types[other].tolist(), nums[other].tolist(), texts, strict=True)
+        out[other] = [_pico(lookup, decoded(*value)) for value in values]
+    return out
 
 
 def _pico(lookup: Lookup, value: Any) -> int:
@@ -136,19 +156,33 @@ def _pico(lookup: Lookup, value: Any) -> int:
     return MISSING if found is None else found
 
 
-def _object_costs(lookup: Lookup) -> tuple[dict[str, Ints], Ints]:
+@dataclass(slots=True)
+class _ObjectCosts:
     """Costs by bucket from JSON objects (Langfuse's cost_details, MLflow's)."""
-    buckets = {name: np.full(lookup.num_rows, MISSING, np.int64) for name in _BUCKETS}
-    total = np.full(lookup.num_rows, MISSING, np.int64)
+
+    buckets: dict[str, Ints]
+    total: Ints
+    extras: list[tuple[int, str, int]] = field(default_factory=list)
+    """(row, bucket, pico-dollars) of buckets that no table names."""
+
+
+def _object_costs(lookup: Lookup) -> _ObjectCosts:
+    out = _ObjectCosts(
+        {name: np.full(lookup.num_rows, MISSING, np.int64) for name in _BUCKETS},
+        np.full(lookup.num_rows, MISSING, np.int64),
+    )
     for rule in lookup.rules("cost_object"):
-        for entries, distinct in lookup.json_values(rule, total == MISSING):
+        for entries, distinct in lookup.json_values(rule, out.total == MISSING):
             parsed = [_parse_costs(lookup, value) for value in distinct.values]
-            said = distinct.spread([p.get("total", MISSING) for p in parsed])
-            total[entries.rows] = np.where(said != MISSING, said, total[entries.rows])
-            for name in {name for p in parsed for name in p} - {"total"}:
-                column = buckets.setdefault(name, np.full(lookup.num_rows, MISSING, np.int64))
-                column[entries.rows] = distinct.spread([p.get(name, MISSING) for p in parsed])
-    return buckets, total
+            said = {name for p in parsed for name in p}
+            for name, column in [*out.buckets.items(), ("total", out.total)]:
+                if name in said:
+                    column[entries.rows] = distinct.spread([p.get(name, MISSING) for p in parsed])
+            if said - _NAMED:
+                others = [[(name, cost) for name, cost in p.items() if name not in _NAMED] for p in parsed]
+                pairs = zip(entries.rows.tolist(), distinct.indices.tolist(), strict=True)
+                out.extras += [(row, name, cost) for row, index in pairs for name, cost in others[index]]
+    return out
 
 
 def _parse_costs(lookup: Lookup, value: Any) -> dict[str, int]:
@@ -156,17 +190,20 @@ def _parse_costs(lookup: Lookup, value: Any) -> dict[str, int]:
     if not isinstance(value, dict):
         return {}
     out: dict[str, int] = {}
-    for key, amount in list(value.items())[:32]:
-        found = _pico(lookup, amount)
+    for key, amount in value.items() if len(value) <= _MAX_BUCKETS else list(value.items())[:_MAX_BUCKETS]:
+        # The exact type keeps booleans out; nearly every amount is a small float.
+        if type(amount) is float and 0 <= amount < EXACT_BELOW:
+            found = round(amount * 1e12)
+        else:
+            found = _pico(lookup, amount)
         bucket = _cost_bucket(str(key))
-        if found != MISSING and bucket not in out and len(bucket) <= 64:
+        if found != MISSING and bucket not in out and len(bucket) <= _MAX_NAME:
             out[bucket] = found
-    if out and "total" not in out:
-        out["total"] = sum(out.values())
-        if out["total"] >= MAX_MONEY:
-            lookup.faults["cost_overflow"] += 1
-            return {}
-    return out
+    summed = sum(cost for name, cost in out.items() if name != "total")
+    if summed >= MAX_MONEY:
+        lookup.faults["cost_overflow"] += 1
+        return {}
+    return {"total": summed, **out} if out else out
 
 
 @functools.lru_cache(maxsize=1_024)
@@ -174,4 +211,4 @@ def _cost_bucket(key: str) -> str:
     """The bucket a member of a cost object is for: named as in usage objects, or its own name."""
     plain = key.removesuffix("_cost")
     place = object_keys().get(plain)
-    return plain if place is None else _BUCKET_OF_FIELD.get(COUNT_FIELDS[place[0]], plain)
+    return plain if place is None else _BUCKET_OF_FIELD.get(COUNT_FIELDS[place.field], plain)

@@ -7,8 +7,6 @@ that somebody said. Aliases of one field are never summed, the first by rank win
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.model import schema
-from collector.model.dialects import tables
 from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import COUNT_FIELDS
-from collector.model.facts_convert import MAX_COUNT, RefusedError, count, long_value, parse_json
+from collector.model.facts_convert import RefusedError, count, long_value, parse_json
 from collector.model.facts_lookup import MISSING, Bools, Distinct, Entries, Ints, Lookup
-
-_FIELD: dict[str, int] = {name: index for index, name in enumerate(COUNT_FIELDS)}
-_MAX_EXTRAS = 32
-_LAST = 1_000
-_MAX_EXTRA_NAME = 64
+from collector.model.usage_objects import FIELD, Objects, read_objects
 
 
 @dataclass(slots=True)
@@ -42,13 +35,13 @@ class Counts:
 
 def counts(lookup: Lookup) -> Counts:
     """What each span reports, before any of it is related to the rest."""
-    objects = _Objects(lookup)
+    objects = _ObjectSources(lookup)
     explicit, inclusive, extras = objects.explicit()
     of: dict[str, Ints] = {name: _first_count(lookup, objects, name, explicit) for name in COUNT_FIELDS}
     return Counts(of, explicit, inclusive, extras)
 
 
-def _first_count(lookup: Lookup, objects: _Objects, name: str, closed: Bools) -> Ints:
+def _first_count(lookup: Lookup, objects: _ObjectSources, name: str, closed: Bools) -> Ints:
     out = np.full(lookup.num_rows, MISSING, np.int64)
     rules = lookup.rules(name)
     todo = np.ones(lookup.num_rows if rules else 0, np.bool_)
@@ -88,7 +81,7 @@ def attribute_counts(lookup: Lookup, positions: Ints) -> Ints:
     if refused.any():
         lookup.faults["usage_refused"] += int(refused.sum())
         out[refused] = MISSING
-    written = np.isin(types, (schema.STRING, schema.KVLIST))
+    written = (types == schema.STRING) | (types == schema.KVLIST)
     if written.any():
         texts = lookup.distinct(positions[written])
         out[written] = texts.spread([_safe_count(lookup, _long_text(text)) for text in texts.values])
@@ -124,36 +117,30 @@ def _safe_count(lookup: Lookup, value: Any) -> int:
     return MISSING if found is None else found
 
 
-# ---- usage objects (JSON) ----
-
-
 @dataclass(frozen=True, slots=True)
-class _Parsed:
-    """One distinct usage object."""
+class _Source:
+    """One usage object source of the batch."""
 
-    counts: list[int]
-    inclusive: bool
-    extras: tuple[tuple[str, int], ...]
-
-
-_NOTHING = _Parsed([MISSING] * len(COUNT_FIELDS), inclusive=False, extras=())
+    rows: Ints
+    indices: npt.NDArray[np.int32]
+    objects: Objects
 
 
-class _Objects:
+class _ObjectSources:
     """The usage objects of a batch, each distinct one read once."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._read: dict[tuple[str, str], list[tuple[Ints, npt.NDArray[np.int32], Ints, list[_Parsed]]]] = {}
+        self._read: dict[tuple[str | None, str | None], list[_Source]] = {}
 
     def column(self, rule: Rule, name: str, todo: Bools) -> tuple[Ints, Ints]:
         """Rows and counts of one field."""
         rows: list[Ints] = [np.empty(0, np.int64)]
         values: list[Ints] = [np.empty(0, np.int64)]
-        for all_rows, indices, matrix, _ in self._of(rule):
-            keep = todo[all_rows]
-            rows.append(all_rows[keep])
-            values.append(matrix[indices[keep], _FIELD[name]])
+        for source in self._of(rule):
+            keep = todo[source.rows]
+            rows.append(source.rows[keep])
+            values.append(source.objects.counts[source.indices[keep], FIELD[name]])
         return np.concatenate(rows), np.concatenate(values)
 
     def explicit(self) -> tuple[Bools, Bools, list[tuple[int, str, int]]]:
@@ -162,88 +149,26 @@ class _Objects:
         inclusive = explicit.copy()
         extras: list[tuple[int, str, int]] = []
         for rule in self._lookup.rules(COUNT_FIELDS[0]):
-            for rows, indices, matrix, parsed in self._of(rule) if rule.explicit else ():
-                some = np.array([bool(p.extras) for p in parsed], np.bool_) | (matrix != MISSING).any(axis=1)
-                explicit[rows] |= some[indices]
-                inclusive[rows] |= np.array([p.inclusive for p in parsed], np.bool_)[indices]
-                with_extras = np.array([bool(p.extras) for p in parsed], np.bool_)[indices]
-                for row, index in zip(rows[with_extras].tolist(), indices[with_extras].tolist(), strict=True):
-                    extras += [(row, name, value) for name, value in parsed[index].extras]
+            for source in self._of(rule) if rule.explicit else ():
+                explicit[source.rows] |= source.objects.says_something[source.indices]
+                inclusive[source.rows] |= source.objects.inclusive[source.indices]
+                extras += _extras(source)
         return explicit, inclusive, extras
 
-    def _of(self, rule: Rule) -> list[tuple[Ints, npt.NDArray[np.int32], Ints, list[_Parsed]]]:
-        key = (rule.source.json_key or "", rule.source.path or "")
+    def _of(self, rule: Rule) -> list[_Source]:
+        key = (rule.source.json_key, rule.source.path)
         if key not in self._read:
             everything = np.ones(self._lookup.num_rows, np.bool_)
-            found = []
-            for entries, distinct in self._lookup.json_values(rule, everything):
-                parsed = [_parse_object(self._lookup, value) for value in distinct.values]
-                matrix = np.array([p.counts for p in parsed], np.int64).reshape(-1, len(COUNT_FIELDS))
-                found.append((entries.rows, distinct.indices, matrix, parsed))
-            self._read[key] = found
+            found = self._lookup.json_values(rule, everything)
+            read = functools.partial(_safe_count, self._lookup)
+            self._read[key] = [_Source(e.rows, d.indices, read_objects(d.values, read)) for e, d in found]
         return self._read[key]
 
 
-def _parse_object(lookup: Lookup, value: Any) -> _Parsed:
-    if not isinstance(value, dict) or not value:
-        return _NOTHING
-    counts = list(_NOTHING.counts)
-    ranks = [_LAST] * len(counts)
-    inclusive = False
-    extras: list[tuple[str, int]] = []
-    known = object_keys()
-    for key, number in _leaves(value):
-        # The exact type keeps booleans out; nearly every member is a plain int.
-        plain = type(number) is int and 0 <= number <= MAX_COUNT
-        found = number if plain else _safe_count(lookup, number)
-        if found == MISSING:
-            continue
-        place = known.get(key)
-        if place is None:
-            inclusive = inclusive or bool(_inclusive_keys().match(key))
-            if found and len(extras) < _MAX_EXTRAS and _is_bucket(key):
-                extras.append((key, found))
-        else:
-            index, rank, says_inclusive = place
-            inclusive = inclusive or says_inclusive
-            if rank < ranks[index]:
-                counts[index], ranks[index] = found, rank
-    return _Parsed(counts, inclusive, tuple(extras))
-
-
-@functools.lru_cache(maxsize=1_024)
-def _is_bucket(key: str) -> bool:
-    """Whether an unknown member stands for a bucket of its own."""
-    return len(key) <= _MAX_EXTRA_NAME and not _ignored_keys().match(key)
-
-
-def _leaves(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Members, those of nested objects under dotted keys."""
-    for key, member in value.items():
-        if isinstance(member, dict) and "low" not in member:
-            for inner, leaf in member.items():
-                if leaf is not None:
-                    yield f"{key}.{inner}", leaf
-        elif member is not None:
-            yield str(key), member
-
-
-@functools.cache
-def object_keys() -> dict[str, tuple[int, int, bool]]:
-    """Key of a usage object → (field, rank, says that totals include the parts)."""
-    inclusive = _inclusive_keys()
-    return {
-        key: (_FIELD[entry.field], rank, bool(inclusive.match(key)))
-        for entry in tables.usage_keys().counts
-        for rank, key in enumerate(entry.keys)
-    }
-
-
-@functools.cache
-def _inclusive_keys() -> re.Pattern[str]:
-    return tables.matcher(tables.usage_keys().inclusive)
-
-
-@functools.cache
-def _ignored_keys() -> re.Pattern[str]:
-    return tables.matcher(tables.usage_keys().ignore)
+def _extras(source: _Source) -> list[tuple[int, str, int]]:
+    of = source.objects.extras
+    if not of:
+        return []
+    chosen = np.flatnonzero(np.isin(source.indices, list(of)))
+    pairs = zip(source.rows[chosen].tolist(), source.indices[chosen].tolist(), strict=True)
+    return [(row, name, value) for row, index in pairs for name, value in of[index]]

@@ -462,6 +462,23 @@ def test_a_cost_that_is_no_number_is_a_miss(value):
     assert usd(resolved({**USED, "gen_ai.usage.cost": value, "operation.cost": 0.5})) == Decimal("0.5")
 
 
+def test_buckets_a_cost_object_invents_are_kept():
+    details = {"input": 0.1, "web_search": 0.05, "input_special": 0.01}
+    found = resolved(langfuse({"input": 1}, **{"langfuse.observation.cost_details": json.dumps(details)}))
+    assert found["cost"] == {"input": 10**11, "web_search": 5 * 10**10, "input_special": 10**10}
+    assert (usd(found), usd(found, "input_cost")) == (Decimal("0.16"), Decimal("0.11"))
+
+
+def test_a_sum_of_costs_that_does_not_fit_is_no_cost():
+    faults = Counter()
+    details = json.dumps({"input": 600_000, "output": 600_000})
+    found = resolved(langfuse({"input": 1}, **{"langfuse.observation.cost_details": details}), faults)
+    assert (found["total_cost"], found["cost"]) == (None, None)
+    sides = resolved({**USED, "llm.cost.prompt": 600_000, "llm.cost.completion": 600_000}, faults)
+    assert (sides["total_cost"], sides["input_cost"]) == (None, None)
+    assert faults == {"cost_overflow": 2}
+
+
 def test_a_cost_in_another_currency_is_only_shown():
     found = resolved({**USED, "gen_ai.usage.cost.amount": 0.1, "gen_ai.usage.cost.currency": "EUR"})
     assert (found["total_cost"], found["cost_source"]) == (None, None)
