@@ -27,12 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("validate")(cli_config.validate)
-app.command("components")(cli_config.components)
-app.command("schema")(cli_config.schema)
-app.command("print-config")(cli_config.print_config)
-app.command("dry-run")(cli_dry_run.dry_run)
-app.command("query")(cli_query.query)
 
 
 def _print_version(wanted: bool) -> None:
@@ -69,6 +63,14 @@ def run(
         finally:
             service_file.remove(folder)
         raise typer.Exit(code)
+
+
+app.command("validate")(cli_config.validate)
+app.command("components")(cli_config.components)
+app.command("schema")(cli_config.schema)
+app.command("print-config")(cli_config.print_config)
+app.command("dry-run")(cli_dry_run.dry_run)
+app.command("query")(cli_query.query)
 
 
 def main() -> None:
