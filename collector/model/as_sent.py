@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
-from collector.model.facts_lookup import MISSING, Ints, Lookup, decoded, int_array, text_array
+from collector.model.facts_lookup import Lookup
+from collector.model.facts_values import MISSING, Ints, decoded, int_array, text_array
 
 _OPEN, _CLOSE, _COMMA, _NOTHING = (pa.scalar(text, pa.string()) for text in ("{", "}", ",", ""))
 _NO_STRICT_JSON = "NaN|Infinity|'"

@@ -21,7 +21,8 @@ from collector.model.batch import SpanBatch
 from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import LEVELS, ROLES, TYPES
 from collector.model.facts_convert import finish_reasons, flat_texts, iso_time, texts
-from collector.model.facts_lookup import MISSING, Bools, Distinct, Ints, Lookup, decoded, int_array, named
+from collector.model.facts_lookup import Lookup
+from collector.model.facts_values import MISSING, Bools, Distinct, Ints, decoded, int_array, named
 from collector.model.provided import cost
 from collector.model.usage import usage
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 from collector.model import schema
 from collector.model.dialects.tables import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.facts_convert import EXACT_BELOW, MAX_MONEY, RefusedError, pico
-from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, decoded, int_array, named
+from collector.model.facts_lookup import Lookup
+from collector.model.facts_values import MISSING, Bools, Ints, decoded, int_array, named
 from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
 from collector.model.usage_objects import object_keys
 

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from collector.model import usage_counts
-from collector.model.facts_lookup import MISSING, Bools, Ints, Lookup, int_array, named, text_array
+from collector.model.facts_lookup import Lookup
+from collector.model.facts_values import MISSING, Bools, Ints, int_array, named, text_array
 from collector.model.usage_counts import Counts
 
 INPUT_BUCKETS = ("input", "input_cache_read", "input_cache_write", "input_cache_write_5m", "input_cache_write_1h",

@@ -17,7 +17,8 @@ from collector.model import schema
 from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import COUNT_FIELDS
 from collector.model.facts_convert import RefusedError, count, long_value, parse_json
-from collector.model.facts_lookup import MISSING, Bools, Distinct, Entries, Ints, Lookup
+from collector.model.facts_lookup import Lookup
+from collector.model.facts_values import MISSING, Bools, Distinct, Entries, Ints
 from collector.model.usage_objects import FIELD, Objects, read_objects
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from collector.model.dialects import tables
 from collector.model.dialects.tables import COUNT_FIELDS
 from collector.model.facts_convert import MAX_COUNT
-from collector.model.facts_lookup import MISSING, Bools, Ints
+from collector.model.facts_values import MISSING, Bools, Ints
 
 FIELD: dict[str, int] = {name: index for index, name in enumerate(COUNT_FIELDS)}
 _INTS = {int}
