@@ -106,8 +106,9 @@ class Journal:
         self._recover()
 
     def _recover(self) -> None:
-        for number in segments.numbers(self._folder):
-            records, used = segments.scan(self._folder, number)
+        found = segments.numbers(self._folder)
+        for number in found:
+            records, used = segments.scan(self._folder, number, newest=number == found[-1])
             path = segments.segment_path(self._folder, number)
             if path.stat().st_size != used:
                 os.truncate(path, used)
@@ -118,8 +119,8 @@ class Journal:
             if records:
                 self._next_seq = records[-1].seq + 1
                 self._next_group = records[-1].group + 1
-        # Numbers of freed segments must not come back: decisions may still name them.
-        self._next_seq = max(self._next_seq, int(self.ledger.meta("next_seq", "1")))
+        # Numbers of segments that are gone, freed or moved away, must not come back: decisions name them.
+        self._next_seq = max(self._next_seq, int(self.ledger.meta("next_seq", "1")), self.ledger.max_seq() + 1)
 
     # ---- writing ----
 
@@ -140,6 +141,7 @@ class Journal:
         Raises ``RetryableError`` when there is no space, ``JournalError`` when an fsync failed.
         """
         if self.full:
+            self._seal()  # or a segment that is the whole journal could never be freed
             raise RetryableError("the journal is full: exporters have to catch up", retry_after=5)
         payloads = [_pack(entry) for entry in entries]
         writer = self._room_for(sum(segments.ALIGNMENT * 2 + p.size for p in payloads))
@@ -151,6 +153,7 @@ class Journal:
             ]
         except RetryableError:
             writer.rewind(start)
+            self._seal()
             raise
         self._sync(writer)
         self._next_seq += len(records)
@@ -170,13 +173,19 @@ class Journal:
         if self._writer is not None and self._writer.used + nbytes <= self._writer.size:
             return self._writer
         new = segments.SegmentWriter(self._folder, self._next_segment, min_bytes=nbytes)
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = new
+        self._seal()
         self._next_segment += 1
         with self._mutex:
+            self._writer = new
             self._sizes[new.number] = 0
         return new
+
+    def _seal(self) -> None:
+        """Ends the current segment; the next record begins another."""
+        if self._writer is not None:
+            self._writer.close()
+            with self._mutex:
+                self._writer = None
 
     # ---- reading ----
 
@@ -243,9 +252,7 @@ class Journal:
 
     def close(self) -> None:
         """Seals the current segment and lets go of the folder. Safe to call twice."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._seal()
         self.ledger.close()
         if self._lock_fd >= 0:
             os.close(self._lock_fd)

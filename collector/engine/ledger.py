@@ -163,6 +163,11 @@ class Ledger:
         rows = self._read("select seq from sqlite_sequence where name = 'decisions'", ())
         return int(rows[0][0]) if rows else 0
 
+    def max_seq(self) -> int:
+        """The newest record a decision refers to; 0 when there is none."""
+        ((value,),) = self._read("select max(max_seq) from decisions", ())
+        return int(value or 0)
+
     def min_seq(self, after: int) -> int | None:
         """The oldest record that decisions above ``after`` refer to."""
         ((value,),) = self._read("select min(min_seq) from decisions where dseq > ?", (after,))

@@ -77,18 +77,21 @@ class SegmentWriter:
         self.number = number
         self.path = segment_path(folder, number)
         self.size = max(SEGMENT_BYTES, _aligned(min_bytes))
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._fd = -1
         try:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             _allocate(self._fd, self.size)
             fsync_folder(folder)
         except OSError as error:
-            os.close(self._fd)
-            self.path.unlink()
-            raise RetryableError(f"journal: no space for a new segment ({error.strerror})", retry_after=5) from None
+            self._abandon()
+            raise RetryableError(f"journal: no new segment ({error.strerror})", retry_after=5) from None
         self.used = 0
 
-    def fits(self, payload_bytes: int) -> bool:
-        return self.used + ALIGNMENT + _aligned(payload_bytes) <= self.size
+    def _abandon(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self.path.unlink()
 
     def append(self, seq: int, group: int, time_unix_nano: int, payload: pa.Buffer) -> Record:
         """Writes one record; not durable before ``sync``."""
@@ -100,8 +103,11 @@ class SegmentWriter:
         return record
 
     def rewind(self, used: int) -> None:
-        """Forgets records after ``used``: a group that could not be written whole."""
-        os.pwrite(self._fd, bytes(ALIGNMENT), used)
+        """Forgets records after ``used``, a group that could not be written whole; ``close`` cuts them off.
+
+        Nothing may be appended after it: what is left of the group would lie behind the new record,
+        and could be taken for one that was promised.
+        """
         self.used = used
 
     def sync(self) -> None:
@@ -112,12 +118,17 @@ class SegmentWriter:
             raise JournalError(f"fdatasync of {self.path} failed: {error.strerror}") from error
 
     def close(self) -> None:
-        """Seals the segment: gives back the space it did not use."""
-        if self._fd >= 0:
-            os.ftruncate(self._fd, self.used)
-            os.fsync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
+        """Seals the segment: gives back the space it did not use. Raises ``JournalError`` on an I/O error."""
+        if self._fd < 0:
+            return
+        fd, self._fd = self._fd, -1
+        try:
+            os.ftruncate(fd, self.used)
+            os.fsync(fd)
+        except OSError as error:
+            raise JournalError(f"sealing {self.path} failed: {error.strerror}") from error
+        finally:
+            os.close(fd)
 
 
 def _allocate(fd: int, size: int) -> None:
@@ -163,12 +174,13 @@ class SegmentMap:
         return self._buffer.slice(record.offset, record.length)
 
 
-def scan(folder: Path, number: int) -> tuple[list[Record], int]:
+def scan(folder: Path, number: int, *, newest: bool = True) -> tuple[list[Record], int]:
     """All good records of a segment, and the offset where they end.
 
-    What follows the last good record is dropped only if it can be a torn write of the newest group.
-    Raises ``JournalError`` when good records of a later group follow a bad one: that is damage, and
-    nothing may be skipped in silence.
+    What follows the last good record is dropped only if it can be a torn write of the newest group,
+    which lies in the newest segment. Raises ``JournalError`` when good records of a later group
+    follow a bad one, or when an older segment ends in anything but unused space: that is damage,
+    and nothing may be skipped in silence.
     """
     path = segment_path(folder, number)
     if not path.stat().st_size:
@@ -180,14 +192,14 @@ def scan(folder: Path, number: int) -> tuple[list[Record], int]:
     while (record := _read(data, offset, number)) is not None:
         records.append(record)
         offset = record.end
+    later = {record.group for record in _good_records_after(data, offset, number)}
     # A torn group may leave its later records whole behind a broken one; they were never promised.
-    torn_group = records[-1].group + 1 if records else None
-    for later in _good_records_after(data, offset, number):
-        if torn_group is None or later.group > torn_group:
-            raise JournalError(
-                f"{path} is damaged at byte {offset}: good records follow. The file is kept; "
-                "move it away to start without what it holds."
-            )
+    torn = {records[-1].group + 1} if records else set(list(later)[:1])
+    if later - torn or not (newest or _is_unused(data, offset)):
+        raise JournalError(
+            f"{path} is damaged at byte {offset}: what follows was acknowledged. The file is kept; "
+            "move it away to start without what it holds."
+        )
     return records, offset
 
 
@@ -200,6 +212,12 @@ def _read(data: mmap.mmap, offset: int, number: int) -> Record | None:
         return None
     record = Record(seq, group, number, start, length, time)
     return record if _checksum(record, data[start : start + length]) == crc else None
+
+
+def _is_unused(data: mmap.mmap, offset: int) -> bool:
+    """Preallocated space that nothing was ever written to: a kill between two segments leaves it."""
+    step = 1 << 20
+    return not any(data[start : start + step].strip(b"\0") for start in range(offset, len(data), step))
 
 
 def _good_records_after(data: mmap.mmap, offset: int, number: int) -> Iterator[Record]:

@@ -110,3 +110,41 @@ def test_decisions_about_live_records_are_never_forgotten(open_journal):
     ledger.forget(below=99, oldest_seq=99)
     assert ledger.last() == 3
     assert ledger.add([NewDecision("p", 0, 9, 9, 1, 1, b"x")])[0].dseq == 4
+
+
+def test_records_of_a_group_that_failed_never_come_back(open_journal, monkeypatch):
+    journal = open_journal()
+    real, calls = segments._write_all, []
+
+    def fails_on_third(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RetryableError("disk full")
+        real(*args)
+
+    monkeypatch.setattr(segments, "_write_all", fails_on_third)
+    with pytest.raises(RetryableError):
+        journal.append([entry("1"), entry("2"), entry("3")], 1)
+    # The same size as the failed group's first record: its second would lie exactly behind.
+    journal.append([entry("4")], 1)
+    journal = open_journal()
+    assert [journal.read(w.seq).batch.column("body_text")[0].as_py() for w in journal.written()] == ["4"]
+
+
+def test_numbers_that_decisions_name_are_not_given_out_again(open_journal, tmp_path):
+    journal = open_journal()
+    seq = journal.append([entry("one")], 1)[0].seq
+    journal.ledger.add([NewDecision("p", 0, seq, seq, 1, 1, b"x")])
+    journal.close()
+    for file in (tmp_path / "journal" / "w00").iterdir():
+        file.unlink()
+    assert open_journal().append([entry("two")], 1)[0].seq == seq + 1
+
+
+def test_one_segment_that_is_the_whole_journal_can_be_freed(open_journal):
+    journal = open_journal(max_bytes=200_000)
+    seq = journal.append([entry("x" * 300_000)], 1)[0].seq
+    with pytest.raises(RetryableError, match="full"):
+        journal.append([entry("y")], 1)
+    journal.free(seq + 1)
+    assert journal.append([entry("y")], 1)

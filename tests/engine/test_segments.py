@@ -9,7 +9,7 @@ import pytest
 
 from collector.engine import segments
 from collector.engine.segments import SegmentMap, SegmentWriter, scan, segment_path
-from collector.errors import JournalError
+from collector.errors import JournalError, RetryableError
 
 
 @pytest.fixture
@@ -88,3 +88,26 @@ def _overwrite(folder, offset, data):
     with segment_path(folder, 1).open("r+b") as file:
         file.seek(offset)
         file.write(data)
+
+
+def test_the_end_of_an_older_segment_is_never_taken_for_a_torn_write(tmp_path, small_segments):
+    records = write(tmp_path, [[b"a" * 100], [b"b" * 100]])
+    assert scan(tmp_path, 1, newest=False)[0] == records
+    _overwrite(tmp_path, records[1].offset, b"X")
+    with pytest.raises(JournalError, match="damaged"):
+        scan(tmp_path, 1, newest=False)
+
+
+def test_a_torn_first_group_of_a_segment_is_a_torn_write(tmp_path, small_segments):
+    records = write(tmp_path, [[b"a" * 100, b"b" * 100]])
+    _overwrite(tmp_path, records[0].offset, b"X")
+    assert scan(tmp_path, 1) == ([], 0)
+
+
+def test_no_descriptor_for_a_new_segment_is_refused_for_now(tmp_path, small_segments, monkeypatch):
+    def fails(*_args, **_options):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(segments.os, "open", fails)
+    with pytest.raises(RetryableError, match="Too many open files"):
+        SegmentWriter(tmp_path, 1)
