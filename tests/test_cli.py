@@ -294,15 +294,19 @@ def test_a_wildcard_address_is_reached_as_localhost(address: str, expected: str)
 # ---- run ----
 
 
+_ENDPOINTS = (
+    "receivers.otlp.protocols.grpc.endpoint",
+    "receivers.otlp.protocols.http.endpoint",
+    "service.admin.endpoint",
+)
+FREE_PORTS = [part for key in _ENDPOINTS for part in ("--set", f"{key}=localhost:0")]
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    ports = [
-        "receivers.otlp.protocols.grpc.endpoint",
-        "receivers.otlp.protocols.http.endpoint",
-        "service.admin.endpoint",
-    ]
-    sets = [part for key in ports for part in ("--set", f"{key}=localhost:0")]
-    process = subprocess.Popen([*SPANLOOM, "run", *sets], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*SPANLOOM, "run", *FREE_PORTS], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     yield process
     if process.poll() is None:
         process.kill()
@@ -346,14 +350,8 @@ def test_run_on_a_terminal_prints_lines_to_paste(tmp_path: Path) -> None:
     import pty
 
     master, slave = pty.openpty()
-    sets = [
-        "--set",
-        "receivers.otlp.protocols={http: {endpoint: 'localhost:0'}}",
-        "--set",
-        "service.admin.endpoint=localhost:0",
-    ]
     environ = {**os.environ, "NO_COLOR": "1"}
-    process = subprocess.Popen([*SPANLOOM, "run", *sets], stdout=slave, stderr=slave, text=True, env=environ)
+    process = subprocess.Popen([*SPANLOOM, "run", *FREE_PORTS], stdout=slave, stderr=slave, text=True, env=environ)
     os.close(slave)
     try:
         wait_for_service(process, tmp_path / "spanloom-data")
