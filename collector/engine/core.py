@@ -128,7 +128,6 @@ class Core:
                 time.sleep(0 if stopping else _TICK_SECONDS)
         except BaseException as error:
             self._fatal(error)
-            raise
 
     def _wait(self) -> bool:
         with self._wake:

@@ -16,7 +16,7 @@ from collector.component import Checkpointed, ExportBatch, Exporter
 from collector.delivery import Backoff, RetryConfig
 from collector.engine.ledger import DecisionInfo, Ledger
 from collector.engine.reader import JournalReader
-from collector.errors import JournalError, PermanentError, RetryableError
+from collector.errors import JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Signal
 from collector.telemetry import Telemetry
 
@@ -126,7 +126,6 @@ class ExportRunner:
                 self._deliver(infos)
         except BaseException as error:
             self._fatal(error)
-            raise
         finally:
             self._exporter.shutdown()
 
@@ -241,7 +240,8 @@ class ExportRunner:
         text = str(error) if isinstance(error, RetryableError) else type(error).__name__
         if self.failing_since is None:
             self.failing_since = time.monotonic()
-        self._log.warning("delivery failed", error=text, retry_in_seconds=None if delay is None else round(delay, 2))
+        retry_in = None if delay is None else round(delay, 2)
+        self._log.warning("delivery failed", error=text, at=where(error), retry_in_seconds=retry_in)
 
 
 def _counts(batch: ExportBatch) -> list[tuple[Signal, int]]:

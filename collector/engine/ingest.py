@@ -18,7 +18,7 @@ import structlog
 from collector.component import Received
 from collector.engine.chain import Chain
 from collector.engine.journal import Entry, Journal, Written
-from collector.errors import CollectorError, JournalError, PermanentError
+from collector.errors import CollectorError, JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Batch, LogBatch, Signal
 from collector.model.codec import check_framing, decode
 from collector.model.content import genai_logs
@@ -26,6 +26,7 @@ from collector.telemetry import Telemetry
 
 _MAX_GROUP_BYTES = 8 * 1024 * 1024
 _MAX_GROUP_REQUESTS = 1024
+_STOPPING = "the service is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Ingest:
         self._wake = threading.Condition()
         self._queues: dict[Key, deque[_Request]] = {}
         self._stopping = False
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
 
     def start(self) -> None:
@@ -97,6 +99,8 @@ class Ingest:
         loop = asyncio.get_running_loop()
         request = _Request(body, loop.create_future(), loop)
         with self._wake:
+            if self._ended:
+                raise RetryableError(_STOPPING)
             self._queues.setdefault(key, deque()).append(request)
             self._wake.notify()
         return await request.answer
@@ -104,15 +108,26 @@ class Ingest:
     # ---- the work thread ----
 
     def _work(self) -> None:
+        requests: list[_Request] = []
         try:
             while (group := self._next_group()) is not None:
                 key, requests = group
                 self._telemetry.group_requests.observe(len(requests))
-                outcomes = self._process(key, [r.body for r in requests])
-                _answer(requests, outcomes)
+                _answer(requests, self._process(key, [r.body for r in requests]))
+                requests = []
         except BaseException as error:
             self._fatal(error)
-            raise
+        finally:
+            self._refuse_all(requests)
+
+    def _refuse_all(self, requests: list[_Request]) -> None:
+        """Nobody waits for a thread that has ended: who was not answered may send again elsewhere."""
+        with self._wake:
+            self._ended = True
+            left = [*requests, *(request for queue in self._queues.values() for request in queue)]
+            self._queues.clear()
+        if left:
+            _answer(left, [RetryableError(_STOPPING)] * len(left))
 
     def _next_group(self) -> tuple[Key, list[_Request]] | None:
         with self._wake:
@@ -143,9 +158,10 @@ class Ingest:
         except Exception as error:
             if len(bodies) > 1:
                 return [self._process(key, [body])[0] for body in bodies]
-            # The text of an unforeseen error may quote the data, so only its kind is told.
-            where = _innermost(error)
-            self._log.error("a request could not be processed", error=type(error).__name__, at=where)
+            # The text of an unforeseen error may quote the data, so only its kind and place are told.
+            self._log.error("a request could not be processed", error=type(error).__name__, at=where(error))
+            if isinstance(error, MemoryError | OSError):  # not the data's doing: later it may go well
+                return [RetryableError("out of memory, descriptors or disk", retry_after=5)]
             return [PermanentError(f"processing failed ({type(error).__name__})")]
 
     def _process_group(self, key: Key, bodies: list[bytes]) -> list[Outcome]:
@@ -207,13 +223,3 @@ def _answer(requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
                 request.answer.set_exception(outcome)
 
     requests[0].loop.call_soon_threadsafe(resolve)
-
-
-def _innermost(error: BaseException) -> str:
-    """File and line where an error was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "unknown"
-    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

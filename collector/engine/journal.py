@@ -17,6 +17,7 @@ import pyarrow as pa
 from collector.engine import segments
 from collector.engine.ledger import Ledger
 from collector.errors import ConfigError, JournalError, RetryableError
+from collector.files import sync_folder
 from collector.model import schema
 from collector.model.batch import BATCH_OF, Batch, Signal
 
@@ -92,7 +93,7 @@ class Journal:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         directory.chmod(0o700)
         self._lock_fd = _lock(directory)
-        segments.fsync_folder(directory)
+        sync_folder(directory)
         self.ledger = Ledger(directory)
         self._mutex = threading.Lock()
         self._records: dict[int, segments.Record] = {}
@@ -238,7 +239,7 @@ class Journal:
         self.ledger.set_meta("next_seq", str(self._next_seq))
         for number in doomed:
             self._delete(number)
-        segments.fsync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _delete(self, number: int) -> None:
         segments.segment_path(self._folder, number).unlink(missing_ok=True)

@@ -55,7 +55,7 @@ class NewDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionInfo:
-    """A written decision without its payload."""
+    """A written decision without its payload; the fields are those of ``NewDecision``."""
 
     dseq: int
     pipeline: str

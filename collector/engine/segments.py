@@ -20,6 +20,7 @@ import google_crc32c
 import pyarrow as pa
 
 from collector.errors import JournalError, RetryableError
+from collector.files import sync_folder
 
 SEGMENT_BYTES = 128 * 1024 * 1024
 ALIGNMENT = 64
@@ -81,7 +82,7 @@ class SegmentWriter:
         try:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             _allocate(self._fd, self.size)
-            fsync_folder(folder)
+            sync_folder(folder)
         except OSError as error:
             self._abandon()
             raise RetryableError(f"journal: no new segment ({error.strerror})", retry_after=5) from None
@@ -151,15 +152,6 @@ def _write_all(fd: int, parts: list[bytes | memoryview], offset: int) -> None:
                 written += os.pwrite(fd, rest[written:], offset + written)
     except OSError as error:
         raise RetryableError(f"journal: cannot write ({error.strerror})", retry_after=5) from None
-
-
-def fsync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class SegmentMap:
