@@ -51,3 +51,13 @@ class RetryableError(CollectorError):
 
 class JournalError(CollectorError):
     """The journal is damaged or cannot be written. Not retried: the process ends."""
+
+
+def where(error: BaseException) -> str:
+    """File and line where an error was raised: what a log may say of one whose text could quote data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "unknown"
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

@@ -31,7 +31,7 @@ from collector.engine.journal import Journal
 from collector.engine.modelling import Modelling
 from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader, JournalReader
-from collector.errors import CollectorError
+from collector.errors import CollectorError, where
 from collector.http_server import HttpServer, serve
 from collector.model import codec, schema
 from collector.model.batch import SpanBatch
@@ -234,8 +234,11 @@ class Service:
         """A work thread cannot go on. What is acknowledged is on disk; the next start goes on from there."""
         if self.failure is None:
             self.failure = error
+            # The text of an unforeseen error may quote the data, so only its kind and place are told.
             text = str(error) if isinstance(error, CollectorError) else type(error).__name__
-            self._log.critical("the service cannot go on", error=text, thread=threading.current_thread().name)
+            self._log.critical(
+                "the service cannot go on", error=text, at=where(error), thread=threading.current_thread().name
+            )
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop_asked.set)
 
