@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from collector.files import sync_folder
+
 _SAFE = re.compile(r"[^A-Za-z0-9_.]")
 _PART = re.compile(
     r"part-(?P<exporter>[A-Za-z0-9_.]+)-(?P<epoch>[0-9a-f]{8})-(?P<first>\d+)-(?P<last>\d+)(?:-(?P<number>\d+))?\.parquet\Z"

@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 
 from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Settings
 from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
+from collector.files import sync_folder
 from collector.model import schema
 from collector.service_config import Duration
 from exporters import _stored
@@ -31,7 +32,6 @@ from exporters._parquet_files import (
     make_folder,
     parquet_files,
     remove_leftovers,
-    sync_folder,
     write_file,
 )
 from exporters._parquet_manifest import SCHEMA_KEY, update_manifest
