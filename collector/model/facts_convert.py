@@ -34,6 +34,7 @@ _ENVIRONMENT = re.compile(r"[^a-z0-9_-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?\s*(Z|z|[+-]\d\d:?\d\d)?")
 _decode = json.JSONDecoder().raw_decode
+_SURROGATE = re.compile(r"\\[uU](?:0000)?[dD][89a-fA-F]")
 
 
 class RefusedError(ValueError):
@@ -48,8 +49,19 @@ def parse_json(text: str) -> Any:
     try:
         value, end = _decode(stripped)
     except (ValueError, RecursionError):
-        return _literal(stripped)
-    return value if end == len(stripped) else None
+        value, end = _literal(stripped), len(stripped)
+    if end != len(stripped):
+        return None
+    return _without_surrogates(value) if _SURROGATE.search(stripped) else value
+
+
+def _without_surrogates(value: Any) -> Any:
+    r"""The value with lone surrogates (``"\ud800"``, which no UTF-8 can hold) as U+FFFD."""
+    try:
+        written = json.dumps(value, ensure_ascii=False)
+        return json.loads(written.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    except (TypeError, ValueError, RecursionError):  # a Python literal that JSON has no form for
+        return None
 
 
 def _literal(text: str) -> Any:

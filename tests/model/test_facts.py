@@ -468,3 +468,16 @@ def _attributes(rows):
     import pyarrow as pa
 
     return pa.array(rows, schema.ATTRIBUTES)
+
+
+@pytest.mark.parametrize("key", ["langfuse.trace.tags", "tag.tags", "gen_ai.response.finish_reasons"])
+@pytest.mark.parametrize("text", ['["\\ud800x"]', '"\\uD800x"', "['\\ud800x']", "['\\U0000d800x']"])
+def test_half_of_a_surrogate_pair_in_json_text_costs_its_character_only(key, text):
+    found = fact({key: text, "session.id": "s"})
+    assert found["session_id"] == "s"
+    assert {"x" in t for t in (found["tags"] or []) + (found["finish_reasons"] or [])} == {True}
+
+
+def test_half_of_a_surrogate_pair_in_a_usage_bucket_costs_its_character_only():
+    found = fact({"langfuse.observation.usage_details": '{"input": 5, "\\ud800": 1}'}, scope=("langfuse-sdk", "3.0.0"))
+    assert dict(found["usage"])["input"] == 5
