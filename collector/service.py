@@ -196,7 +196,13 @@ class Service:
         def query(sql: str, limit: int) -> object:
             return stores[0].query(sql, limit=limit)
 
-        return create_app(telemetry=self.telemetry, health=self, query=query if stores else None, version=VERSION)
+        return create_app(
+            telemetry=self.telemetry,
+            health=self,
+            query=query if stores else None,
+            version=VERSION,
+            allowed_hosts=self._config.service.admin.allowed_hosts,
+        )
 
     # ---- health (collector.admin.Health) ----
 

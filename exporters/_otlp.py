@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
 from collector.model.encode import encode, encode_json
 from spanloom import Batch, ExportBatch, PermanentError, RetryableError, Settings, Signal, TooLargeError
 
@@ -28,6 +31,15 @@ class Reply:
     rejected: int = 0
     warned: bool = False
     """The server had something to say although it took everything."""
+
+
+def protobuf_reply(response: bytes) -> Reply:
+    """The partial success of a protobuf response; the field numbers are the same for all signals."""
+    try:
+        partial = ExportTraceServiceResponse.FromString(response).partial_success
+    except DecodeError:
+        return Reply()
+    return Reply(partial.rejected_spans, warned=bool(partial.error_message))
 
 
 class Transport(Protocol):

@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from pydantic import Field, field_validator
 
 from collector.model.encode import encode
-from exporters._otlp import MAX_RESPONSE_BYTES, OtlpExporter, Reply
+from exporters._otlp import MAX_RESPONSE_BYTES, OtlpExporter, Reply, protobuf_reply
 from exporters._otlp_config import OtlpExporterConfig
 from spanloom import (
     Batch,
@@ -129,7 +128,7 @@ class GrpcTransport:
             )
         except grpc.RpcError as error:
             raise failure(error) from None
-        return reply(response)
+        return protobuf_reply(response)
 
     def close(self) -> None:
         if self._channel is not None:
@@ -169,15 +168,6 @@ def _retry_delay(error: Any) -> float | None:
             if detail.Unpack(info):
                 return float(info.retry_delay.ToNanoseconds() / 1e9)
     return None
-
-
-def reply(response: bytes) -> Reply:
-    """The field numbers are the same for all signals."""
-    try:
-        partial = ExportTraceServiceResponse.FromString(response).partial_success
-    except Exception:
-        return Reply()
-    return Reply(partial.rejected_spans, warned=bool(partial.error_message))
 
 
 def _target(endpoint: str) -> str:
