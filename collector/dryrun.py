@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import structlog
 
+from collector import absent_modules
 from collector.component import Settings
 from collector.engine import graph as graphs
 from collector.engine.assembly import Assembly
@@ -41,6 +42,7 @@ def dry_run(
     traces are whole however the input is cut. Nothing is written or sent. ``data_dir``: where a
     masker's key is, if there is one already. Raises ``InvalidDataError`` for a malformed input.
     """
+    absent_modules.settle()
     with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
         folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
         yield from _DryRun(config, folder, clock).run(inputs)

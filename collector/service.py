@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import structlog
 
+from collector import absent_modules
 from collector.admin import create_app
 from collector.budget import ByteBudget
 from collector.component import Queryable, Receiver, ReceiverFactory, ReceiverSettings, Settings
@@ -285,6 +286,7 @@ def run(config: CollectorConfig, *, data_dir: Path, announce: Announce = lambda 
 
 
 async def _run(config: CollectorConfig, data_dir: Path, announce: Announce) -> int:
+    absent_modules.settle()
     service = Service(config, data_dir=data_dir)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -292,6 +294,7 @@ async def _run(config: CollectorConfig, data_dir: Path, announce: Announce) -> i
     announce(await service.start())
     await service.wait()
     await service.stop()
+    structlog.get_logger("service").info("stopped")
     return 0 if service.failure is None else 1
 
 
