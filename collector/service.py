@@ -65,11 +65,12 @@ class Service:
         self._receivers: dict[str, Receiver] = {}
         service = config.service
         limit = (service.memory.limit_mib or 0) * 1024 * 1024 or memory.default_limit()
+        self._journal_cap = service.journal.max_size_mib * 1024 * 1024
         self._shares = memory.shares(limit, largest_body=_LARGEST_BODY)
         data_dir.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(
             service.journal.directory or data_dir / "journal",
-            max_bytes=service.journal.max_size_mib * 1024 * 1024,
+            max_bytes=self._journal_cap,
             fsync=service.journal.fsync,
             observe_sync=self.telemetry.journal_sync_seconds.observe,
         )
@@ -92,6 +93,8 @@ class Service:
         self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
         reader = JournalReader(self._journal, DecisionReader(self._journal, self._model.observations, after))
+        for id_ in graph.exporters:
+            self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
         self._runners = [
             ExportRunner(
                 str(id_),
@@ -224,7 +227,7 @@ class Service:
         """New data is taken."""
         if not self._started or self._stop_asked.is_set():
             return False, "not running"
-        used = self._journal.nbytes / (self._config.service.journal.max_size_mib * 1024 * 1024)
+        used = self._journal.nbytes / self._journal_cap
         return used < _READY_AT, "" if used < _READY_AT else "the journal is full: exporters have to catch up"
 
     # ---- end ----

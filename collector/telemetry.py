@@ -86,7 +86,9 @@ class Telemetry:
         self.exporter_dropped = PerSignal(
             "spanloom_exporter_dropped", "Number of {} given up on, by reason.", (*exporter, "reason"), r
         )
-        self.queue_size = Gauge("otelcol_exporter_queue_size", "Decisions not yet delivered.", exporter, registry=r)
+        self.queue_size = Gauge(
+            "otelcol_exporter_queue_size", "Bytes decided and not yet delivered.", exporter, registry=r
+        )
         self.queue_capacity = Gauge(
             "otelcol_exporter_queue_capacity", "Bytes the journal may hold.", exporter, registry=r
         )

@@ -94,8 +94,12 @@ class ExportRunner:
         """Tells of decisions that are durable, in order."""
         with self._wake:
             self._queue += infos
-            self._telemetry.queue_size.labels(self.name).set(len(self._queue))
+            self._waiting(+1, infos)
             self._wake.notify()
+
+    def _waiting(self, sign: int, infos: Sequence[DecisionInfo]) -> None:
+        nbytes = sum(i.nbytes for i in infos if i.pipeline in self._pipelines)
+        self._telemetry.queue_size.labels(self.name).inc(sign * nbytes)
 
     def drain(self, deadline: float) -> bool:
         """Delivers what is queued, until ``deadline`` (monotonic); then ends. True: nothing is left."""
@@ -190,7 +194,7 @@ class ExportRunner:
             for _ in infos:
                 self._queue.popleft()
             self.cursor = last
-            self._telemetry.queue_size.labels(self.name).set(len(self._queue))
+            self._waiting(-1, infos)
 
     def _export(self, batch: ExportBatch) -> bool:
         """Tries until it is done or given up (True), or until the service ends (False)."""
