@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from prometheus_client.parser import text_string_to_metric_families
+
+Row = dict[str, Any]
 
 PORTS = (
     "receivers.otlp.protocols.grpc.endpoint=localhost:0",
@@ -93,6 +98,12 @@ class Spanloom:
         with urllib.request.urlopen(self.admin + path, timeout=30) as reply:
             return reply.read().decode()
 
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of the samples of a series that have these labels."""
+        families = text_string_to_metric_families(self.get("/metrics"))
+        samples = (sample for family in families for sample in family.samples)
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
     def query(self, sql: str) -> list[list[Any]]:
         body = json.dumps({"sql": sql, "limit": 1000}).encode()
         request = urllib.request.Request(
@@ -112,6 +123,14 @@ class Spanloom:
         return self.process.wait(timeout=60)
 
 
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Returns when the condition holds; fails when it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
 def duckdb_rows(data_dir: Path, sql: str) -> list[tuple[Any, ...]]:
     """Reads the store of a stopped service as anybody would."""
     with duckdb.connect(str(data_dir / "spanloom.duckdb"), read_only=True) as db:
@@ -123,3 +142,43 @@ def parquet_rows(data_dir: Path, sql: str, table: str = "observations") -> list[
     files = str(data_dir / "parquet" / table / "*" / "*.parquet")
     with duckdb.connect() as db:
         return db.execute(sql.format(t=f"read_parquet('{files}', hive_partitioning=true)")).fetchall()
+
+
+def stored_rows(data_dir: Path, table: str = "observations") -> list[Row]:
+    """The rows of a stopped service, read from DuckDB and from Parquet: both say the same, types included."""
+    files = str(data_dir / "parquet" / table / "*" / "*.parquet")
+    with duckdb.connect(str(data_dir / "spanloom.duckdb"), read_only=True) as db:
+        in_duckdb = _described(db, f"from {table}")
+    with duckdb.connect() as db:
+        # The partition's date is not a column of the table.
+        in_parquet = _described(db, f"from read_parquet('{files}', hive_partitioning=false)")
+    assert in_duckdb[0] == in_parquet[0], "other columns or types"
+    # As text, because NaN is not equal to itself.
+    assert sorted(map(repr, in_duckdb[1])) == sorted(map(repr, in_parquet[1])), "other rows"
+    return in_duckdb[1]
+
+
+def _described(db: duckdb.DuckDBPyConnection, source: str) -> tuple[dict[str, str], list[Row]]:
+    columns = {name: kind for name, kind, *_ in db.execute(f"describe select * {source}").fetchall()}
+    return columns, [dict(zip(columns, row, strict=True)) for row in db.execute(f"select * {source}").fetchall()]
+
+
+def by_trace(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    out: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        out[row["trace_id"]].append(row)
+    return dict(out)
+
+
+def assert_same_rows(rows: list[Row], expected: list[Row]) -> None:
+    """The same spans, each with the same columns; when a span was taken is its own."""
+    found, wanted = ({(row["trace_id"], row["span_id"]): row for row in some} for some in (rows, expected))
+    assert len(found) == len(rows)
+    assert found.keys() == wanted.keys()
+    wrong = [
+        f"{row['scope_name']} {row['name']}: {column} should be {value!r}, is {found[key][column]!r}"
+        for key, row in wanted.items()
+        for column, value in row.items()
+        if column != "ingested_at" and found[key][column] != value
+    ]
+    assert not wrong, "\n".join(wrong[:50])
