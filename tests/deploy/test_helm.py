@@ -1,0 +1,392 @@
+"""The chart: what it renders is valid, restricted, and runs a configuration the collector accepts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from collector.config import load
+from collector.durations import parse_duration
+from collector.service_config import CollectorConfig
+from tests.deploy.tools import ROOT, call, done, tool
+
+CHART = ROOT / "deploy" / "helm" / "spanloom"
+VALUES = [None, *sorted((CHART / "ci").glob("*.yaml"))]
+KUBERNETES = ("1.27", "1.37")
+"""The oldest the chart allows and the newest there are schemas of."""
+NOT_KUBERNETES = {"ServiceMonitor"}
+SECRETS = {"BACKEND_TOKEN": "hunter2"}
+
+each = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem if path else "default")
+Object = dict[str, Any]
+
+
+def yaml(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def yamls(text: str) -> list[Any]:
+    return [document for document in YAML(typ="safe", pure=True).load_all(text) if document]
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    return tool("helm")
+
+
+def template(helm: str, *arguments: str | Path, chart: Path = CHART) -> list[str | Path]:
+    return [helm, "template", "rel", chart, "--namespace", "obs", "--kube-version", f"{KUBERNETES[-1]}.0", *arguments]
+
+
+def files(values: Path | None) -> list[str | Path]:
+    return ["-f", values] if values else []
+
+
+@pytest.fixture(scope="session")
+def rendered(helm) -> Callable[[Path | None], str]:
+    texts: dict[Path | None, str] = {}
+
+    def render(values: Path | None) -> str:
+        if values not in texts:
+            texts[values] = done(*template(helm, *files(values)))
+        return texts[values]
+
+    return render
+
+
+@pytest.fixture
+def objects(rendered, values) -> list[Object]:
+    return yamls(rendered(values))
+
+
+@pytest.fixture
+def with_values(helm, tmp_path) -> Callable[[str], list[Object]]:
+    """Objects of the chart with the given YAML over its values."""
+
+    def render(text: str) -> list[Object]:
+        path = tmp_path / "values.yaml"
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return yamls(done(*template(helm, "-f", path)))
+
+    return render
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [found for found in objects if found["kind"] == kind]
+
+
+def one(objects: list[Object], kind: str) -> Object:
+    (found,) = of_kind(objects, kind)
+    return found
+
+
+def pod_specs(objects: list[Object]) -> Iterator[Object]:
+    yield one(objects, "StatefulSet")["spec"]["template"]["spec"]
+    yield from (pod["spec"] for pod in of_kind(objects, "Pod"))
+
+
+def container(objects: list[Object]) -> Object:
+    (found,) = one(objects, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def collector_config(objects: list[Object], folder: Path) -> CollectorConfig:
+    path = folder / "config.yaml"
+    path.write_text(one(objects, "ConfigMap")["data"]["config.yaml"], encoding="utf-8")
+    return load([path], environ=SECRETS, data_dir=folder)
+
+
+# Validity
+
+
+@each
+def test_lint_finds_nothing(helm, values):
+    done(helm, "lint", "--strict", CHART, *files(values))
+
+
+@each
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_kubernetes_accepts_every_object(rendered, values, version, tmp_path):
+    objects = [found for found in yamls(rendered(values)) if found["kind"] not in NOT_KUBERNETES]
+    for number, found in enumerate(objects):
+        (tmp_path / f"{number}.yaml").write_text(json.dumps(found), encoding="utf-8")
+    reply = done(tool("kubernetes-validate"), "-k", version, "--strict", *sorted(tmp_path.glob("*.yaml")))
+    assert reply.count(" passed for resource ") == len(objects)
+    assert "WARN" not in reply
+
+
+@each
+def test_the_collector_accepts_the_rendered_configuration(objects, tmp_path):
+    config = collector_config(objects, tmp_path)
+    assert all("every network interface" in warning for warning in config.warnings)
+
+
+def test_the_default_configuration_is_the_embedded_one(rendered, tmp_path):
+    ours, embedded = collector_config(yamls(rendered(None)), tmp_path), load((), environ={}, data_dir=tmp_path)
+    assert set(ours.pipelines) == set(embedded.pipelines)  # Helm sorts the keys
+    for kind in ("processors", "exporters"):
+        pair = [{id_: part.config for id_, part in getattr(config, kind).items()} for config in (ours, embedded)]
+        assert pair[0] == pair[1]
+
+
+def test_the_service_monitor_selects_one_service_with_an_admin_port(rendered):
+    objects = yamls(rendered(CHART / "ci" / "everything-values.yaml"))
+    monitor = one(objects, "ServiceMonitor")["spec"]
+    (endpoint,) = monitor["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("admin", "/metrics")
+    (expression,) = monitor["selector"]["matchExpressions"]
+    assert expression["operator"] == "DoesNotExist"
+    selected = [
+        service
+        for service in of_kind(objects, "Service")
+        if monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        and expression["key"] not in service["metadata"]["labels"]
+    ]
+    assert [service["spec"]["type"] for service in selected] == ["LoadBalancer"]
+
+
+# What fits together
+
+
+@each
+def test_ports_services_and_probes_follow_the_configuration(objects, tmp_path):
+    config = collector_config(objects, tmp_path)
+    (otlp,) = (component.config for component in config.receivers.values())
+    listening = {f"otlp-{name}": server.endpoint for name, server in otlp.protocols if server}
+    listening["admin"] = config.service.admin.endpoint
+    open_ports = {port["name"]: port["containerPort"] for port in container(objects)["ports"]}
+    assert open_ports == {name: int(endpoint.rpartition(":")[2]) for name, endpoint in listening.items()}
+    for service in of_kind(objects, "Service"):
+        assert {port["targetPort"] for port in service["spec"]["ports"]} == set(open_ports)
+    probes = {probe: container(objects)[f"{probe}Probe"]["httpGet"] for probe in ("startup", "readiness", "liveness")}
+    assert {probe["port"] for probe in probes.values()} == {"admin"}
+    assert [probe["path"] for probe in probes.values()] == ["/startupz", "/readyz", "/livez"]
+
+
+@each
+def test_services_and_policy_select_the_pod_and_nothing_else(objects):
+    stateful = one(objects, "StatefulSet")
+    pod = stateful["spec"]["template"]["metadata"]["labels"]
+    policies = [policy["spec"]["podSelector"]["matchLabels"] for policy in of_kind(objects, "NetworkPolicy")]
+    selectors = [service["spec"]["selector"] for service in of_kind(objects, "Service")]
+    for selector in [*policies, *selectors, stateful["spec"]["selector"]["matchLabels"]]:
+        assert selector.items() <= pod.items()
+        assert not any(selector.items() <= other["metadata"]["labels"].items() for other in of_kind(objects, "Pod"))
+    headless = [s["metadata"]["name"] for s in of_kind(objects, "Service") if s["spec"].get("clusterIP") == "None"]
+    assert headless == [stateful["spec"]["serviceName"]]
+
+
+@each
+def test_what_is_mounted_is_there(objects):
+    stateful = one(objects, "StatefulSet")["spec"]
+    volumes = [volume["name"] for volume in stateful["template"]["spec"]["volumes"]]
+    volumes += [claim["metadata"]["name"] for claim in stateful.get("volumeClaimTemplates", [])]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(objects)["volumeMounts"]}
+    assert sorted(volumes) == sorted(mounts)
+    environ = {variable["name"]: variable.get("value") for variable in container(objects)["env"]}
+    assert mounts["data"] == environ["SPANLOOM_DATA_DIR"]
+    arguments = container(objects)["args"]
+    assert arguments[:3] == ["run", "-c", f"{mounts['config']}/config.yaml"]
+
+
+@each
+def test_the_pod_gets_the_time_the_collector_takes_to_stop(objects, tmp_path):
+    timeout = collector_config(objects, tmp_path).service.shutdown_timeout
+    grace = next(pod_specs(objects))["terminationGracePeriodSeconds"]
+    assert grace >= timeout.total_seconds() + 10
+
+
+@pytest.mark.parametrize(
+    ("timeout", "grace"), [("0s", 30), ("500ms", 31), ("45s", 75), ("1m30s", 120), ("1h", 3630), ("1.5m", 120)]
+)
+def test_the_grace_period_follows_the_shutdown_timeout(with_values, timeout, grace):
+    parse_duration(timeout)  # one the collector reads
+    objects = with_values(f"config: {{service: {{shutdown_timeout: {timeout}}}}}")
+    assert next(pod_specs(objects))["terminationGracePeriodSeconds"] == grace
+
+
+def test_the_claim_carries_no_version_that_an_upgrade_would_change(rendered):
+    (claim,) = one(yamls(rendered(None)), "StatefulSet")["spec"]["volumeClaimTemplates"]
+    assert set(claim["metadata"]["labels"]) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+
+
+def test_a_changed_configuration_restarts_the_pod_and_an_unchanged_one_does_not(with_values):
+    def pod(text: str) -> Object:
+        return one(with_values(text), "StatefulSet")["spec"]["template"]
+
+    same = pod("{}")
+    assert pod("serviceMonitor: {interval: 1m}") == same
+    assert pod("config: {exporters: {duckdb: {retention: 30d}}}") != same
+
+
+@pytest.mark.parametrize(("given", "expected"), [("''", None), ("fast", "fast"), ("'-'", "")])
+def test_storage_class(with_values, given, expected):
+    objects = with_values(f"persistence: {{storageClass: {given}}}")
+    (claim,) = one(objects, "StatefulSet")["spec"]["volumeClaimTemplates"]
+    assert claim["spec"].get("storageClassName") == expected
+
+
+def test_large_numbers_and_references_reach_the_collector_unchanged(with_values, tmp_path):
+    text = """
+    config:
+      exporters:
+        otlp_http/a:
+          endpoint: https://a.example.com
+          headers: {X-Key: "${env:BACKEND_TOKEN}"}
+          max_request_bytes: 123456789
+        duckdb: null
+        parquet: null
+      service:
+        pipelines:
+          traces: {processors: [pii], exporters: [otlp_http/a]}
+          logs: null
+          metrics: null
+    """
+    objects = with_values(text)
+    written = yaml(one(objects, "ConfigMap")["data"]["config.yaml"])["exporters"]["otlp_http/a"]
+    assert written["headers"] == {"X-Key": "${env:BACKEND_TOKEN}"}
+    (exporter,) = collector_config(objects, tmp_path).exporters.values()
+    assert exporter.config.max_request_bytes == 123_456_789
+    assert "hunter2" not in json.dumps(objects)
+
+
+# Security
+
+
+@each
+def test_pods_keep_to_the_restricted_standard(objects):
+    for spec in pod_specs(objects):
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+        for volume in spec.get("volumes", []):
+            assert volume.keys() - {"name"} <= {"configMap", "secret", "emptyDir", "persistentVolumeClaim"}
+        for part in spec["containers"]:
+            assert part["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert not any("hostPort" in port for port in part.get("ports", []))
+            assert part["resources"]["limits"]["memory"]
+    for account in of_kind(objects, "ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+
+
+def test_the_user_is_the_one_of_the_image(rendered):
+    from tests.deploy import dockerfile
+
+    context = next(pod_specs(yamls(rendered(None))))["securityContext"]
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == dockerfile.values("USER")[-1]
+
+
+def test_the_admin_port_is_closed_unless_somebody_is_named(rendered):
+    policy = one(yamls(rendered(None)), "NetworkPolicy")["spec"]
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {"otlp-grpc", "otlp-http"}
+    policy = one(yamls(rendered(CHART / "ci" / "everything-values.yaml")), "NetworkPolicy")["spec"]
+    assert all(rule["from"] for rule in policy["ingress"])
+    (admin,) = (rule for rule in policy["ingress"] if rule["ports"][0]["port"] == "admin")
+    assert admin["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("replicaCount: 2", "replicaCount"),
+        ("replicas: 1", "replicas"),
+        ("image: {tga: x}", "tga"),
+        ("config: {exporter: {}}", "exporter"),
+        ("config: {service: {pipelines: null}}", "pipelines"),
+        ("config: {service: {admin: {endpoint: 'localhost:4330'}}}", "config.service.admin.endpoint"),
+        ("config: {receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:4317'}}}}}", "protocols.grpc.endpoint"),
+        ("config: {receivers: {otlp: {protocols: {http: {endpoint: '[::1]:4318'}}}}}", "protocols.http.endpoint"),
+        ("config: {receivers: {otlp: {protocols: {http: {endpoint: null}}}}}", "protocols.http.endpoint"),
+        ("terminationGracePeriodSeconds: 30", "terminationGracePeriodSeconds"),
+        ("config: {service: {shutdown_timeout: soon}}", "shutdown_timeout"),
+        ("config: {service: {memory: {limit_mib: 2048}}}", "service.memory.limit_mib"),
+        ("{serviceMonitor: {enabled: true}}", "networkPolicy.adminFrom"),
+        ("persistence: {size: large}", "persistence"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_name(helm, tmp_path, text, reason):
+    path = tmp_path / "values.yaml"
+    path.write_text(text, encoding="utf-8")
+    result = call(*template(helm, "-f", path))
+    assert result.returncode != 0
+    assert reason in result.stderr
+
+
+@pytest.mark.parametrize("limit", ["2Gi", "2048Mi", "2.2G", "2147483648", '"1.9Gi"'])
+def test_a_memory_bound_within_the_limit_of_the_pod_is_accepted(with_values, limit):
+    objects = with_values(
+        f"{{config: {{service: {{memory: {{limit_mib: 1700}}}}}}, resources: {{limits: {{memory: {limit}}}}}}}"
+    )
+    assert "limit_mib: 1700" in one(objects, "ConfigMap")["data"]["config.yaml"]
+
+
+# For people
+
+
+def notes(helm: str, folder: Path, *arguments: str | Path) -> str:
+    """What is shown after an installation; ``helm template`` itself leaves it out."""
+    chart = folder / "chart"
+    shutil.copytree(CHART, chart)
+    shown = '{{ dict "notes" (include (print $.Template.BasePath "/NOTES.txt") .) | toYaml }}'
+    (chart / "templates" / "shown.yaml").write_text(shown, encoding="utf-8")
+    (text,) = yamls(done(*template(helm, "-s", "templates/shown.yaml", *arguments, chart=chart)))
+    return text["notes"]
+
+
+def test_the_notes_point_an_application_at_the_service(helm, tmp_path):
+    text = notes(helm, tmp_path)
+    assert '{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://rel-spanloom.obs:4318"}' in text
+    assert "WARNING" not in text
+    variables = yaml("\n".join(line for line in text.splitlines() if line.startswith("  - {")))
+    assert {variable["name"] for variable in variables} >= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    }
+
+
+def test_the_notes_warn_about_what_may_be_lost_or_read(helm, tmp_path):
+    text = notes(helm, tmp_path, "-f", CHART / "ci" / "ephemeral-values.yaml")
+    assert '"http://llm-traces.obs:4317"' in text
+    assert text.count("WARNING") == 2
+
+
+def described(schema: Object, values: Any, path: str = "") -> Iterator[str]:
+    """Keys of the values that the schema does not know by name."""
+    for key, value in values.items():
+        known = schema.get("properties", {})
+        if key not in known:
+            yield f"{path}{key}"
+        elif isinstance(value, dict) and known[key].get("additionalProperties") is False and path + key != "config":
+            yield from described(known[key], value, f"{path}{key}.")
+
+
+def test_the_schema_and_the_readme_know_every_value():
+    values = yaml((CHART / "values.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    assert list(described(schema, values)) == []
+    assert schema["properties"].keys() - values.keys() == {"global"}
+    readme = (CHART / "README.md").read_text(encoding="utf-8")
+    assert [key for key in values if f"`{key}" not in readme] == []
+
+
+def test_the_chart_is_of_the_same_version_as_the_collector():
+    from collector.version import VERSION
+
+    chart = yaml((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["appVersion"] == VERSION
