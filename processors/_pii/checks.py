@@ -91,6 +91,8 @@ class Card:
             first = last + 1
 
     def _card_from(self, scan: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
+        if groups[first][1] - groups[first][0] not in _FIRST_GROUPS:
+            return None
         if first == 0 and not _starts_number(scan, groups[0][0]):
             return None
         lengths: list[int] = []
@@ -117,6 +119,9 @@ class Card:
         """Whether the digits are a possible card number."""
         ranges = self._issuers.get(len(digits), ())
         return len(set(digits)) > 1 and luhn(digits) and any(low <= digits[: len(low)] <= high for low, high in ranges)
+
+
+_FIRST_GROUPS = frozenset({4, 6, 8, *range(13, 20)})
 
 
 def _is_card_shape(lengths: list[int]) -> bool:
@@ -161,34 +166,23 @@ def luhn(digits: str) -> bool:
 class Iban:
     """International bank account numbers by country, length and the remainder of 97 (ISO 13616)."""
 
-    _COMPACT = re.compile(rb"[ -]")
-    _RUN = re.compile(rb"[A-Za-z0-9](?:[ -]?[A-Za-z0-9])*")
+    _SEPARATOR = b" -"
 
     def __init__(self, lengths: Mapping[str, int]) -> None:
-        self._lengths = {country.encode(): length for country, length in lengths.items()}
+        self._forms = {
+            country.encode(): re.compile(rb"(?:[A-Za-z0-9][ -]?){%d}[A-Za-z0-9](?![A-Za-z0-9_])" % (length - 1))
+            for country, length in lengths.items()
+        }
 
-    def __call__(self, text: Text, start: int, end: int) -> Spans:
+    def __call__(self, text: Text, start: int, _end: int) -> Spans:
         scan = text.scan
-        length = self._lengths.get(scan[start : start + 2].upper())
-        if length is None or _at(scan, start - 1) in _WORD:
+        form = self._forms.get(scan[start : start + 2].upper())
+        match = form.match(scan, start) if form is not None and _at(scan, start - 1) not in _WORD else None
+        if match is None:
             return
-        stop = self._stop(scan, start, length)
-        if stop is None or _at(scan, stop) in _WORD:
-            return
-        compact = self._COMPACT.sub(b"", scan[start:stop])
+        compact = match.group().translate(None, self._SEPARATOR)
         if (compact.isupper() or compact.islower()) and mod_97(compact.decode().upper()) == 1:
-            yield text.span(start, stop)
-
-    def _stop(self, scan: bytes, start: int, length: int) -> int | None:
-        """Where ``length`` letters and digits end, one separator between any two of them."""
-        run = self._RUN.match(scan, start, start + 2 * length)
-        position, count = start, 0
-        while run and position < run.end():
-            count += scan[position] in _ALNUM
-            position += 1
-            if count == length:
-                return position
-        return None
+            yield text.span(*match.span())
 
 
 def mod_97(iban: str) -> int:
@@ -261,14 +255,20 @@ def ip(text: Text, start: int, end: int) -> Spans:
 
 # ---- secrets ----
 
-_WORDS = re.compile(rb"[a-z]+(?:[-_.]+[a-z]*)*\Z")
+# Patterns stop at the shortest key, so that a text full of beginnings is not read over and over.
+_TAIL = re.compile(rb"[\w-]*(?:\.[\w-]{6,}){0,4}")
+_WORDS_AHEAD = 24
+_WORDS = re.compile(rb"[a-z]+(?:[-_.][a-z]*)*(?:[^\w-]|\Z)")
 
 
 def token(text: Text, start: int, end: int) -> Spans:
-    """A vendor's key; not words joined by hyphens."""
+    """A vendor's key to its end; not words joined by hyphens."""
     scan = text.scan
-    if _at(scan, start - 1) not in _ALNUM and not _WORDS.match(scan, start, end):
-        yield text.span(start, end)
+    if _at(scan, start - 1) in _ALNUM:
+        return
+    if not _WORDS.match(scan, start, min(len(scan), end + _WORDS_AHEAD)):
+        tail = _TAIL.match(scan, end)
+        yield text.span(start, tail.end() if tail else end)
 
 
 def exact_token(text: Text, start: int, end: int) -> Spans:
@@ -279,12 +279,11 @@ def exact_token(text: Text, start: int, end: int) -> Spans:
 
 def jwt(text: Text, start: int, end: int) -> Spans:
     """A JSON web token that does not begin in the middle of a longer word."""
-    before = _at(text.scan, start - 1)
-    if before not in _WORD:
+    if _at(text.scan, start - 1) not in _ALNUM:
         yield text.span(start, end)
 
 
-def last_40(text: Text, start: int, end: int) -> Spans:
+def last_40(text: Text, _start: int, end: int) -> Spans:
     """An AWS secret access key: 40 characters after its name."""
     if _at(text.scan, end) not in _ALNUM | {0x2B, 0x2F}:
         yield text.span(end - 40, end)
@@ -298,7 +297,7 @@ def assigned(text: Text, start: int, end: int) -> Spans:
 
 _PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,60}-----")
 _PEM_BODY = re.compile(rb"[A-Za-z0-9+/=\s\\]*")
-_PEM_MAX = 64 * 1024
+_PEM_MAX = 16 * 1024
 
 
 def pem(text: Text, start: int, end: int) -> Spans:
@@ -320,7 +319,7 @@ def _is_placeholder(value: bytes) -> bool:
 def user_info(text: Text, start: int, end: int) -> Spans:
     """``user:password`` between ``://`` and ``@``."""
     value = text.scan[start + 3 : end - 1]
-    if not _is_placeholder(value.partition(b":")[2]) or _is_placeholder(value) and b"@" in value:
+    if not _is_placeholder(value.partition(b":")[2]):
         yield text.span(start + 3, end - 1)
 
 
@@ -392,9 +391,6 @@ def _opening_quote(raw: bytes, position: int) -> tuple[int, int, int] | None:
     return (position + run + 1, run, mark) if mark in {0x22, 0x27} else None
 
 
-_QUOTES = {0x22: re.compile(rb'(\\*)"'), 0x27: re.compile(rb"(\\*)'")}
-
-
 def closing_quote(raw: bytes, position: int, run: int, mark: int) -> int:
     r"""Where the string ends that was opened with ``run`` backslashes before its quote.
 
@@ -402,12 +398,16 @@ def closing_quote(raw: bytes, position: int, run: int, mark: int) -> int:
     that closes it, and backslashes that stand for themselves come in multiples of ``2 * (run + 1)``.
     A string without an end (the text was cut off) ends with the text.
     """
-    for found in _QUOTES[mark].finditer(raw, position):
-        extra = len(found.group(1)) - run
+    quote = raw.find(mark, position)
+    while quote >= 0:
+        start = position + len(raw[position:quote].rstrip(b"\\"))
+        extra = quote - start - run
         if extra >= 0 and extra % (2 * (run + 1)) == 0:
-            return found.end() - 1 - run
+            return quote - run
         if extra < 0:  # the string around this one ends
-            return found.start()
+            return start
+        position = quote + 1
+        quote = raw.find(mark, position)
     return len(raw)
 
 

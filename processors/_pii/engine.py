@@ -8,6 +8,7 @@ and puts replacements in so that JSON stays JSON.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from processors._pii.scan import Text, resolve
 _SHORTEST = 6
 """Bytes of the shortest text that a built-in pattern can match (``a@b.cd``)."""
 
+_CALL_COSTS = 200
+"""Bytes that RE2 looks through, or Arrow copies, in the time it takes to ask about one text."""
+
 # Escapes of ASCII and of its look-alikes, and wide letters and digits themselves: such a text is
 # read in full, because what it says is not what it looks like.
 _DISGUISED = (
@@ -36,7 +40,9 @@ _ANY_ESCAPE = r'\\[nrtbfu"/]'
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
+    """A stretch of a text's bytes, and what it is."""
+
     start: int
     end: int
     rank: int
@@ -46,7 +52,17 @@ class _Found:
 _Member = tuple[int, Pattern]
 """A pattern with its rank: of two that overlap the first gives the name."""
 
+_MAX_ROUNDS = 8
+_APART = b" \t\r\n\"'<>()[]{},;"
+
+# A text made of beginnings of keys would be read for minutes: it is given up on, and replaced.
+_REJECTED_PER_TEXT = 1_000
+_BYTES_PER_REJECTED = 1_000
+
+_WORD = re.compile(rb"[A-Za-z0-9]*")
 _TOKENS = "key"
+_FEW = 2
+"""Asking so few patterns one by one costs no more than asking for all of them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,7 @@ class _Family:
     """Patterns that are asked together."""
 
     search: Any
-    """Finds the first place where one of them may match; None: a user's own, each asked for itself."""
+    """Finds the first place where one of them may match; None: each is asked for itself."""
     members: list[_Member]
     is_tokens: bool
     """They match single tokens, of which none begins inside another."""
@@ -76,70 +92,95 @@ class Engine:
 
     def candidates(self, texts: pa.StringArray) -> npt.NDArray[np.int64]:
         """Positions of the texts that may hold something."""
-        long_enough = pc.greater_equal(pc.binary_length(texts), self._shortest)
-        positions = np.flatnonzero(long_enough.fill_null(False).to_numpy(zero_copy_only=False))
-        if not len(positions):
-            return positions
-        selected = texts if len(positions) == len(texts) else texts.take(pa.array(positions))
-        hits = pc.match_substring_regex(selected, self._prefilter).to_numpy(zero_copy_only=False)
-        return positions[hits.astype(bool)]
+        long_enough = pc.greater_equal(pc.binary_length(texts), self._shortest).fill_null(False)
+        short = len(texts) - long_enough.true_count
+        if short * _CALL_COSTS > texts.nbytes:
+            positions = np.flatnonzero(long_enough.to_numpy(zero_copy_only=False))
+            return positions[self._hits(texts.take(pa.array(positions)))]
+        return np.flatnonzero(self._hits(texts))
+
+    def _hits(self, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
+        hits = pc.match_substring_regex(texts, self._prefilter).fill_null(False)
+        found: npt.NDArray[np.bool_] = hits.to_numpy(zero_copy_only=False)
+        return found
 
     def mask(self, raw: bytes, tally: Counter[str], without: Collection[str] = ()) -> bytes | None:
         """The text with everything found replaced; None: it must be dropped as a whole.
 
         The very same object when nothing was found. ``without`` names entities to leave alone.
         """
-        text = resolve(raw)
-        found = self._merged(self._find(text, without))
-        if not found:
-            return raw
-        tally.update(f.entity.name for f in found)
-        if any(f.entity.mode is Mode.DROP for f in found):
-            return None
-        return self._replaced(text, found)
+        for _ in range(_MAX_ROUNDS):
+            text = resolve(raw)
+            found = self._found(text, without)
+            if not found:
+                return raw
+            for item in found:
+                tally[item.entity.name] += 1
+                if item.entity.mode is Mode.DROP:
+                    return None
+            raw = self._replaced(text, found)
+            if not any(_touches_more(text.raw, item) for item in found):
+                return raw
+        raise OverflowError("masking uncovers something new each time")
 
-    def _find(self, text: Text, without: Collection[str]) -> list[_Found]:
-        found: list[_Found] = []
+    def find(self, raw: bytes) -> list[Found]:
+        """Everything there is in a text, in order, without overlaps."""
+        return self._found(resolve(raw), ())
+
+    def _found(self, text: Text, without: Collection[str]) -> list[Found]:
+        return self._merged(self._find(text, without))
+
+    def _find(self, text: Text, without: Collection[str]) -> list[Found]:
+        found: list[Found] = []
         for family in self._families:
             members = family.members
             if without:
                 members = [m for m in members if m[1].entity.name not in without]
             if family.search is None:
-                found += self._everywhere(text, members)
+                found += self._everywhere(text, members, 0)
             elif (first := family.search(text.scan)) is not None:
                 found += (
-                    self._along(text, family, first, members) if family.is_tokens else self._everywhere(text, members)
+                    self._along(text, family, first, members)
+                    if family.is_tokens
+                    else self._everywhere(text, members, first.start())
                 )
         return found
 
-    def _everywhere(self, text: Text, members: list[_Member]) -> Iterator[_Found]:
-        """What each pattern finds by itself."""
+    def _everywhere(self, text: Text, members: list[_Member], start: int) -> Iterator[Found]:
+        """What each pattern finds by itself from ``start`` on."""
         for rank, pattern in members:
-            for match in pattern.finder.finditer(text.scan):
+            for match in pattern.finder.finditer(text.scan, start) if pattern.is_possible(text.scan) else ():
                 yield from self._checked(text, rank, pattern, match)
 
-    def _along(self, text: Text, family: _Family, match: Any, members: list[_Member]) -> Iterator[_Found]:
+    def _along(self, text: Text, family: _Family, match: Any, members: list[_Member]) -> Iterator[Found]:
         """What the patterns find where the family is found: one pass for all, for families of many."""
+        budget = _REJECTED_PER_TEXT + len(text.scan) // _BYTES_PER_REJECTED
         while match is not None:
-            position = match.start() + 1
+            position = _word_end(text.scan, match.start())
             for rank, pattern in members:
                 own = pattern.finder.match(text.scan, match.start())
-                for item in () if own is None else self._checked(text, rank, pattern, own):
-                    position = max(position, text.to_scan(item.end))
-                    yield item
+                found = list(self._checked(text, rank, pattern, own)) if own is not None else ()
+                if found:
+                    yield from found
+                    position = max(position, text.to_scan(found[-1].end))
+                    break
+            else:
+                budget -= 1
+                if budget < 0:
+                    raise OverflowError("too many beginnings of keys that are none")
             match = family.search(text.scan, position)
 
-    def _checked(self, text: Text, rank: int, pattern: Pattern, match: Any) -> Iterator[_Found]:
+    def _checked(self, text: Text, rank: int, pattern: Pattern, match: Any) -> Iterator[Found]:
         for start, end in pattern.check(text, *match.span()):
             if not self._is_allowed or not self._is_allowed(_value(text.raw[start:end]).decode("utf-8", "replace")):
-                yield _Found(start, end, rank, pattern.entity)
+                yield Found(start, end, rank, pattern.entity)
 
-    def _merged(self, found: list[_Found]) -> list[_Found]:
+    def _merged(self, found: list[Found]) -> list[Found]:
         """Sorted, without overlaps: two that overlap become one, named after the first pattern."""
         if len(found) < 2:
             return found
         credentials = [f for f in found if f.entity.name == "url_credentials"]
-        merged: list[_Found] = []
+        merged: list[Found] = []
         for item in sorted(found, key=lambda f: (f.start, -f.end)):
             if (
                 credentials
@@ -156,7 +197,7 @@ class Engine:
                 last.rank, last.entity = item.rank, item.entity
         return merged
 
-    def _replaced(self, text: Text, found: list[_Found]) -> bytes:
+    def _replaced(self, text: Text, found: list[Found]) -> bytes:
         raw = text.raw
         pieces: list[bytes] = []
         done = 0
@@ -177,13 +218,27 @@ class Engine:
         return masked
 
 
+def _touches_more(raw: bytes, item: Found) -> bool:
+    """Whether something stands right beside it that may be found once it is gone."""
+    before, after = raw[max(0, item.start - 1) : item.start], raw[item.end : item.end + 1]
+    return bool(before.strip(_APART) or after.strip(_APART))
+
+
+def _word_end(scan: bytes, start: int) -> int:
+    """Where looking goes on: no token begins inside a word, and a long word must not be looked at twice."""
+    word = _WORD.match(scan, start)
+    return max(start + 1, word.end() if word else 0)
+
+
 def _families(patterns: Sequence[Pattern]) -> list[_Family]:
     members: dict[str | None, list[_Member]] = {}
     for rank, pattern in enumerate(patterns):
         members.setdefault(pattern.family, []).append((rank, pattern))
     return [
         _Family(
-            None if name is None else compiled("|".join(f"(?:{p.regex})" for _, p in group)).search,
+            None
+            if name is None or len(group) <= _FEW
+            else compiled("|".join(f"(?:{p.regex})" for _, p in group)).search,
             group,
             is_tokens=name == _TOKENS,
         )

@@ -11,12 +11,17 @@ from typing import Any
 
 from processors._pii.scan import Text, rewrite
 
-_LITERAL = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_LITERAL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _NUMBER = b"0123456789.eE+-"
 _SPACE = b" \t\r\n"
 _ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SIMPLE = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _MAX_DEPTH = 8
+
+# What may stand around a number, spaces escaped or not: cheap to see, and rarely so in prose.
+_BEFORE = re.compile(rb"[:,\[](?:\s|\\+[nrt])*\Z")
+_AFTER = re.compile(rb"(?:\s|\\+[nrt])*(?:[,\]}]|\Z)")
+_NEAR = 256
 
 
 def quoted_number(text: Text, start: int, end: int) -> tuple[int, int, bytes] | None:
@@ -28,10 +33,19 @@ def quoted_number(text: Text, start: int, end: int) -> tuple[int, int, bytes] | 
     raw = text.raw
     if raw[start:end].strip(_NUMBER) or raw.lstrip(_SPACE)[:1] not in {b"{", b"[", b'"'}:
         return None
-    start = len(raw[:start].rstrip(_NUMBER)) if start else 0
-    end = len(raw) - len(raw[end:].lstrip(_NUMBER))
+    start, end = _extent(raw, start, end)
+    if not _BEFORE.search(raw, max(0, start - _NEAR), start) or not _AFTER.match(raw, end):
+        return None
     depth = _depth_outside_strings(text, start, 0)
     return None if depth is None else (start, end, b"\\" * (2**depth - 1) + b'"')
+
+
+def _extent(raw: bytes, start: int, end: int) -> tuple[int, int]:
+    while start and raw[start - 1] in _NUMBER:
+        start -= 1
+    while end < len(raw) and raw[end] in _NUMBER:
+        end += 1
+    return start, end
 
 
 def _depth_outside_strings(text: Text, position: int, depth: int) -> int | None:

@@ -36,10 +36,15 @@ class Pattern:
     check: Check
     family: str | None = None
     """None: a user's own."""
+    needs: bytes = b""
     finder: Any = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "finder", compiled(self.regex))
+
+    def is_possible(self, scan: bytes) -> bool:
+        """A much cheaper test than the regex."""
+        return not self.needs or any(byte in scan for byte in self.needs)
 
 
 @functools.cache
@@ -66,6 +71,7 @@ def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
             entry["regex"].replace("{secret_names}", f"(?:{names})"),
             named[entry["check"]],
             entry["family"],
+            entry.get("needs", "").encode(),
         )
         for entry in data()["patterns"]
         if entry["entity"] in entities
@@ -125,7 +131,7 @@ def sample() -> bytes:
 def secret_key_pattern(extra: Sequence[str]) -> re.Pattern[str]:
     """Matches attribute keys whose values are never kept: by the end of the key, or a user's own."""
     names = "|".join(data()["secret_names"])
-    own = "".join(f"|(?:{pattern})" for pattern in extra)
+    own = "".join(f"|(?:{pattern})\\Z" for pattern in extra)
     return re.compile(rf"(?:.*(?:[^A-Za-z0-9]|(?<=[a-z0-9])(?=[A-Z]))|^)(?i:{names})(?:\.\d+)?\Z{own}", re.DOTALL)
 
 

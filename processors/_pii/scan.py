@@ -17,9 +17,13 @@ from typing import Any
 
 import re2
 
-_ESCAPE = rb"\\+(?:u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[nrtbf\"/])"
+# A run of backslashes is taken whole, escape or not: looking at it from each of its places would be quadratic.
+_ESCAPE = rb"\\+(?:u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[nrtbf\"/])?"
 # Characters that only look like ASCII: odd spaces and dashes, wide letters, digits and signs of addresses.
-_LOOK_ALIKE = rb"[\x{A0}\x{202F}\x{2010}-\x{2013}\x{FF0B}\x{FF0D}\x{FF0E}\x{FF10}-\x{FF19}\x{FF20}-\x{FF3A}\x{FF3F}\x{FF41}-\x{FF5A}]"
+_LOOK_ALIKE = (
+    rb"[\x{A0}\x{202F}\x{2010}-\x{2013}\x{FF0B}\x{FF0D}\x{FF0E}\x{FF10}-\x{FF19}"
+    rb"\x{FF20}-\x{FF3A}\x{FF3F}\x{FF41}-\x{FF5A}]"
+)
 
 # The standard library jumps from backslash to backslash; RE2 is faster where a class must be found.
 _escapes = re.compile(_ESCAPE)
@@ -100,6 +104,8 @@ def _meaning(unit: bytes) -> bytes:
     if unit[0] != 0x5C:  # a look-alike
         return _ascii(unit.decode()).encode()
     escape = unit.lstrip(b"\\")
+    if not escape:
+        return unit
     if escape[:1] == b"u":
         return _character(unit)
     return escape if escape in {b'"', b"/"} else b" "

@@ -1,0 +1,132 @@
+"""What each entity is, and what it is not."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from tests.processors.pii_kit import AWS_KEY, CARD, EMAIL, IBAN, OPENAI_KEY, SSN, engine, found, mask_text, processor
+
+_A = "aB3dE5gH7j"
+_JWT = "eyJ" + "hbGciOiJIUzI1NiJ9." + "eyJ" + "zdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+_PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow" + "IBAAKCAQEA\n" * 3 + "-----END RSA " + "PRIVATE KEY-----"
+
+POSITIVE = [
+    ("email", f"write to {EMAIL}.", EMAIL),
+    ("email", "我的邮箱是foo.bar@example.com请联系", "foo.bar@example.com"),
+    ("email", "иван@пример.рф", "иван@пример.рф"),
+    ("email", "https://x.example/?mail=foo%40bar.com&b=1", "foo%40bar.com"),
+    ("email", "<a href='mailto:foo@bar.co.uk'>", "foo@bar.co.uk"),
+    ("email", "foo&#64;bar.com", "foo&#64;bar.com"),
+    ("email", "foo＠bar.com", "foo＠bar.com"),
+    ("email", "x=foo@bar.com", "foo@bar.com"),
+    ("credit_card", f"card {CARD}", CARD),
+    ("credit_card", "4111-1111-1111-1111, thanks", "4111-1111-1111-1111"),
+    ("credit_card", "3782 822463 10005", "3782 822463 10005"),
+    ("credit_card", "No.4111 1111 1111 1111.", "4111 1111 1111 1111"),
+    ("credit_card", "1234 4111 1111 1111 1111 5", "4111 1111 1111 1111"),
+    ("credit_card", "4111\u00a01111\u00a01111\u00a01111", "4111\u00a01111\u00a01111\u00a01111"),
+    ("credit_card", "４１１１１１１１１１１１１１１１", "４１１１１１１１１１１１１１１１"),
+    ("iban", f"to {IBAN},", IBAN),
+    ("iban", "DE89 3704 0044 0532 0130 00 BIC", "DE89 3704 0044 0532 0130 00"),
+    ("iban", IBAN.lower(), IBAN.lower()),
+    ("us_ssn", f"it is {SSN}.", SSN),
+    ("us_ssn", "ssn: 536904399", "536904399"),
+    ("us_ssn", "Social Security Number 536 90 4399", "536 90 4399"),
+    ("api_key", f"key={OPENAI_KEY}", OPENAI_KEY),
+    ("api_key", "sk-" + "ant-api03-" + _A * 9, "sk-" + "ant-api03-" + _A * 9),
+    ("api_key", "sk-" + _A * 2, "sk-" + _A * 2),
+    ("api_key", AWS_KEY, AWS_KEY),
+    ("api_key", "aws_secret_access_key = " + _A * 4, _A * 4),
+    ("api_key", "ghp_" + _A * 3 + "aB3dE5", "ghp_" + _A * 3 + "aB3dE5"),
+    ("api_key", "github_pat_" + _A * 3, "github_pat_" + _A * 3),
+    ("api_key", "glpat-" + _A * 2, "glpat-" + _A * 2),
+    ("api_key", "xoxb-" + "1234567890-" + _A, "xoxb-" + "1234567890-" + _A),
+    ("api_key", "AIza" + _A * 3 + "aB3dE", "AIza" + _A * 3 + "aB3dE"),
+    ("api_key", "sk_" + "live_" + _A * 2, "sk_" + "live_" + _A * 2),
+    ("api_key", "hf_" + _A * 3, "hf_" + _A * 3),
+    ("api_key", "SG." + _A * 2 + "." + _A * 4, "SG." + _A * 2 + "." + _A * 4),
+    ("api_key", "AccountKey=" + _A * 8 + "==;", _A * 8 + "=="),
+    ("jwt", f"token {_JWT} end", _JWT),
+    ("private_key", f"key: {_PEM} end", _PEM),
+    ("private_key", _PEM[:60], _PEM[:60]),
+    ("url_credentials", "postgres://app:s3cr3t@db/x", "app:s3cr3t"),
+    ("url_credentials", "amqp://app:p@ss:w0rd@mq/", "app:p@ss:w0rd"),
+    ("url_credentials", "https://x.example/y?a=1&api_key=0123456789&b=2", "0123456789"),
+    ("authorization", "Authorization: Bearer " + _A * 2, _A * 2),
+    ("authorization", "curl -H 'authorization: Basic YWxhZGRpbjpvcGVuc2VzYW1l'", "YWxhZGRpbjpvcGVuc2VzYW1l"),
+    ("secret", '{"password": "hunter2"}', "hunter2"),
+    ("secret", "{'db_password': 'hunter2'}", "hunter2"),
+    ("secret", '{"apiKey":"abc","x":1}', "abc"),
+    ("secret", '{"headers":{"Cookie":["a=1","b=2"]}}', "a=1"),
+    ("secret", '{"password": "cut o', "cut o"),
+    ("secret", "export OPENAI_API_KEY=abcdefgh123", "abcdefgh123"),
+    ("secret", "x-api-key: abcdefgh123", "abcdefgh123"),
+]
+
+NEGATIVE = [
+    "git clone git@github.com:org/repo.git",
+    "npm i lodash@4.17.21-beta.rc",
+    "img/icon@2x.png",
+    "@dataclass\nclass A: ...",
+    "a@b",
+    "0.4111111111111111",
+    f"x{CARD}",
+    "id 4111111111111112",
+    "1760000000000000000",
+    "1763697731125",
+    "3f2c9a1e-7b44-4d0e-9c11-0a5b7e6d2f10",
+    "DE89370400440532013001",
+    "ABCD12345678901234567890",
+    "666-12-3456 000-12-3456 900-12-3456 078-05-1120",
+    "536-90-43991",
+    "1.536-90-4399",
+    "a risk-based-approach-to-security-testing",
+    "the sk-folding-cube-animation-wrapper class",
+    "task-aB3dE5gH7jaB3dE5gH7j",
+    "AKIA is a prefix",
+    "Basic understanding of the bearer token-based-authentication",
+    "https://example.com:8080/a?b=c@d",
+    "postgres://${USER}:${PASSWORD}@db/x",
+    '{"max_tokens": 4096, "gen_ai.usage.input_tokens": 123456789}',
+    '{"password": "[SECRET]"}',
+    '{"secretary": "Ann", "token": "Hello"}',
+    "eyJ is how a JWT begins",
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+]
+
+
+@pytest.mark.parametrize(("entity", "text", "value"), POSITIVE, ids=lambda v: v[:24])
+def test_finds(entity: str, text: str, value: str) -> None:
+    assert (entity, value) in [(name, text[start:end]) for name, start, end in found(engine(), text)]
+
+
+@pytest.mark.parametrize(("entity", "text", "value"), POSITIVE, ids=lambda v: v[:24])
+def test_masks_in_a_batch(entity: str, text: str, value: str) -> None:
+    masked = mask_text(processor(), text)
+    assert value not in masked
+    assert len(masked) < len(text) + 24
+
+
+@pytest.mark.parametrize("text", NEGATIVE)
+def test_leaves_alone(text: str) -> None:
+    assert found(engine(), text) == []
+
+
+def test_opt_in_entities_are_off_until_asked_for() -> None:
+    text = "call +49 30 901820 or 415-555-0132 from 203.0.113.7, 2001:db8::17 or 00:1A:2B:3C:4D:5E"
+    assert mask_text(processor(), text) == text
+    on = processor(entities={"phone": "redact", "ip_address": True, "mac_address": "redact"})
+    assert mask_text(on, text) == "call [PHONE] or [PHONE] from [IP_ADDRESS], [IP_ADDRESS] or [MAC_ADDRESS]"
+
+
+def test_basic_credentials_are_told_from_prose_by_what_they_encode() -> None:
+    secret = base64.b64encode(b"user:pass").decode()
+    assert mask_text(processor(), f"Basic {secret}") == "Basic [AUTHORIZATION]"
+    assert mask_text(processor(), "Basic mathematics") == "Basic mathematics"
+
+
+def test_two_cards_in_one_run_of_digits_are_both_found() -> None:
+    text = f"{CARD} 4012-8888-8888-1881 4012 8888 8888 1881"
+    assert mask_text(processor(), text) == "[CREDIT_CARD] [CREDIT_CARD] [CREDIT_CARD]"
