@@ -71,11 +71,12 @@ class Card:
     _MAX_LISTED = 12
 
     def __init__(self, issuers: Sequence[Mapping[str, Any]]) -> None:
-        self._issuers: dict[int, list[tuple[str, str]]] = {}
+        self._issuers: dict[int, list[tuple[bytes, bytes]]] = {}
         for issuer in issuers:
-            ranges = [(p.split("-")[0], p.split("-")[-1]) for p in issuer["prefixes"]]
+            bounds = [prefix.encode().split(b"-") for prefix in issuer["prefixes"]]
             for length in issuer["lengths"]:
-                self._issuers.setdefault(length, []).extend(ranges)
+                self._issuers.setdefault(length, []).extend((b[0], b[-1]) for b in bounds)
+        self._first_digits = frozenset(low[0] for ranges in self._issuers.values() for low, _ in ranges)
 
     def __call__(self, text: Text, start: int, end: int) -> Spans:
         """Looks at every way to read the run of digit groups, from the left."""
@@ -91,21 +92,20 @@ class Card:
             first = last + 1
 
     def _card_from(self, scan: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
-        if groups[first][1] - groups[first][0] not in _FIRST_GROUPS:
+        start, end = groups[first]
+        if end - start not in _FIRST_GROUPS or scan[start] not in self._first_digits:
             return None
-        if first == 0 and not _starts_number(scan, groups[0][0]):
+        if first == 0 and not _starts_number(scan, start):
             return None
-        lengths: list[int] = []
+        shape: tuple[int, ...] = ()
+        digits = b""
         for last in range(first, min(first + 5, len(groups))):
             begin, end = groups[last]
-            lengths.append(end - begin)
-            if sum(lengths) > 19:
+            shape += (end - begin,)
+            digits += scan[begin:end]
+            if len(digits) > 19 or (last > first + 1 and scan[begin - 1] != scan[groups[first][1]]):
                 return None
-            if last > first + 1 and scan[begin - 1] != scan[groups[first][1]]:
-                return None
-            if not _is_card_shape(lengths) or not self._ends_card(scan, groups, first, last):
-                continue
-            if self.is_number(b"".join(scan[b:e] for b, e in groups[first : last + 1]).decode()):
+            if shape in _SHAPES and self.is_number(digits) and self._ends_card(scan, groups, first, last):
                 return last
         return None
 
@@ -115,26 +115,20 @@ class Card:
             return _ends_number(scan, groups[last][1])
         return first == last or len(groups) <= self._MAX_LISTED or groups[last + 1][1] - groups[last + 1][0] != 4
 
-    def is_number(self, digits: str) -> bool:
+    def is_number(self, digits: bytes) -> bool:
         """Whether the digits are a possible card number."""
         ranges = self._issuers.get(len(digits), ())
-        return len(set(digits)) > 1 and luhn(digits) and any(low <= digits[: len(low)] <= high for low, high in ranges)
+        return luhn(digits) and len(set(digits)) > 1 and any(low <= digits[: len(low)] <= high for low, high in ranges)
 
 
-_FIRST_GROUPS = frozenset({4, 6, 8, *range(13, 20)})
-
-
-def _is_card_shape(lengths: list[int]) -> bool:
-    match lengths:
-        case [n]:
-            return 13 <= n <= 19
-        case [8, 8] | [6, 13] | [4, 6, 4 | 5] | [4, 4, 5]:
-            return True
-        case [4, 3 | 4, 3 | 4, n]:
-            return sum(lengths) >= 13 and n <= 5
-        case [4, 4, 4, 4, n]:
-            return n <= 3
-    return False
+# How card numbers are grouped: the usual fours, and the groups of networks with other lengths.
+_SHAPES = frozenset(
+    [(n,) for n in range(13, 20)]
+    + [(8, 8), (6, 13), (4, 6, 4), (4, 6, 5), (4, 4, 5)]
+    + [(4, a, b, c) for a in (3, 4) for b in (3, 4) for c in range(1, 6) if a + b + c >= 9]
+    + [(4, 4, 4, 4, n) for n in (1, 2, 3)]
+)
+_FIRST_GROUPS = frozenset(shape[0] for shape in _SHAPES)
 
 
 def _starts_number(scan: bytes, position: int) -> bool:
@@ -151,16 +145,18 @@ _HEX_GROUP = re.compile(rb"(?:[a-f][0-9a-f]{3}|[0-9a-f][a-f][0-9a-f]{2}|[0-9a-f]
 
 
 def _ends_number(scan: bytes, position: int) -> bool:
-    after, second = _at(scan, position), _at(scan, position + 1)
-    return after not in _WORD and not (
-        after in {0x2E, 0x2D} and second in _ALNUM and after == 0x2E and second in _DIGIT
-    )
+    after = _at(scan, position)
+    return after not in _WORD and not (after == 0x2E and _at(scan, position + 1) in _DIGIT)
 
 
-def luhn(digits: str) -> bool:
+_ZERO = ord("0")
+_AS_NUMBER = bytes(c - _ZERO if c in _DIGIT else 0 for c in range(256))
+_DOUBLED = bytes(sum(divmod(2 * (c - _ZERO), 10)) if c in _DIGIT else 0 for c in range(256))
+
+
+def luhn(digits: bytes) -> bool:
     """Luhn's checksum (ISO/IEC 7812-1)."""
-    total = sum(map(int, digits[-1::-2]))
-    return (total + sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])) % 10 == 0
+    return (sum(digits[-1::-2].translate(_AS_NUMBER)) + sum(digits[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 class Iban:

@@ -136,7 +136,7 @@ class ColumnMasker:
                 removed.append(position)
             elif masked is not value:
                 replaced[position] = masked
-        keys = pa.DictionaryArray.from_arrays(pa.array(flat.key_codes, pa.int32()), pa.array(flat.keys, pa.string()))
+        keys = _keys(column)
         named = self._named(keys, _NO_KEY)
         if not replaced and not removed and named is keys:
             return column
@@ -183,6 +183,13 @@ class ColumnMasker:
             return {}
         types, nums, texts = _with_values(types, nums, texts, replaced)
         return {"body_type": pa.array(types), "body_num": pa.array(nums), "body_text": texts}
+
+
+def _keys(column: pa.ListArray) -> pa.DictionaryArray:
+    """The key of each attribute, in the order of ``attributes.flatten``."""
+    offsets = column.offsets
+    first = offsets[0].as_py()
+    return column.values.slice(first, offsets[-1].as_py() - first).field("key")
 
 
 def _with_values(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
 from tests.processors.pii_kit import AWS_KEY, CARD, EMAIL, IBAN, OPENAI_KEY, SSN, engine, found, mask_text, processor
 
+_ENGINE = engine()
+_MASKER = processor()
 _A = "aB3dE5gH7j"
 _JWT = "eyJ" + "hbGciOiJIUzI1NiJ9." + "eyJ" + "zdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 _PEM = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow" + "IBAAKCAQEA\n" * 3 + "-----END RSA " + "PRIVATE KEY-----"
@@ -99,19 +102,33 @@ NEGATIVE = [
 
 @pytest.mark.parametrize(("entity", "text", "value"), POSITIVE, ids=lambda v: v[:24])
 def test_finds(entity: str, text: str, value: str) -> None:
-    assert (entity, value) in [(name, text[start:end]) for name, start, end in found(engine(), text)]
+    assert (entity, value) in [(name, text[start:end]) for name, start, end in found(_ENGINE, text)]
 
 
 @pytest.mark.parametrize(("entity", "text", "value"), POSITIVE, ids=lambda v: v[:24])
 def test_masks_in_a_batch(entity: str, text: str, value: str) -> None:
-    masked = mask_text(processor(), text)
+    masked = mask_text(_MASKER, text)
     assert value not in masked
     assert len(masked) < len(text) + 24
 
 
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize(("entity", "text", "value"), POSITIVE, ids=lambda v: v[:24])
+def test_masks_inside_json(entity: str, text: str, value: str, depth: int, ascii_only: bool) -> None:
+    encoded: str = f"line\n{text}\t"
+    for _ in range(depth):
+        encoded = json.dumps({"v": encoded, "n": 1}, ensure_ascii=ascii_only)
+    masked: str = mask_text(_MASKER, encoded)
+    for _ in range(depth):
+        masked = json.loads(masked)["v"]
+    assert value not in masked
+    assert masked.startswith("line\n")
+
+
 @pytest.mark.parametrize("text", NEGATIVE)
 def test_leaves_alone(text: str) -> None:
-    assert found(engine(), text) == []
+    assert found(_ENGINE, text) == []
 
 
 def test_opt_in_entities_are_off_until_asked_for() -> None:
