@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import urllib.request
 import venv
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,40 @@ def test_the_installed_wheel_stores_and_writes_nothing_outside_its_data(running,
     assert files_of(installed) == before
     assert files_of(running.cwd) == files_of(running.user_home) == set()
     assert "spanloom.duckdb" in files_of(running.data)
+
+
+def test_every_library_that_is_imported_is_declared(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+    declared = {
+        canonical(match[1])
+        for match in re.finditer(r"^Requires-Dist: ([\w.-]+)(?!.*extra ==).*$", metadata, flags=re.MULTILINE)
+    }
+    owners = packages_distributions()
+    undeclared = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path, module in imported()
+        if not declared & {canonical(owner) for owner in owners.get(module, [])}
+    }
+    assert undeclared == set()
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported() -> Iterator[tuple[Path, str]]:
+    """Top-level names of other people's modules; those of the test kit are the business of who uses it."""
+    own = {*PACKAGES, "spanloom", *sys.stdlib_module_names}
+    for path in [*(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "spanloom.py"]:
+        if path.is_relative_to(ROOT / "collector" / "testing"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            yield from ((path, top) for name in names if (top := name.partition(".")[0]) not in own)
