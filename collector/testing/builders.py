@@ -107,7 +107,7 @@ def _metric_defaults(position: int, row: Row) -> dict[str, Any]:
         "metric": position,
         "name": f"metric {position}",
         "kind": "gauge",
-        "has_point": True,
+        "has_point": row.get("kind") != "none",
         "time_unix_nano": time,
     }
 
