@@ -47,8 +47,13 @@ def request(random_: random.Random, sent: Sent) -> bytes:
 def _span(scope, trace_id: bytes, span_id: bytes, parent: bytes, name: str, operation: str) -> Span:
     now = time.time_ns()
     span = scope.spans.add(
-        trace_id=trace_id, span_id=span_id, parent_span_id=parent, name=name, kind=3,
-        start_time_unix_nano=now, end_time_unix_nano=now + 1000,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent,
+        name=name,
+        kind=3,
+        start_time_unix_nano=now,
+        end_time_unix_nano=now + 1000,
     )
     _attribute(span, "gen_ai.operation.name", operation)
     return span

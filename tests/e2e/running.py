@@ -14,7 +14,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 from prometheus_client.parser import text_string_to_metric_families
@@ -63,7 +63,7 @@ class Spanloom:
                 self._running.set()
         self._running.set()
 
-    def __enter__(self) -> Spanloom:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.captures import send_fixtures
 from tests.e2e.conftest import FixtureRun
 from tests.e2e.load import Clients, Sent
-from tests.e2e.running import FAST, PORTS, Spanloom, assert_same_rows, duckdb_rows, stored_rows, wait_until
+from tests.e2e.running import FAST, PORTS, Spanloom, assert_same_rows, stored_rows, wait_until
 from tests.e2e.test_kill import check_exactly_once
 
 FORWARD = """

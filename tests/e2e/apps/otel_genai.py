@@ -1,0 +1,13 @@
+"""An application instrumented with OpenTelemetry's own instrumentation of the OpenAI client."""
+
+import openai
+from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+
+from tests.e2e.apps import calls, providers
+
+provider = providers.set_up()
+OpenAIInstrumentor().instrument(tracer_provider=provider)
+with provider.get_tracer("app").start_as_current_span("ask") as root:
+    root.set_attributes({"user.id": "user-7", "session.id": "session-42"})
+    calls.make_calls(calls.make_client(openai.OpenAI))
+provider.shutdown()
