@@ -55,7 +55,7 @@ def env_block(config: CollectorConfig, addresses: Addresses) -> dict[str, str]:
                     "OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{service_file.reachable(protocols[protocol])}",
                     "OTEL_EXPORTER_OTLP_PROTOCOL": _ENV_PROTOCOLS[protocol],
                     "OTEL_SERVICE_NAME": "my-app",
-                    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true",
+                    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only",
                 }
     return {}
 
