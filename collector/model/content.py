@@ -28,6 +28,9 @@ _COUNTED_ONLY = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
     "usage", *_COST,
 )  # fmt: skip
+_EMPTY, _COUNTED, _PROVIDED = (pa.scalar(text, pa.string()) for text in ("", "counted", "provided"))
+_FALSE = pa.scalar(False, pa.bool_())
+_FACTS = tuple(name for name in schema.FACTS.names if name in frozenset(schema.OBSERVATIONS.names))
 _DECIDED = ("trace_name", "user_id", "session_id", "tags", "usage_scope", "sampled_by", "adjusted_count")
 
 
@@ -46,7 +49,7 @@ def observations(
     """
     faults = Counter() if faults is None else faults
     contents = carriers.contents(spans, logs)
-    columns = {name: _plain(spans.column(name)) for name in schema.FACTS.names if name in schema.OBSERVATIONS.names}
+    columns = {name: _plain(spans.column(name)) for name in _FACTS}
     columns |= {name: _plain(decided.column(name)) for name in _DECIDED}
     columns["usage_rule"] = pc.coalesce(_plain(decided.column("usage_rule")), columns["usage_rule"])
     columns |= _wire(spans, decided)
@@ -54,16 +57,18 @@ def observations(
     columns |= _money(columns, faults)
     columns["status_message"] = _status_message(spans, contents, columns)
     _inherit(columns, decided.column("inherit_from"))
-    counted = pc.fill_null(pc.equal(columns["usage_scope"], "counted"), fill_value=False)
-    for name in _COUNTED_ONLY:
-        columns[name] = stored_columns.only(columns[name], counted)
+    _keep_counted(columns)
     columns["otlp"] = remains(spans, columns)
-    arrays = [columns[field.name].cast(field.type) for field in schema.OBSERVATIONS]
+    arrays = [_as_type(columns[field.name], field.type) for field in schema.OBSERVATIONS]
     return pa.Table.from_arrays(arrays, schema=schema.OBSERVATIONS)
 
 
 def _plain(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column if column.type == kind else column.cast(kind)
 
 
 def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -94,7 +99,8 @@ def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
 
 def _content(contents: list[Content], service_tier: pa.Array, faults: Counter[str]) -> dict[str, pa.Array]:
     rows = [resolve.texts(c, faults) for c in contents]
-    columns = {kind: pa.array([row[n] for row in rows], pa.string()) for n, kind in enumerate(resolve.KINDS)}
+    texts = zip(*rows, strict=True) if rows else [()] * len(resolve.KINDS)
+    columns = {kind: pa.array(column, pa.string()) for kind, column in zip(resolve.KINDS, texts, strict=True)}
     columns["model_parameters"] = _with_service_tier(columns["model_parameters"], service_tier)
     return columns
 
@@ -124,9 +130,19 @@ def _money(columns: dict[str, pa.Array], faults: Counter[str]) -> dict[str, pa.A
 
 def _status_message(spans: SpanBatch, contents: list[Content], columns: dict[str, pa.Array]) -> pa.StringArray:
     own = spans.column("status_message")
-    sent = pc.if_else(pc.equal(own, ""), None, own)
+    sent = pc.if_else(pc.equal(own, _EMPTY), stored_columns.NO_TEXT, own)
     raised = pa.array([resolve.raised_message(c) for c in contents], pa.string())
     return pc.coalesce(columns["status_message"], sent, columns["error_message"], raised)
+
+
+def _keep_counted(columns: dict[str, pa.Array]) -> None:
+    """Usage and cost of the rows that count, null on the others."""
+    counted = pc.equal(columns["usage_scope"], _COUNTED).fill_null(_FALSE).to_numpy(zero_copy_only=False)
+    if counted.all():
+        return
+    rows = stored_columns.rows_where(counted)
+    for name in _COUNTED_ONLY:
+        columns[name] = columns[name].take(rows)
 
 
 def _inherit(columns: dict[str, pa.Array], inherit_from: pa.Array) -> None:
@@ -136,8 +152,8 @@ def _inherit(columns: dict[str, pa.Array], inherit_from: pa.Array) -> None:
     for name in _INHERITED:
         columns[name] = pc.coalesce(columns[name], columns[name].take(inherit_from))
     source = columns["cost_source"]
-    theirs = pc.fill_null(pc.equal(source.take(inherit_from), "provided"), fill_value=False)
-    ours = pc.fill_null(pc.equal(source, "provided"), fill_value=False)
+    theirs = pc.equal(source.take(inherit_from), _PROVIDED).fill_null(_FALSE)
+    ours = pc.equal(source, _PROVIDED).fill_null(_FALSE)
     rows = np.arange(len(source))
     takes = pc.and_not(theirs, ours).to_numpy(zero_copy_only=False)
     rows[takes] = inherit_from.to_numpy(zero_copy_only=False)[takes]

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from json.encoder import encode_basestring as quote
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 from collector.model import attributes, schema
 from collector.model.any_value import Columns, bits_of_double, double_of_bits, nested_json, set_columns, to_columns
 from collector.model.attributes import dumps, json_double
+from collector.model.fast_json import quote, raw, write_object
 
 Entry = tuple[str, int, int, str]
 """(key, type, num, text) of one attribute, as in ``schema.ATTRIBUTE``."""
@@ -48,30 +48,31 @@ def attributes_json(column: pa.ListArray) -> pa.StringArray:
 def attribute_texts(column: pa.ListArray) -> list[str]:
     """``attributes_json`` as Python strings."""
     flat = attributes.flatten(column)
-    kinds, nums, texts = flat.types.tolist(), flat.nums.tolist(), flat.texts.to_pylist()
-    values = list(map(value_text, kinds, nums, texts))
-    names = [quote(key) + ":" for key in flat.keys]
-    codes = flat.key_codes.tolist()
-    members = [names[code] + value for code, value in zip(codes, values, strict=True)]
-    bounds = np.searchsorted(flat.rows, np.arange(len(column) + 1)).tolist()
-    out = ["{" + ",".join(members[a:b]) + "}" for a, b in pairwise(bounds)]
-    for row in _awkward_rows(flat):
-        part = slice(bounds[row], bounds[row + 1])
-        out[row] = _object([(flat.keys[code], value) for code, value in zip(codes[part], values[part], strict=True)])
+    keys = [flat.keys[code] for code in flat.key_codes.tolist()]
+    values = _members(flat)
+    reserved = not RESERVED.isdisjoint(flat.keys)
+    out = []
+    for start, end in pairwise(_bounds(column)):
+        members = dict(zip(keys[start:end], values[start:end], strict=True))
+        if len(members) < end - start or (reserved and not RESERVED.isdisjoint(members)):
+            out.append(_object([(keys[i], _value_text_at(flat, i)) for i in range(start, end)]))
+        else:
+            out.append(write_object(members))
     return out
 
 
-def _awkward_rows(flat: attributes.Flat) -> list[int]:
-    """Rows where a key comes twice or is reserved."""
-    distinct = {key: code for code, key in enumerate(flat.keys)}
-    canonical = np.array([distinct[key] for key in flat.keys], np.int64)
-    if not len(flat.rows):
-        return []
-    pairs = np.sort(flat.rows.astype(np.int64) * len(flat.keys) + canonical[flat.key_codes])
-    twice = pairs[1:][pairs[1:] == pairs[:-1]] // len(flat.keys)
-    reserved = np.array([key in RESERVED for key in flat.keys])
-    rows: list[int] = np.union1d(twice, flat.rows[reserved[flat.key_codes]]).tolist()
-    return rows
+def _members(flat: attributes.Flat) -> list[Any]:
+    """The values as ``write_object`` takes them."""
+    values: list[Any] = flat.texts.to_pylist()
+    others = np.flatnonzero(flat.types != schema.STRING)
+    columns = (others.tolist(), flat.types[others].tolist(), flat.nums[others].tolist())
+    for at, kind, num in zip(*columns, strict=True):
+        values[at] = num if kind == schema.INT else raw(value_text(kind, num, values[at]))
+    return values
+
+
+def _value_text_at(flat: attributes.Flat, at: int) -> str:
+    return value_text(int(flat.types[at]), int(flat.nums[at]), flat.texts[at].as_py())
 
 
 def value_text(kind: int, num: int, text: str) -> str:
@@ -274,6 +275,8 @@ def events_json(column: pa.ListArray) -> pa.StringArray:
     ``dropped_attributes_count`` where it is not 0.
     """
     items = _items(column)
+    if not len(items):
+        return _no_items(column)
     members = zip(
         items.field("time_unix_nano").to_pylist(),
         items.field("name").to_pylist(),
@@ -295,6 +298,8 @@ def links_json(column: pa.ListArray) -> pa.StringArray:
     ``flags`` and ``dropped_attributes_count`` where they are not empty.
     """
     items = _items(column)
+    if not len(items):
+        return _no_items(column)
     members = zip(
         items.field("trace_id").to_pylist(),
         items.field("span_id").to_pylist(),
@@ -324,7 +329,15 @@ def _items(column: pa.ListArray) -> pa.StructArray:
     return column.values.slice(start, end - start)
 
 
+def _no_items(column: pa.ListArray) -> pa.StringArray:
+    return pa.array(["[]"] * len(column), pa.string())
+
+
 def _arrays(column: pa.ListArray, texts: list[str]) -> pa.StringArray:
+    return pa.array(["[" + ",".join(texts[a:b]) + "]" for a, b in pairwise(_bounds(column))], pa.string())
+
+
+def _bounds(column: pa.ListArray) -> list[int]:
+    """Where each row's items begin in those of all rows shown, and the end."""
     offsets = column.offsets.to_numpy()
-    bounds = (offsets - offsets[0]).tolist()
-    return pa.array(["[" + ",".join(texts[a:b]) + "]" for a, b in pairwise(bounds)], pa.string())
+    return list((offsets - offsets[0]).tolist())

@@ -17,6 +17,14 @@ _MAX_MONEY = 10**18
 """First pico-dollar amount that decimal(18,12) does not hold: a million dollars."""
 
 Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+# Typed scalars made once: of a plain value pyarrow infers the type anew in every call, and looks for
+# pandas on the disk as it does.
+NO_TEXT = pa.scalar(None, pa.string())
+_NO_NUMBER = pa.scalar(None, pa.int64())
+_ZERO = pa.scalar(0, pa.int64())
+_THOUSAND = pa.scalar(1_000, pa.int64())
 
 
 # ---- ids and names ----
@@ -29,13 +37,13 @@ def hex_ids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
     text = _HEX[octets].tobytes()
     offsets = np.arange(len(column) + 1, dtype=np.int32) * (2 * width)
     ids = pa.StringArray.from_buffers(len(column), pa.py_buffer(offsets), pa.py_buffer(text))
-    return pc.if_else(pc.is_valid(column), ids, None) if column.null_count else ids
+    return pc.if_else(pc.is_valid(column), ids, NO_TEXT) if column.null_count else ids
 
 
 def parent_ids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
     """Hex of parent ids; null when absent or all zero."""
     ids = hex_ids(column)
-    return pc.if_else(pc.equal(ids, "0" * (2 * column.type.byte_width)), None, ids)
+    return pc.if_else(pc.equal(ids, pa.scalar("0" * (2 * column.type.byte_width), pa.string())), NO_TEXT, ids)
 
 
 def named(numbers: pa.Int32Array, names: Sequence[str]) -> pa.StringArray:
@@ -59,8 +67,8 @@ def filled_times(spans: SpanBatch, ingested: Int64s) -> tuple[Int64s, Int64s]:
 def timestamps(nanos: pa.Int64Array | Int64s) -> pa.TimestampArray:
     """Microseconds UTC; null where OTLP's unsigned nanoseconds are beyond int64."""
     column = nanos if isinstance(nanos, pa.Array) else pa.array(nanos)
-    micros = pc.divide(column, 1_000)
-    return pc.if_else(pc.greater_equal(column, 0), micros, None).cast(schema.TIMESTAMP)
+    micros = pc.divide(column, _THOUSAND)
+    return pc.if_else(pc.greater_equal(column, _ZERO), micros, _NO_NUMBER).cast(schema.TIMESTAMP)
 
 
 def difference(start: Int64s, end: Int64s) -> pa.Int64Array:
@@ -71,33 +79,36 @@ def difference(start: Int64s, end: Int64s) -> pa.Int64Array:
 def time_to(moment: pa.Int64Array, start: Int64s) -> pa.Int64Array:
     """Nanoseconds from ``start`` to ``moment``; null where it is unknown or lies before."""
     begun = pa.array(start)
-    sensible = pc.and_(pc.greater_equal(moment, begun), pc.greater_equal(begun, 0))
-    return pc.if_else(sensible, pc.subtract(moment, begun), None)
+    sensible = pc.and_(pc.greater_equal(moment, begun), pc.greater_equal(begun, _ZERO))
+    return pc.if_else(sensible, pc.subtract(moment, begun), _NO_NUMBER)
 
 
 # ---- counted rows and money ----
 
 
-def only(column: pa.Array, keep: pa.BooleanArray) -> pa.Array:
-    """The column with null where ``keep`` is false; for every type, maps too."""
-    rows = np.arange(len(column))
-    return column.take(pa.array(rows, mask=~keep.to_numpy(zero_copy_only=False)))
+def rows_where(keep: Bools) -> pa.Int64Array:
+    """The number of each row, null where ``keep`` is false: what ``take`` makes null of any type, maps too."""
+    return pa.array(np.arange(len(keep)), mask=~keep)
 
 
 def decimals(column: pa.Int64Array) -> pa.Decimal128Array:
     """Pico-dollars as dollars, exactly; null beyond what decimal(18,12) holds."""
-    held = pc.and_(pc.less(column, _MAX_MONEY), pc.greater(column, -_MAX_MONEY))
-    known = pc.fill_null(held, fill_value=False).to_numpy(zero_copy_only=False)
-    picos = np.where(known, pc.fill_null(column, 0).to_numpy(zero_copy_only=False), 0)
+    if column.null_count == len(column):
+        return pa.nulls(len(column), schema.MONEY)
+    sent = column.fill_null(_ZERO).to_numpy(zero_copy_only=False)
+    known = column.is_valid().to_numpy(zero_copy_only=False) & (sent < _MAX_MONEY) & (sent > -_MAX_MONEY)
+    picos = np.where(known, sent, 0)
     # A decimal128 is the scaled integer in 16 bytes, two's complement, little-endian.
     words = np.stack([picos, picos >> 63], axis=1)
     amounts = pa.Array.from_buffers(schema.MONEY, len(column), [None, pa.py_buffer(np.ascontiguousarray(words))])
-    return only(amounts, pa.array(known))
+    return amounts if known.all() else amounts.take(rows_where(known))
 
 
 def decimal_map(column: pa.MapArray) -> pa.MapArray:
     """The map with its pico-dollars as dollars; entries beyond decimal(18,12) become null."""
-    missing = pc.is_null(column).to_numpy(zero_copy_only=False)
-    whole = column.take(pa.array(np.arange(len(column)), mask=missing))  # no offset, nothing behind nulls
+    if column.null_count == len(column):
+        return pa.nulls(len(column), pa.map_(column.type.key_type, schema.MONEY))
+    missing = column.is_null().to_numpy(zero_copy_only=False)
+    whole = column.take(rows_where(~missing))  # no offset, nothing behind nulls
     mask = pa.array(missing) if whole.null_count else None
     return pa.MapArray.from_arrays(whole.offsets, whole.keys, decimals(whole.items), mask=mask)

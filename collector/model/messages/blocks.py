@@ -32,11 +32,21 @@ def parts_of(content: Any) -> list[Part]:
         case str():
             return [parts.text(content)]
         case list():
+            if all(map(_is_plain_text, content)):
+                return [parts.text(block["content"]) for block in content]
             return [part for block in content for part in parts_of(block)]
         case dict():
             part = _kept(content)
             return [] if part is None else [part]
     return [parts.text(content)]
+
+
+def _is_plain_text(block: Any) -> bool:
+    """Whether the block is a canonical text part: by far the most are."""
+    if type(block) is not dict or len(block) != 2 or block.get("type") != "text":
+        return False
+    content = block.get("content")
+    return isinstance(content, str) and content != ""
 
 
 def _kept(block: Block) -> Part | None:

@@ -57,6 +57,9 @@ class _Plan:
     def __bool__(self) -> bool:
         return bool(self.names or self.prefixed or self.indexed)
 
+    def is_name_alone(self) -> bool:
+        return len(self.names) == 1 and not self.prefixed and not self.indexed
+
 
 @lru_cache(maxsize=16_384)
 def _plan(key: str) -> _Plan:
@@ -101,8 +104,14 @@ def _add_attributes(found: list[Content], spans: SpanBatch) -> None:
     plans = [_plan(key) for key in flat.keys]
     wanted = np.array([bool(plan) for plan in plans], np.bool_)
     chosen = flat.select(wanted[flat.key_codes]) if plans else flat
+    alone = [plan.names[0] if plan.is_name_alone() else None for plan in plans]
     for row, code, value in _values(chosen):
-        if value is not None:
+        if value is None:
+            continue
+        name = alone[code]
+        if name is not None:
+            found[row].keys[name] = value
+        else:
             _put(found[row], plans[code], value)
     language = _json_metadata(spans)
     for row in np.flatnonzero(language).tolist():

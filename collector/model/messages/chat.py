@@ -15,12 +15,18 @@ from collector.model.messages.parts import Message
 _ITEM_ROLES = {"function_call": "assistant", "reasoning": "assistant", "function_call_output": "tool"}
 """Items of OpenAI's Responses API that are messages without saying so."""
 
+_CANONICAL = frozenset({"role", "parts", "name", "finish_reason"})
+"""Members of the parts form; of a message without others only the parts are to be read."""
+
 _REQUEST_MESSAGES = ("messages", "input", "contents", "prompt")
 _REQUEST_SYSTEM = ("system", "systemInstruction", "system_instruction", "instructions")
 
 
 def read(value: dict[str, Any]) -> Message:
     """One canonical message of any chat message."""
+    if value.keys() <= _CANONICAL and value.get("role") != "tool":
+        found = blocks.parts_of(value.get("parts"))
+        return parts.message(value.get("role"), found, name=value.get("name"), finish_reason=value.get("finish_reason"))
     value = langchain.unwrapped(value)
     kind = _kind(value)
     role = value.get("role") or _ITEM_ROLES.get(kind) or langchain.role(kind) or ""

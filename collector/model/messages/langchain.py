@@ -23,6 +23,8 @@ _ROLES = {
 
 def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
     """A message behind ``{lc, type: constructor, id: [..., class], kwargs}`` or ``{type, data}``."""
+    if "kwargs" not in value and "data" not in value:
+        return value
     match value:
         case {"lc": _, "kwargs": dict(kwargs), "id": [*_, str(name)]} if name in _ROLES:
             return {**kwargs, "type": name}

@@ -8,10 +8,10 @@ nothing to say is left out.
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from collector.model.attributes import dumps
+from collector.model.fast_json import loads
 from collector.model.messages import tables
 
 Part = dict[str, Any]
@@ -22,7 +22,6 @@ ODD = (AttributeError, KeyError, TypeError, ValueError, AssertionError)
 
 _JSON_START = ("{", "[", '"')
 _DATA_URL = "data:"
-_DECODER = json.JSONDecoder(parse_constant=str)
 _MAX_ENTRIES = 10_001
 _MODALITIES = ("image", "audio", "video")
 
@@ -104,7 +103,7 @@ def json_value(value: Any) -> Any:
         if not (isinstance(value, str) and value.lstrip()[:1] in _JSON_START):
             return value
         try:
-            value = _DECODER.decode(value)
+            value = loads(value)
         except (ValueError, RecursionError):
             return value
     return value
@@ -127,6 +126,6 @@ def _modality(mime_type: Any) -> str:
 def any_json(text: str) -> Any:
     """The value of JSON text of any type; text that is none unchanged."""
     try:
-        return _DECODER.decode(text)
+        return loads(text)
     except (ValueError, RecursionError):
         return text

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from collector.model import fast_json
 from collector.model.messages import carriers, parts, tables
 from collector.model.messages.events import Event
 from collector.model.messages.shapes import SHAPES, Content, Shape
@@ -22,6 +23,7 @@ METADATA = "metadata"
 KINDS = ("input", "output", "tool_definitions", "model_parameters", "status_message", "error_message", METADATA)
 
 _Rows = tuple[tuple[Row, Shape], ...]
+_Names = tuple[str, ...]
 
 
 def texts(content: Content, faults: Counter[str]) -> list[str | None]:
@@ -29,28 +31,34 @@ def texts(content: Content, faults: Counter[str]) -> list[str | None]:
 
     ``metadata`` is a JSON object merged from all its rows, of a key said twice the first row's value.
     """
-    names = frozenset([e.name for e in (*content.events, *content.logs)])
-    rows = _applicable(
-        content.type, frozenset(content.keys), frozenset(content.prefixed), frozenset(content.indexed), names
-    )
-    return [
-        _metadata(content, rows[kind], faults) if kind == METADATA else _first(content, kind, rows[kind], faults)
-        for kind in KINDS
-    ]
+    names = tuple([e.name for e in (*content.events, *content.logs)])
+    found: list[str | None] = [None] * len(KINDS)
+    for n, kind, rows in _applicable(
+        content.type, tuple(content.keys), tuple(content.prefixed), tuple(content.indexed), names
+    ):
+        found[n] = _metadata(content, rows, faults) if kind == METADATA else _first(content, kind, rows, faults)
+    return found
 
 
 @lru_cache(maxsize=4_096)
 def _applicable(
-    span_type: str, keys: frozenset[str], prefixed: frozenset[str], indexed: frozenset[str], events: frozenset[str]
-) -> dict[str, _Rows]:
-    """The rows that can find something on spans that carry these names: few spans differ in that."""
-    present = {"key": keys, "prefix": prefixed, "indexed": indexed}
+    span_type: str, keys: _Names, prefixed: _Names, indexed: _Names, events: _Names
+) -> tuple[tuple[int, str, _Rows], ...]:
+    """Per kind (and its place in ``KINDS``) the rows that can find something on spans with these names.
+
+    Few spans differ in their names, and one SDK writes them in one order.
+    """
+    present = {"key": frozenset(keys), "prefix": frozenset(prefixed), "indexed": frozenset(indexed)}
+    happened = frozenset(events)
 
     def finds(row: Row) -> bool:
-        carried = bool(row.events & events) if row.events else row.name in present[row.source]
-        return carried and (not row.types or span_type in row.types) and (row.has is None or row.has in keys)
+        carried = bool(row.events & happened) if row.events else row.name in present[row.source]
+        return carried and (not row.types or span_type in row.types) and (row.has is None or row.has in present["key"])
 
-    return {kind: tuple((r, SHAPES[r.shape]) for r in tables.ROWS if r.content == kind and finds(r)) for kind in KINDS}
+    rows = [
+        (kind, tuple((r, SHAPES[r.shape]) for r in tables.ROWS if r.content == kind and finds(r))) for kind in KINDS
+    ]
+    return tuple((n, kind, of_kind) for n, (kind, of_kind) in enumerate(rows) if of_kind)
 
 
 def _first(content: Content, kind: str, rows: _Rows, faults: Counter[str]) -> str | None:
@@ -59,7 +67,9 @@ def _first(content: Content, kind: str, rows: _Rows, faults: Counter[str]) -> st
         if value is None:
             continue
         try:
-            found = _less(shape(value, _system(row, content), content), row.drop)
+            found = shape(value, None if row.system is None else _system(row, content), content)
+            if row.drop:
+                found = _less(found, row.drop)
             if found not in (None, "", [], {}):
                 return as_text(found)
         except Exception:
@@ -85,6 +95,8 @@ def _metadata(content: Content, rows: _Rows, faults: Counter[str]) -> str | None
 
 def raised_message(content: Content) -> str | None:
     """The message of the last exception that an event or log record of the span tells of."""
+    if not content.events and not content.logs:
+        return None
     for found in (content.events, content.logs):
         names = carriers.EXCEPTION if found is content.events else carriers.CLIENT_EXCEPTION
         for event in reversed(found):
@@ -98,6 +110,9 @@ def as_text(value: Any) -> str:
     """Stored text: a string as it is, anything else as JSON; always valid UTF-8 and valid JSON."""
     if isinstance(value, str):
         return value if _is_utf8(value) else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    text = fast_json.dumps(value)
+    if text is not None:
+        return text
     try:
         written = _ENCODER.encode(value)
     except ValueError:  # NaN and the infinities become text
