@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from collector.model import schema
 from collector.model.any_value import EMPTY, Columns, TooDeepError, to_columns
 
+_ATTRIBUTE = list(schema.ATTRIBUTE)
 _UINT32_MAX = 2**32 - 1
 
 
@@ -36,33 +38,37 @@ class Attributes:
         self._keys: list[str] = []
         self._texts: list[str] = []
         # Most values are strings with text; of the others, position, type and num.
-        self._others: list[int] = []
+        self._positions: list[int] = []
         self._types: list[int] = []
         self._nums: list[int] = []
 
-    def add(self, key_values: Iterable[KeyValue]) -> int:
+    def add(self, key_values: Sequence[KeyValue]) -> int:
         """Appends a row; returns how many of its values were too deep and are empty instead."""
-        keys, texts = self._keys, self._texts
+        row = list(key_values)
+        texts = [key_value.value.string_value for key_value in row]
+        start = self._offsets[-1]
+        self._keys += [key_value.key for key_value in row]
+        self._texts += texts
+        self._offsets.append(start + len(texts))
+        return self._add_others(start, row, texts) if "" in texts else 0
+
+    def _add_others(self, start: int, row: list[KeyValue], texts: list[str]) -> int:
         emptied = 0
-        for key_value in key_values:
-            keys.append(key_value.key)
-            value = key_value.value
-            text = value.string_value
+        for position, text in enumerate(texts):
             if not text:
-                (kind, num, text), too_deep = value_columns(value)
-                self._others.append(len(texts))
+                (kind, num, written), too_deep = value_columns(row[position].value)
+                self._positions.append(start + position)
                 self._types.append(kind)
                 self._nums.append(num)
+                self._texts[start + position] = written
                 emptied += too_deep
-            texts.append(text)
-        self._offsets.append(len(self._texts))
         return emptied
 
     def finish(self) -> pa.ListArray:
         types = np.full(len(self._texts), schema.STRING, np.uint8)
         nums = np.zeros(len(self._texts), np.int64)
-        types[self._others] = self._types
-        nums[self._others] = self._nums
+        types[self._positions] = self._types
+        nums[self._positions] = self._nums
         child = pa.StructArray.from_arrays(
             [
                 pa.array(self._keys, pa.string()).dictionary_encode(),
@@ -70,48 +76,54 @@ class Attributes:
                 pa.array(nums),
                 pa.array(self._texts, pa.string()),
             ],
-            fields=list(schema.ATTRIBUTE),
+            fields=_ATTRIBUTE,
         )
         return pa.ListArray.from_arrays(pa.array(np.array(self._offsets, np.int32)), child, type=schema.ATTRIBUTES)
 
 
-class Interned:
+class Interned(list[bytes]):
     """A column of ``schema.INTERNED``: each distinct value stored once."""
 
-    def __init__(self) -> None:
-        self._codes: dict[bytes, int] = {}
-        self._rows: list[int] = []
-
-    def append(self, value: bytes) -> None:
-        self._rows.append(self._codes.setdefault(value, len(self._codes)))
-
     def finish(self) -> pa.DictionaryArray:
-        indices = pa.array(np.array(self._rows, np.int32))
-        return pa.DictionaryArray.from_arrays(indices, pa.array(list(self._codes), pa.binary()))
+        codes: dict[bytes, int] = {}
+        rows = [codes.setdefault(value, len(codes)) for value in self]
+        return pa.DictionaryArray.from_arrays(pa.array(np.array(rows, np.int32)), pa.array(list(codes), pa.binary()))
+
+
+class Layout:
+    """How to build the columns of one schema or struct type; made once per type."""
+
+    def __init__(self, fields: Iterable[pa.Field]) -> None:
+        self.fields = list(fields)
+        self._builders = [(field.name, _builder(field.type)) for field in self.fields]
+
+    def builders(self) -> dict[str, Any]:
+        return {name: make() for name, make in self._builders}
 
 
 class Struct:
-    """The columns of one schema or struct type: a list per plain column, a builder per nested one.
+    """The columns of one layout: a list per plain column, a builder per nested one.
 
     ``columns[name]`` is what to append to; every column gets one value per row.
     """
 
-    def __init__(self, fields: Iterable[pa.Field]) -> None:
-        self._fields = list(fields)
-        self.columns: dict[str, Any] = {field.name: _builder(field.type) for field in self._fields}
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self.columns = layout.builders()
 
     def finish(self) -> list[pa.Array]:
-        return [_finish(field, self.columns[field.name]) for field in self._fields]
+        return [_finish(field, self.columns[field.name]) for field in self._layout.fields]
 
 
 class Lists:
     """A list column of structs: append to ``items``, then ``end_row``."""
 
-    def __init__(self, kind: pa.ListType) -> None:
+    def __init__(self, kind: pa.ListType, layout: Layout, none: pa.StructArray) -> None:
         self._type = kind
+        self._none = none
         self._offsets: list[int | None] = [0]
         self._count = 0
-        self.items = Struct(list(kind.value_type))
+        self.items = Struct(layout)
 
     def end_row(self, count: int) -> None:
         """The last ``count`` items are one row's."""
@@ -124,22 +136,24 @@ class Lists:
         self._offsets.append(self._count)
 
     def finish(self) -> pa.ListArray:
-        child = pa.StructArray.from_arrays(self.items.finish(), fields=list(self._type.value_type))
+        child = self._none
+        if self._count:
+            child = pa.StructArray.from_arrays(self.items.finish(), fields=list(self._type.value_type))
         return pa.ListArray.from_arrays(pa.array(self._offsets, pa.int32()), child, type=self._type)
 
 
-def _builder(kind: pa.DataType) -> Any:
+def _builder(kind: pa.DataType) -> Callable[[], Any]:
     if kind.equals(schema.ATTRIBUTES):
-        return Attributes()
+        return Attributes
     if kind.equals(schema.INTERNED):
-        return Interned()
+        return Interned
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        return Lists(kind)
-    return []
+        return partial(Lists, kind, Layout(kind.value_type), pa.array([], kind.value_type))
+    return list
 
 
 def _finish(field: pa.Field, values: Any) -> pa.Array:
-    if not isinstance(values, list):
+    if not isinstance(values, list) or isinstance(values, Interned):
         return values.finish()
     if field.name.endswith("unix_nano"):
         # uint64 on the wire: the bits are kept, so nothing a client sends is out of range.

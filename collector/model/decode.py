@@ -55,7 +55,8 @@ def decode(signal: Signal, bodies: Sequence[bytes]) -> Decoded:
     than ``any_value.MAX_DEPTH`` becomes empty and is counted in ``dropped_attributes_count``.
     Unknown fields are ignored.
     """
-    decoder = _Decoder(signal, len(bodies))
+    # A repaired request may be three times as long: U+FFFD instead of one byte.
+    decoder = _Decoder(signal, len(bodies), 3 * sum(map(len, bodies)))
     for request, counts in _requests(signal, bodies, decoder.failed):
         decoder.add(request, counts)
     return decoder.finish()
@@ -96,11 +97,13 @@ def _parse_alone(signal: Signal, body: bytes) -> Any:
 class _Decoder:
     """The batches of one group as they come into being."""
 
-    def __init__(self, signal: Signal, num_bodies: int) -> None:
+    def __init__(self, signal: Signal, num_bodies: int, num_bytes: int) -> None:
         self._signal = signal
         self._refusal = refusal if signal is Signal.TRACES else None
         self._rows = _ROWS[signal]()
         self._num_rows = self._num_bytes = 0
+        # The size of an item costs as much as writing it: looked at only where it can matter.
+        self._may_be_big = num_bytes >= schema.MAX_BATCH_BYTES
         self._headers: dict[tuple[bytes, str, bool], bytes] = {}
         self._batches: list[Batch] = []
         self._accepted = np.zeros(num_bodies, np.int64)
@@ -128,15 +131,17 @@ class _Decoder:
 
     def _add_items(self, index: int, items: Any, resource: bytes, scope: bytes) -> None:
         accepted = 0
+        refusal, may_be_big = self._refusal, self._may_be_big
         for item in items:
-            reason = self._refusal(item) if self._refusal else None
+            reason = refusal(item) if refusal else None
             if reason:
                 self._refusals[index][reason] += 1
                 continue
             count = self._rows.add(item, resource, scope)
             accepted += count
             self._num_rows += count
-            self._num_bytes += item.ByteSize()
+            if may_be_big:
+                self._num_bytes += item.ByteSize()
             if self._num_rows >= schema.MAX_BATCH_ROWS or self._num_bytes >= schema.MAX_BATCH_BYTES:
                 self._flush()
         self._accepted[index] += accepted

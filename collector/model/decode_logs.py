@@ -5,14 +5,16 @@ from __future__ import annotations
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from collector.model import schema
-from collector.model.columns import Struct, dropped, value_columns
+from collector.model.columns import Layout, Struct, dropped, value_columns
+
+_LAYOUT = Layout(schema.LOGS)
 
 
 class LogRows(Struct):
     """The columns of ``schema.LOGS``."""
 
     def __init__(self) -> None:
-        super().__init__(schema.LOGS)
+        super().__init__(_LAYOUT)
 
     def add(self, record: LogRecord, resource: bytes, scope: bytes) -> int:
         """Appends one record; returns 1."""

@@ -8,8 +8,9 @@ from typing import Any
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar, Metric, NumberDataPoint, SummaryDataPoint
 
 from collector.model import schema
-from collector.model.columns import Struct
+from collector.model.columns import Layout, Struct
 
+_LAYOUT = Layout(schema.METRICS)
 _POINT_COLUMNS = schema.METRICS.names[schema.METRICS.names.index("value_int") : schema.METRICS.names.index("quantiles")]
 
 
@@ -17,7 +18,7 @@ class MetricRows(Struct):
     """The columns of ``schema.METRICS``."""
 
     def __init__(self) -> None:
-        super().__init__(schema.METRICS)
+        super().__init__(_LAYOUT)
         self._metrics = 0
 
     def add(self, metric: Metric, resource: bytes, scope: bytes) -> int:
