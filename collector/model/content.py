@@ -28,7 +28,7 @@ _COUNTED_ONLY = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
     "usage", *_COST,
 )  # fmt: skip
-_EMPTY, _COUNTED, _PROVIDED = (pa.scalar(text, pa.string()) for text in ("", "counted", "provided"))
+_COUNTED, _PROVIDED = (pa.scalar(text, pa.string()) for text in ("counted", "provided"))
 _FALSE = pa.scalar(False, pa.bool_())
 _FACTS = tuple(name for name in schema.FACTS.names if name in frozenset(schema.OBSERVATIONS.names))
 _DECIDED = ("trace_name", "user_id", "session_id", "tags", "usage_scope", "sampled_by", "adjusted_count")
@@ -129,8 +129,7 @@ def _money(columns: dict[str, pa.Array], faults: Counter[str]) -> dict[str, pa.A
 
 
 def _status_message(spans: SpanBatch, contents: list[Content], columns: dict[str, pa.Array]) -> pa.StringArray:
-    own = spans.column("status_message")
-    sent = pc.if_else(pc.equal(own, _EMPTY), stored_columns.NO_TEXT, own)
+    sent = stored_columns.unless_empty(spans.column("status_message"))
     raised = pa.array([resolve.raised_message(c) for c in contents], pa.string())
     return pc.coalesce(columns["status_message"], sent, columns["error_message"], raised)
 

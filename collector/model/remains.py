@@ -26,7 +26,6 @@ STATUS_CODES = ("UNSET", "OK", "ERROR")
 """Names of StatusCode by number."""
 
 _NO_COUNT = pa.scalar(0, pa.uint32())
-_EMPTY = pa.scalar("", pa.string())
 _NUMBERS = ("flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count")
 
 
@@ -35,14 +34,19 @@ def remains(spans: SpanBatch, stored: Mapping[str, pa.Array]) -> pa.StringArray:
     members: list[dict[str, Any]] = [{} for _ in range(spans.num_rows)]
     for name in _NUMBERS:
         _add(members, name, spans.column(name), pc.not_equal(spans.column(name), _NO_COUNT))
-    _add(members, "trace_state", spans.column("trace_state"), pc.not_equal(spans.column("trace_state"), _EMPTY))
+    _add(
+        members,
+        "trace_state",
+        spans.column("trace_state"),
+        pc.not_equal(spans.column("trace_state"), stored_columns.EMPTY_TEXT),
+    )
     for name, known in (("kind", len(KINDS)), ("status_code", len(STATUS_CODES))):
         numbers = spans.column(name).to_numpy()
         _add(members, name, spans.column(name), pa.array((numbers < 0) | (numbers >= known)))
     for name in ("start_unix_nano", "end_unix_nano"):
         _add(members, name, spans.column(name), pc.not_equal(spans.column(name), stored[name]))
     sent = spans.column("status_message")
-    kept = pc.equal(sent, stored["status_message"].fill_null(_EMPTY))
+    kept = pc.equal(sent, stored["status_message"].fill_null(stored_columns.EMPTY_TEXT))
     _add(members, "status_message", sent, pc.invert(kept))
     parents = stored_columns.hex_ids(spans.column("parent_span_id"))
     zero = pc.and_(pc.is_valid(parents), pc.is_null(stored["parent_span_id"]))

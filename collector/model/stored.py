@@ -32,6 +32,8 @@ TEMPORALITIES = ("UNSPECIFIED", "DELTA", "CUMULATIVE")
 BODY_TYPES = ("empty", "string", "bool", "int", "double", "array", "kvlist", "bytes")
 """Names of the codes of ``schema.ATTRIBUTE``, as ``body_type`` says them."""
 
+_SUM = pa.scalar("sum", pa.string())
+_NO_FLAG = pa.scalar(None, pa.bool_())
 _WITH_TEMPORALITY = pa.array(["sum", "histogram", "exponential_histogram"])
 _UNCHANGED = (
     *("value_int", "value_double", "count", "sum", "min", "max", "bucket_counts", "explicit_bounds"),
@@ -77,8 +79,10 @@ def stored_metrics(batch: MetricBatch, ingested_unix_nano: int) -> pa.Table:
         "description": _text(batch, "description"),
         "unit": _text(batch, "unit"),
         "kind": kind,
-        "temporality": pc.if_else(has_temporality, stored_columns.named(numbers, TEMPORALITIES), None),
-        "is_monotonic": pc.if_else(pc.equal(kind, "sum"), batch.column("is_monotonic"), None),
+        "temporality": pc.if_else(
+            has_temporality, stored_columns.named(numbers, TEMPORALITIES), stored_columns.NO_TEXT
+        ),
+        "is_monotonic": pc.if_else(pc.equal(kind, _SUM), batch.column("is_monotonic"), _NO_FLAG),
         "time": stored_columns.timestamps(sent),
         "start_time_unix_nano": _nanos(batch, "start_time_unix_nano"),
         "time_unix_nano": sent,
@@ -101,13 +105,11 @@ def stored_metrics(batch: MetricBatch, ingested_unix_nano: int) -> pa.Table:
 
 
 def _nanos(batch: Batch, name: str) -> pa.Int64Array:
-    column = batch.column(name)
-    return pc.if_else(pc.equal(column, 0), None, column)
+    return stored_columns.unless_zero(batch.column(name))
 
 
 def _text(batch: Batch, name: str) -> pa.StringArray:
-    column = batch.column(name)
-    return pc.if_else(pc.equal(column, ""), None, column)
+    return stored_columns.unless_empty(batch.column(name))
 
 
 def _hex(column: pa.BinaryArray) -> pa.StringArray:
@@ -195,7 +197,7 @@ def _object_text(members: Mapping[str, Any]) -> str | None:
 def _bodies(batch: Batch) -> pa.StringArray:
     codes = batch.column("body_type")
     texts = batch.column("body_text")
-    if pc.all(pc.equal(codes, schema.STRING)).as_py():
+    if (codes.to_numpy() == schema.STRING).all():
         return texts
     columns = zip(codes.to_pylist(), batch.column("body_num").to_pylist(), texts.to_pylist(), strict=True)
     return pa.array([_body(*column) for column in columns], pa.string())
@@ -212,7 +214,7 @@ def _exemplars(column: pa.ListArray) -> pa.ListArray:
     items = column.values.slice(offsets[0], offsets[-1] - offsets[0])
     times = items.field("time_unix_nano")
     children = [
-        pc.if_else(pc.equal(times, 0), None, times),
+        stored_columns.unless_zero(times),
         items.field("value_int"),
         items.field("value_double"),
         _hex(items.field("trace_id")),

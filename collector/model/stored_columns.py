@@ -22,6 +22,7 @@ Bools = npt.NDArray[np.bool_]
 # Typed scalars made once: of a plain value pyarrow infers the type anew in every call, and looks for
 # pandas on the disk as it does.
 NO_TEXT = pa.scalar(None, pa.string())
+EMPTY_TEXT = pa.scalar("", pa.string())
 _NO_NUMBER = pa.scalar(None, pa.int64())
 _ZERO = pa.scalar(0, pa.int64())
 _THOUSAND = pa.scalar(1_000, pa.int64())
@@ -84,6 +85,16 @@ def time_to(moment: pa.Int64Array, start: Int64s) -> pa.Int64Array:
 
 
 # ---- counted rows and money ----
+
+
+def unless_zero(column: pa.Int64Array) -> pa.Int64Array:
+    """The column with null for 0: a time that was not sent."""
+    return pc.if_else(pc.equal(column, _ZERO), _NO_NUMBER, column)
+
+
+def unless_empty(column: pa.StringArray) -> pa.StringArray:
+    """The column with null for the empty text."""
+    return pc.if_else(pc.equal(column, EMPTY_TEXT), NO_TEXT, column)
 
 
 def rows_where(keep: Bools) -> pa.Int64Array:
