@@ -197,6 +197,9 @@ class _Checker:
             self._report.error(path, "the section 'service' is required: it holds the pipelines")
             return None
         service = validate(ServiceConfig, node, path, self._report)
+        if service is not None and service.workers:
+            why = "more than one process is not supported yet: ingest runs inside the core process"
+            self._report.warn((*path, "workers"), why)
         used = yaml_tree.find(node, ("extensions",))
         for at, item in enumerate(used.items if isinstance(used, yaml_tree.Sequence_) else ()):
             if isinstance(item, Scalar) and str(item.value) not in extensions:

@@ -405,6 +405,11 @@ def test_extensions_and_telemetry_of_the_collector_warn(load_text: Load) -> None
     ]
 
 
+def test_several_workers_are_said_to_be_one(load_text: Load) -> None:
+    (warning,) = warnings_of(load_text, MINIMAL + "  workers: 2\n")
+    assert warning.startswith("c.yaml:10: service.workers: more than one process is not supported yet")
+
+
 @pytest.mark.parametrize("endpoint", ["0.0.0.0:4318", "'[::]:4318'", "':4318'", "'${env:ANY}:1'"])
 def test_a_server_open_to_everybody_warns(load_text: Load, endpoint: str) -> None:
     text = MINIMAL.replace("{http: }", f"{{http: {{endpoint: {endpoint}}}}}")
