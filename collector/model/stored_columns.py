@@ -19,8 +19,8 @@ _MAX_MONEY = 10**18
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-# Typed scalars made once: of a plain value pyarrow infers the type anew in every call, and looks for
-# pandas on the disk as it does.
+# Typed scalars made once: of a plain value pyarrow infers the type anew in every call, and without
+# dateutil installed searches the import path for it each time (0.1 ms).
 NO_TEXT = pa.scalar(None, pa.string())
 EMPTY_TEXT = pa.scalar("", pa.string())
 _NO_NUMBER = pa.scalar(None, pa.int64())
