@@ -27,11 +27,11 @@ def as_sent(lookup: Lookup, *, cost: bool) -> pa.StringArray:
     An object that says all by itself (Langfuse's) is handed on as it is.
     """
     whole = _whole_objects(lookup, cost=cost)
-    chosen = np.array([info.cost if cost else info.usage for info in lookup.infos] or [False], np.bool_)
+    chosen = lookup.keys.cost if cost else lookup.keys.usage
     positions = lookup.wanted[chosen[lookup.flat.key_codes[lookup.wanted]]]
     positions = positions[whole[lookup.flat.rows[positions]] == MISSING]
     column = _joined(lookup, positions, [] if cost else list(_members(lookup)))
-    return pc.coalesce(lookup.texts(whole), column) if (whole != MISSING).any() else column
+    return column if whole is lookup.nothing else pc.coalesce(lookup.texts(whole), column)
 
 
 def _joined(lookup: Lookup, positions: Ints, members: list[tuple[Ints, pa.StringArray]]) -> pa.StringArray:
@@ -113,11 +113,12 @@ def _member_text(name: str, value: Any) -> str:
 
 def _whole_objects(lookup: Lookup, *, cost: bool) -> Ints:
     """Codes of the texts of objects that are all there is to say, where they are strict JSON."""
-    out = np.full(lookup.num_rows, MISSING, np.int64)
+    rules = [rule for rule in lookup.rules("cost_object" if cost else "input_total") if cost or rule.explicit]
+    if not rules:
+        return lookup.nothing
+    out = lookup.nothing.copy()
     everything = np.ones(lookup.num_rows, np.bool_)
-    for rule in lookup.rules("cost_object" if cost else "input_total"):
-        if not (cost or rule.explicit):
-            continue
+    for rule in rules:
         for entries, distinct in lookup.json_values(rule, everything):
             good = np.array([isinstance(value, dict) for value in distinct.values], np.bool_)[distinct.indices]
             good &= (lookup.flat.types[entries.positions] == schema.STRING) & (out[entries.rows] == MISSING)

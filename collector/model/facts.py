@@ -48,7 +48,7 @@ def resolve(batch: SpanBatch, faults: Counter[str] | None = None) -> SpanBatch:
         codes[field] = lookup.text_codes(field, codes)
     columns |= {field: lookup.name_column(codes[field]) for field in _NAMES}
     columns |= {field: lookup.texts(codes[field]) for field in _TEXTS}
-    columns["name"] = pc.coalesce(lookup.texts(codes["name"]), batch.column("span_name"))
+    columns["name"] = _or_else(lookup, codes["name"], batch.column("span_name"))
     levels = _levels(lookup)
     columns["level"] = _enum(levels, LEVELS)
     columns |= _origin_columns(lookup)
@@ -62,10 +62,17 @@ def resolve(batch: SpanBatch, faults: Counter[str] | None = None) -> SpanBatch:
 def _with_facts(batch: SpanBatch, columns: dict[str, pa.Array]) -> SpanBatch:
     """The batch with all fact columns at once: replaced where they were, appended where not."""
     old = batch.record_batch.schema
+    if old.equals(schema.WIRE, check_metadata=True):  # as decoded
+        arrays = [*batch.record_batch.columns, *(columns[name] for name in schema.FACTS.names)]
+        return SpanBatch(pa.RecordBatch.from_arrays(arrays, schema=schema.SPANS))
     fields = [schema.FACTS.field(f.name) if f.name in columns else f for f in old]
     fields += [f for f in schema.FACTS if f.name not in old.names]
     arrays = [columns[f.name] if f.name in columns else batch.column(f.name) for f in fields]
     return SpanBatch(pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, old.metadata)))
+
+
+def _or_else(lookup: Lookup, codes: Ints, other: pa.StringArray) -> pa.StringArray:
+    return other if codes is lookup.nothing else pc.coalesce(lookup.texts(codes), other)
 
 
 # ---- type, level, role ----
@@ -86,8 +93,7 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
 
 def _levels(lookup: Lookup) -> Ints:
     """Said levels first, then the status, ``error.type`` and exception events (MAPPING 5.12, 13.1)."""
-    found = lookup.distinct(lookup.text_codes("level", {}))
-    said = found.spread([LEVELS.index(meaning) for meaning in found.values])
+    said = lookup.meanings("level", LEVELS.index)
     status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
     failed = (status == _ERROR) | _has_error_type(lookup)
     excepted = lookup.exceptions != MISSING
@@ -102,9 +108,8 @@ def _has_error_type(lookup: Lookup) -> Bools:
 
 
 def _roles(lookup: Lookup, types: Ints) -> pa.Array:
-    found = lookup.distinct(lookup.text_codes("role", {}))
-    said = found.spread([ROLES.index(meaning) for meaning in found.values])
-    calls = np.isin(types, (TYPES.index("generation"), TYPES.index("embedding")))
+    said = lookup.meanings("role", ROLES.index)
+    calls = (types == TYPES.index("generation")) | (types == TYPES.index("embedding"))
     derived = np.where(calls, schema.ROLE_CALL, schema.ROLE_OTHER)
     return int_array(np.where(said != MISSING, said, derived).astype(np.uint8))
 
@@ -138,7 +143,7 @@ def _per_code(values: list[str], codes: Ints) -> pa.DictionaryArray:
 def _lists(lookup: Lookup) -> dict[str, pa.Array]:
     weak: set[int] = set()
     tags, lists = _list_codes(lookup, "tags", weak)
-    rows_weak = np.isin(tags, np.array(sorted(weak), np.int64))
+    rows_weak = np.isin(tags, np.array(sorted(weak), np.int64)) if weak else np.zeros(len(tags), np.bool_)
     reasons, reason_lists = _list_codes(lookup, "finish_reasons", set())
     return {
         "tags": _list_column(tags, lists),
@@ -207,6 +212,8 @@ def _read_reasons(kind: int, text: str) -> tuple[str, ...]:
 
 
 def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
+    if not lists:
+        return pa.nulls(len(codes), pa.list_(pa.string()))
     distinct = pa.array([list(values) for values in lists], pa.list_(pa.string()))
     return distinct.take(int_array(codes, codes == MISSING))
 
@@ -218,12 +225,14 @@ def _completion_start(lookup: Lookup) -> pa.Array:
     starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
     field = "completion_start_unix_nano"
     found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts))
-    return int_array(found, found <= 0)
+    return pa.nulls(lookup.num_rows, pa.int64()) if found is lookup.nothing else int_array(found, found <= 0)
 
 
 def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iterator[tuple[Ints, Ints]]:
     source = rule.source
     if source.event_time:
+        if not len(lookup.events[0]):
+            return
         times = lookup.first_event_time(source.event_time)
         rows = np.flatnonzero(todo & (times > 0))
         keep = lookup.allowed(rule, rows)
@@ -288,8 +297,7 @@ def _seconds(text: str) -> float:
 def _usage_columns(lookup: Lookup, types: Ints, errors: Bools, providers: Ints) -> dict[str, pa.Array]:
     found = usage(lookup, providers, types == TYPES.index("embedding"), errors)
     hits = lookup.text_codes("cache_hit", {}) != MISSING
-    currencies = lookup.distinct(lookup.text_codes("currency", {}))
-    foreign = currencies.spread([int(text.strip().upper() != "USD") for text in currencies.values]) == 1
+    foreign = lookup.meanings("currency", lambda text: int(text.strip().upper() != "USD")) == 1
     money = cost(lookup, found, hits, foreign)
     return {
         "input_tokens": found.input_tokens,
@@ -307,5 +315,5 @@ def _usage_columns(lookup: Lookup, types: Ints, errors: Bools, providers: Ints) 
         "output_cost": money.output_cost,
         "total_cost": money.total_cost,
         "cost_source": money.cost_source,
-        "price_ref": named([], np.full(lookup.num_rows, MISSING)),
+        "price_ref": pa.nulls(lookup.num_rows, schema.NAME),
     }

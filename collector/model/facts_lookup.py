@@ -7,8 +7,9 @@ must be understood; never per span.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from collector.model import schema
 from collector.model.attributes import decode_value, flatten, parse_resource, parse_scope
 from collector.model.batch import SpanBatch
 from collector.model.dialects.rules import ROOT_BIT, Compiled, Origin, Rule, compiled
-from collector.model.dialects.tables import TYPES
+from collector.model.dialects.tables import TYPES, Source
 from collector.model.facts_convert import TEXT_CONVERTS, at_path, scalar_text
 from collector.model.facts_values import (
     MISSING,
@@ -43,6 +44,7 @@ MAX_BLANK = 3
 
 
 _IS_NUMBER = np.isin(np.arange(256), (schema.INT, schema.DOUBLE, schema.BOOL))
+_NO_BITS, _ALL_BITS = np.uint64(0), 2**64 - 1
 _IS_TEXT = np.isin(np.arange(256), (schema.STRING, schema.KVLIST, schema.ARRAY))
 
 # Typed: Arrow looks for pandas (and fails, slowly) to learn the type of a bare Python value.
@@ -63,6 +65,10 @@ class Lookup:
         self.tables: Compiled = compiled()
         self.num_rows = batch.num_rows
         self.flat = flatten(batch.column("attributes"))
+        self.keys = self.tables.keys(tuple(self.flat.keys))
+        self.nothing = np.full(self.num_rows, MISSING, np.int64)
+        """The codes of a field that no row has: results are tested for being this very array."""
+        self.nothing.flags.writeable = False
         self.types_of_rows = np.zeros(self.num_rows, np.int64)
         """Per row, the index of its type of observation in ``TYPES``; set once they are known."""
         self._made: list[str] = []
@@ -76,22 +82,19 @@ class Lookup:
     # -- what is in the batch --
 
     def _index_keys(self) -> None:
-        infos = [self.tables.key_info(key) for key in self.flat.keys]
-        self.infos = infos
-        wanted = np.array([info.wanted for info in infos] or [False], np.bool_)
-        self.wanted = np.flatnonzero(wanted[self.flat.key_codes]) if len(self.flat.rows) else np.empty(0, np.int64)
+        infos = self.keys.infos
+        self.wanted = self.keys.wanted[self.flat.key_codes].nonzero()[0]
         codes = self.flat.key_codes[self.wanted]
         # Two bytes make it a radix sort.
-        order = np.argsort(codes.astype(np.uint16) if len(infos) < 65_536 else codes, kind="stable")
+        order = (codes.astype(np.uint16) if len(infos) < 65_536 else codes).argsort(kind="stable")
         positions, codes = self.wanted[order], codes[order]
-        starts = np.flatnonzero(np.diff(codes, prepend=-1))
-        present = codes[starts]
+        rows = self.flat.rows[positions].astype(np.int64)
+        bounds = [0, *((codes[1:] != codes[:-1]).nonzero()[0] + 1).tolist(), len(codes)]
         self._groups: dict[str, list[tuple[int, Entries]]] = {}
-        ends = np.append(starts[1:], len(positions))
-        for code, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=False):
-            info, group = infos[code], positions[start:end]
+        for start, end in itertools.pairwise(bounds if len(codes) else ()):
+            info = infos[codes[start]]
             if info.name is not None:
-                entry = (info.index, Entries(group, self.flat.rows[group].astype(np.int64)))
+                entry = (info.index, Entries(positions[start:end], rows[start:end]))
                 self._groups.setdefault(info.name, []).append(entry)
         for groups in self._groups.values():
             groups.sort(key=lambda group: group[0])
@@ -101,8 +104,7 @@ class Lookup:
 
         One encoding for all of them; what is unique per span (ids, names, JSON) keeps its position.
         """
-        encode = np.array([info.encode for info in self.infos] or [False], np.bool_)
-        positions = self.wanted[encode[self.flat.key_codes[self.wanted]]]
+        positions = self.wanted[self.keys.encode[self.flat.key_codes[self.wanted]]]
         positions = positions[self.flat.types[positions] == schema.STRING]
         encoded = self.flat.texts.take(int_array(positions)).dictionary_encode()
         codes = [self.make(text) if text.strip() else MISSING for text in encoded.dictionary.to_pylist()]
@@ -129,55 +131,54 @@ class Lookup:
         self.resources = [read_resource(header) for header in resources]
 
     def _find_contexts(self) -> None:
-        pairs = self.scope_codes * max(len(self.resources), 1) + self.resource_codes
-        distinct_pairs, pair_of_row = np.unique(pairs, return_inverse=True)
-        distinct_bits, bits_of_row = np.unique(self._marker_bits(), return_inverse=True)
-        both = pair_of_row * max(len(distinct_bits), 1) + bits_of_row
-        distinct, self.contexts = np.unique(both, return_inverse=True)
+        pairs = self.scope_codes * len(self.resources) + self.resource_codes
+        distinct_bits, bits_of_row = _distinct_ints(self._marker_bits().view(np.int64))
+        distinct, self.contexts = _distinct_ints(pairs * len(distinct_bits) + bits_of_row)
         found = []
-        for code in distinct.tolist():
+        for code in distinct:
             pair, bits = divmod(code, len(distinct_bits))
-            scope, resource = divmod(int(distinct_pairs[pair]), len(self.resources))
+            scope, resource = divmod(pair, len(self.resources))
             origin = _origin(self.scopes[scope], self.resources[resource])
-            found.append(self.tables.context(origin, int(distinct_bits[bits])))
+            found.append(self.tables.context(origin, distinct_bits[bits] & _ALL_BITS))
         self.distinct_contexts = found
-        width = len(self.tables.rules)
-        self._holds = np.stack([c.holds for c in found]) if found else np.empty((0, width), np.bool_)
-        self._all_hold = np.asarray(self._holds.all(axis=0))
-        self._any_holds = np.asarray(self._holds.any(axis=0))
+        resource_keys = frozenset(key for resource in self.resources for key in resource)
+        self.plan = self.tables.plan(frozenset(self._groups), resource_keys, tuple(found))
 
     def _marker_bits(self) -> npt.NDArray[np.uint64]:
-        bits = np.zeros(self.num_rows, np.uint64)
-        of_key = np.array([info.markers for info in self.infos] or [0], np.uint64)
-        starts = np.searchsorted(self.flat.rows, np.arange(self.num_rows))
-        some = np.diff(np.append(starts, len(self.flat.rows))) > 0
-        if some.any():
-            bits[some] = np.bitwise_or.reduceat(of_key[self.flat.key_codes], starts[some])
         roots = self.batch.column("parent_span_id").is_null().to_numpy(zero_copy_only=False)
-        return bits | np.where(roots, ROOT_BIT, np.uint64(0))
+        bits: npt.NDArray[np.uint64] = np.where(roots, ROOT_BIT, _NO_BITS)
+        offsets = self.batch.column("attributes").offsets.to_numpy(zero_copy_only=False)
+        some = offsets[:-1] < offsets[1:]
+        if np.count_nonzero(some):
+            starts = (offsets[:-1] - offsets[0])[some]
+            bits[some] |= np.bitwise_or.reduceat(self.keys.markers[self.flat.key_codes], starts)
+        return bits
 
     # -- rules --
 
-    def rules(self, field: str) -> list[Rule]:
+    def rules(self, field: str) -> Sequence[Rule]:
         """The rules of a field that can yield something in this batch, by rank."""
-        rules = self.tables.by_field.get(field, ())
-        groups, any_holds = self._groups, self._any_holds
-        return [rule for rule in rules if (rule.key is None or rule.key in groups) and any_holds[rule.id]]
+        return self.plan.rules.get(field, ())
+
+    def any_rules(self, fields: Iterable[str]) -> bool:
+        """Whether any of these fields has rules that can yield something in this batch."""
+        return not self.plan.rules.keys().isdisjoint(fields)
 
     def allowed(self, rule: Rule, rows: Ints) -> Bools:
         """For which of these rows the rule's conditions hold."""
-        if not rule.row.when.type and self._all_hold[rule.id]:
+        if self.plan.everywhere[rule.id]:
             return np.ones(len(rows), np.bool_)
-        keep: Bools = self._holds[self.contexts[rows], rule.id]
+        keep: Bools = self.plan.holds[self.contexts[rows], rule.id]
         if rule.row.when.type:
-            kinds = np.array([TYPES.index(kind) for kind in rule.row.when.type])
-            keep &= np.isin(self.types_of_rows[rows], kinds)
+            keep &= _one_of_types(rule.row.when.type)[self.types_of_rows[rows]]
         return keep
 
     def groups(self, rule: Rule, key: str, todo: Bools) -> Iterator[Entries]:
         """Attributes of ``key`` on rows still to do, one group per index, lowest first."""
         for _, entries in self._groups.get(key, ()):
-            chosen = entries.where(todo[entries.rows] & self.allowed(rule, entries.rows))
+            chosen = entries.where(todo[entries.rows])
+            if not self.plan.everywhere[rule.id]:
+                chosen = chosen.where(self.allowed(rule, chosen.rows))
             if len(chosen.rows):
                 yield chosen
 
@@ -189,15 +190,26 @@ class Lookup:
 
     def first(self, field: str, values: Callable[[Rule, Bools], Iterator[tuple[Ints, Ints]]]) -> Ints:
         """Per row the first code that ``values`` yields, going through the field's rules by rank."""
-        out = np.full(self.num_rows, MISSING, np.int64)
-        rules = self.rules(field)
-        todo = np.ones(self.num_rows if rules else 0, np.bool_)
-        for rule in rules:
+        out = self.nothing
+        todo = np.ones(self.num_rows, np.bool_)
+        for rule in self.rules(field):
             for rows, codes in values(rule, todo):
                 found = codes != MISSING
-                out[rows[found]] = codes[found]
-                todo[rows[found]] = False
+                if np.count_nonzero(found):
+                    out = self.nothing.copy() if out is self.nothing else out
+                    out[rows[found]] = codes[found]
+                    todo[rows[found]] = False
+            if not np.count_nonzero(todo):
+                break
         return out
+
+    def meanings(self, field: str, number: Callable[[str], int]) -> Ints:
+        """Per row what ``number`` makes of the field's text; ``MISSING`` where there is none."""
+        codes = self.text_codes(field, {})
+        if codes is self.nothing:
+            return codes
+        found = self.distinct(codes)
+        return found.spread([number(text) for text in found.values])
 
     def _texts_by_rule(self, rule: Rule, todo: Bools, known: Mapping[str, Ints]) -> Iterator[tuple[Ints, Ints]]:
         source = rule.source
@@ -207,10 +219,19 @@ class Lookup:
         elif source.json_key:
             yield from self._from_json(rule, todo)
         else:
-            rows = np.flatnonzero(todo)
-            rows = rows[self.allowed(rule, rows)]
+            if self._cannot_yield(source, known):
+                return
+            rows = todo.nonzero()[0]
+            if not self.plan.everywhere[rule.id]:
+                rows = rows[self.allowed(rule, rows)]
             if len(rows):
                 yield rows, self._from_elsewhere(rule, rows, known)
+
+    def _cannot_yield(self, source: Source, known: Mapping[str, Ints]) -> bool:
+        """Whether a source that is no attribute is known to have nothing for any row."""
+        if source.field:
+            return known[source.field] is self.nothing
+        return bool(source.event) and self.exceptions is self.nothing
 
     def _meaning(self, rule: Rule, positions: Ints) -> Ints:
         if rule.row.const is not None:
@@ -221,7 +242,7 @@ class Lookup:
         """Codes of attributes as text: strings, numbers and booleans; ``MISSING`` for blank ones."""
         codes = self._codes_of_positions[positions]
         rest = codes == UNENCODED
-        if rest.any():
+        if np.count_nonzero(rest):
             codes[rest] = self._unencoded(positions[rest])
         return codes
 
@@ -229,7 +250,7 @@ class Lookup:
         types = self.flat.types[positions]
         codes = np.where((types == schema.STRING) & ~self._blank[positions], positions, MISSING)
         numbers = _IS_NUMBER[types]
-        if numbers.any():
+        if np.count_nonzero(numbers):
             pairs = zip(types[numbers].tolist(), self.flat.nums[positions[numbers]].tolist(), strict=True)
             codes[numbers] = [self._make_number(kind, number) for kind, number in pairs]
         return codes
@@ -273,12 +294,13 @@ class Lookup:
 
     def texts(self, codes: Ints) -> pa.StringArray:
         """The texts behind codes; null for ``MISSING``."""
+        if codes is self.nothing:
+            return pa.nulls(self.num_rows, pa.string())
         stored, made = codes >= 0, codes < MISSING
-        if not stored.any():
-            return self._made_texts(codes) if made.any() else pa.nulls(len(codes), pa.string())
-        positions = int_array(codes, ~stored)
-        texts = self.flat.texts.take(positions)
-        return pc.coalesce(texts, self._made_texts(codes)) if made.any() else texts
+        if not np.count_nonzero(stored):
+            return self._made_texts(codes) if np.count_nonzero(made) else pa.nulls(len(codes), pa.string())
+        texts = self.flat.texts.take(int_array(codes, ~stored))
+        return pc.coalesce(texts, self._made_texts(codes)) if np.count_nonzero(made) else texts
 
     def _made_texts(self, codes: Ints) -> pa.StringArray:
         used, indices = self._made_indices(np.minimum(codes, MISSING))
@@ -309,7 +331,7 @@ class Lookup:
         for group in self._json_groups(source.json_key):
             rows = group.entries.rows
             keep = todo[rows] & self.allowed(rule, rows)
-            if keep.any():
+            if np.count_nonzero(keep):
                 used, indices = group.used(keep)
                 values = group.parsed(used)
                 if source.path != ".":
@@ -383,10 +405,11 @@ class Lookup:
     def exceptions(self) -> Ints:
         """Per row the position of its last ``exception`` event among all events, or ``MISSING``."""
         rows, events = self.events
-        out = np.full(self.num_rows, MISSING, np.int64)
-        if len(rows):
-            named = np.flatnonzero(pc.equal(events.field("name"), _EXCEPTION).to_numpy(zero_copy_only=False))
-            out[rows[named]] = named
+        named = pc.equal(events.field("name"), _EXCEPTION).to_numpy(zero_copy_only=False).nonzero()[0]
+        if not len(named):
+            return self.nothing
+        out = self.nothing.copy()
+        out[rows[named]] = named
         return out
 
     @functools.cached_property
@@ -425,6 +448,8 @@ class Lookup:
 
     def name_column(self, codes: Ints) -> pa.DictionaryArray:
         """A dictionary column of texts with few distinct values."""
+        if codes is self.nothing:
+            return pa.nulls(self.num_rows, schema.NAME)
         found = self.distinct(codes)
         return named(found.values, found.indices)
 
@@ -453,6 +478,18 @@ def read_resource(header: bytes) -> dict[str, str]:
 def _origin(scope: tuple[str, str], resource: Mapping[str, str]) -> Origin:
     language, sdk = resource.get("telemetry.sdk.language", ""), resource.get("telemetry.sdk.name", "")
     return Origin(*scope, language, sdk)
+
+
+@functools.cache
+def _one_of_types(types: tuple[str, ...]) -> Bools:
+    """Per entry of ``TYPES``, whether it is one of these."""
+    return np.array([kind in types for kind in TYPES], np.bool_)
+
+
+def _distinct_ints(values: Ints) -> tuple[list[int], Ints]:
+    """The distinct numbers, and per entry the place of its own."""
+    encoded = int_array(values).dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
 
 
 def _dictionary(column: pa.DictionaryArray) -> tuple[list[bytes], Ints]:

@@ -35,7 +35,9 @@ class Entries:
     rows: Ints
 
     def where(self, keep: Bools) -> Entries:
-        return self if keep.all() else Entries(self.positions[keep], self.rows[keep])
+        if np.count_nonzero(keep) == len(keep):
+            return self
+        return Entries(self.positions[keep], self.rows[keep])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Distinct:
 
     def spread(self, per_value: Sequence[int]) -> Ints:
         """One number per distinct value, brought to the entries; ``MISSING`` where there is none."""
-        spread: Ints = np.append(np.array(per_value, np.int64), MISSING)[self.indices]
+        spread: Ints = np.array([*per_value, MISSING], np.int64)[self.indices]
         return spread
 
 
@@ -94,14 +96,15 @@ def decoded(kind: int, number: int, text: str) -> Any:
 
 def named(values: Sequence[str], indices: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:
     """A column of ``schema.NAME`` from distinct texts and per row the place of its own (-1: null)."""
-    return pa.DictionaryArray.from_arrays(int_array(indices.astype(np.int32), indices < 0), text_array(values))
+    codes = int_array(indices.astype(np.int32, copy=False), indices < 0)
+    return pa.DictionaryArray.from_arrays(codes, text_array(values), safe=False)
 
 
 def int_array(values: npt.NDArray[np.integer[Any]], nulls: Bools | None = None) -> pa.Array:
     """An Arrow array over a numpy one. ``pa.array`` does the same, with a look at pandas first."""
     values = np.ascontiguousarray(values)
     buffers = [None, pa.py_buffer(values)]
-    if nulls is not None and nulls.any():
+    if nulls is not None and np.count_nonzero(nulls):
         buffers[0] = pa.py_buffer(np.packbits(~nulls, bitorder="little"))
     return pa.Array.from_buffers(_ARROW[values.dtype.char], len(values), buffers)
 

@@ -18,7 +18,7 @@ from collector.model.dialects.tables import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.facts_convert import EXACT_BELOW, MAX_MONEY, RefusedError, pico
 from collector.model.facts_lookup import Lookup
 from collector.model.facts_values import MISSING, Bools, Ints, decoded, int_array, named
-from collector.model.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
+from collector.model.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
 from collector.model.usage_objects import object_keys
 
 _BUCKET_OF_FIELD = {
@@ -50,6 +50,8 @@ class Cost:
 
 def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bools) -> Cost:
     """Provided cost. ``cache_hits``: rows whose cost may be 0; ``foreign_currency``: not in USD."""
+    if not lookup.any_rules(("cost_object", *MONEY_FIELDS)):
+        return _no_cost(lookup.num_rows)
     objects = _object_costs(lookup)
     of: dict[str, Ints] = {name: _money(lookup, name, objects.total <= 0) for name in MONEY_FIELDS}
     attribute_buckets, attribute_total = _from_attributes(lookup, of)
@@ -63,6 +65,18 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
     usable &= ~foreign_currency
     extras = [extra for extra in objects.extras if usable[extra[0]] and taken[extra[0]]]
     return _columns(buckets, extras, total, usable)
+
+
+def _no_cost(num_rows: int) -> Cost:
+    """The columns of a batch of which no span reports any cost."""
+    money = pa.nulls(num_rows, pa.int64())
+    return Cost(
+        cost=pa.nulls(num_rows, BUCKETS),
+        input_cost=money,
+        output_cost=money,
+        total_cost=money,
+        cost_source=pa.nulls(num_rows, schema.NAME),
+    )
 
 
 def _columns(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], total: Ints, usable: Bools) -> Cost:

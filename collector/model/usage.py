@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from collector.model import usage_counts
+from collector.model import schema, usage_counts
+from collector.model.dialects.tables import COUNT_FIELDS
 from collector.model.facts_lookup import Lookup
 from collector.model.facts_values import MISSING, Bools, Ints, int_array, named, text_array
 from collector.model.usage_counts import Counts
@@ -20,6 +21,7 @@ from collector.model.usage_counts import Counts
 INPUT_BUCKETS = ("input", "input_cache_read", "input_cache_write", "input_cache_write_5m", "input_cache_write_1h",
                  "input_audio", "input_image")  # fmt: skip
 OUTPUT_BUCKETS = ("output", "output_reasoning", "output_audio", "output_image")
+BUCKETS = pa.map_(pa.string(), pa.int64())
 _WRITES = ("cache_write", "cache_write_5m", "cache_write_1h")
 
 
@@ -47,11 +49,30 @@ def usage(lookup: Lookup, providers: Ints, embeddings: Bools, errors: Bools) -> 
     ``providers``: text codes of canonical providers; ``embeddings``: rows of that type; ``errors``:
     rows of level ERROR, whose zeros are no usage.
     """
+    if not lookup.any_rules(COUNT_FIELDS):
+        return _no_usage(lookup)
     counts = usage_counts.counts(lookup)
     verdicts = _verdicts(lookup, counts, providers)
     buckets = _buckets(counts, verdicts, embeddings)
     _drop_empty(buckets, counts, errors)
     return _columns(counts, buckets, verdicts)
+
+
+def _no_usage(lookup: Lookup) -> Usage:
+    """The columns of a batch of which no span reports any usage."""
+    count = pa.nulls(lookup.num_rows, pa.int64())
+    return Usage(
+        input_tokens=count,
+        output_tokens=count,
+        total_tokens=count,
+        cache_read_tokens=count,
+        cache_write_tokens=count,
+        reasoning_tokens=count,
+        usage=pa.nulls(lookup.num_rows, BUCKETS),
+        usage_rule=pa.nulls(lookup.num_rows, schema.NAME),
+        present=np.zeros(lookup.num_rows, np.bool_),
+        tokens=np.zeros(lookup.num_rows, np.int64),
+    )
 
 
 # ---- inclusive or exclusive (MAPPING 7.2) ----

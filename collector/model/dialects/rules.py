@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,7 +89,7 @@ class Rule:
     explicit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Context:
     """What a distinct (origin, marker bits) comes to."""
 
@@ -117,6 +117,30 @@ class KeyInfo:
     @property
     def wanted(self) -> bool:
         return self.name is not None or self.usage or self.cost
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the tables know about the attribute keys of a batch, by key code."""
+
+    infos: tuple[KeyInfo, ...]
+    markers: npt.NDArray[np.uint64]
+    wanted: npt.NDArray[np.bool_]
+    encode: npt.NDArray[np.bool_]
+    usage: npt.NDArray[np.bool_]
+    cost: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rules that can yield something on spans with certain keys and contexts."""
+
+    rules: Mapping[str, Sequence[Rule]]
+    """Field → its rules by rank; fields without any are left out."""
+    holds: npt.NDArray[np.bool_]
+    """(contexts, rule ids): whether the rule's condition holds."""
+    everywhere: npt.NDArray[np.bool_]
+    """Per rule id, whether the rule holds on all rows, whatever their type."""
 
 
 @dataclass(eq=False)
@@ -210,6 +234,41 @@ class Compiled:
         cost = bool(self._cost_keys.match(key))
         usage = bool(self._usage_keys.match(key)) and not cost
         return KeyInfo(markers, name, index, usage, cost, name in self._recurring)
+
+    @functools.lru_cache(maxsize=128)  # noqa: B019
+    def keys(self, keys: tuple[str, ...]) -> Keys:
+        """What the tables know about each of these keys."""
+        infos = tuple(map(self.key_info, keys))
+        return Keys(
+            infos,
+            np.array([info.markers for info in infos], np.uint64),
+            np.array([info.wanted for info in infos], np.bool_),
+            np.array([info.encode for info in infos], np.bool_),
+            np.array([info.usage for info in infos], np.bool_),
+            np.array([info.cost for info in infos], np.bool_),
+        )
+
+    @functools.lru_cache(maxsize=128)  # noqa: B019
+    def plan(self, names: frozenset[str], resource_keys: frozenset[str], contexts: tuple[Context, ...]) -> Plan:
+        """The rules to go through for a batch.
+
+        ``names``: what rules call the attributes that are there; ``resource_keys``: the same for
+        attributes of resources; ``contexts``: those of the batch's spans.
+        """
+        holds = np.array([context.holds for context in contexts], np.bool_).reshape(-1, len(self.rules))
+        some, everywhere = np.asarray(holds.any(axis=0)), np.asarray(holds.all(axis=0))
+        everywhere[[rule.id for rule in self.rules if rule.row.when.type]] = False
+
+        def useful(rule: Rule) -> bool:
+            resource = rule.source.resource
+            return (
+                bool(some[rule.id])
+                and (rule.key is None or rule.key in names)
+                and (resource is None or resource in resource_keys)
+            )
+
+        found = {field: [rule for rule in rules if useful(rule)] for field, rules in self.by_field.items()}
+        return Plan({field: rules for field, rules in found.items() if rules}, holds, everywhere)
 
     @functools.lru_cache(maxsize=4_096)  # noqa: B019
     def context(self, origin: Origin, bits: int) -> Context:
