@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.dialects.rules import Keys
 from collector.model.facts_lookup import Lookup
 from collector.model.facts_values import MISSING, Ints, decoded, int_array, text_array
 
@@ -44,19 +45,27 @@ def _joined(lookup: Lookup, positions: Ints, members: list[tuple[Ints, pa.String
     if members:
         order = np.argsort(rows, kind="stable")
         rows, pieces = rows[order], pieces.take(int_array(order))
-    distinct, starts = np.unique(rows, return_index=True)
+    starts = np.concatenate([[0], (rows[1:] != rows[:-1]).nonzero()[0] + 1]) if len(rows) else rows
     lists = pa.ListArray.from_arrays(int_array(np.append(starts, len(rows)).astype(np.int32)), pieces)
     objects = pc.binary_join_element_wise(_OPEN, pc.binary_join(lists, _COMMA), _CLOSE, _NOTHING)
-    place = np.full(lookup.num_rows, MISSING, np.int64)
-    place[distinct] = np.arange(len(distinct))
+    if len(starts) == lookup.num_rows:
+        return objects
+    place = lookup.nothing.copy()
+    place[rows[starts]] = np.arange(len(starts))
     return objects.take(int_array(place, place == MISSING))
 
 
 def _pieces(lookup: Lookup, positions: Ints) -> pa.StringArray:
     """``"key":value`` of each attribute."""
-    used, places = np.unique(lookup.flat.key_codes[positions], return_inverse=True)
-    names = text_array([dumps(lookup.flat.keys[code]) + ":" for code in used.tolist()])
-    return pc.binary_join_element_wise(names.take(int_array(places)), _value_texts(lookup, positions), _NOTHING)
+    names = _member_names(lookup.keys).take(int_array(lookup.flat.key_codes[positions]))
+    return pc.binary_join_element_wise(names, _value_texts(lookup, positions), _NOTHING)
+
+
+@functools.lru_cache(maxsize=128)
+def _member_names(keys: Keys) -> pa.StringArray:
+    """Per key code ``"key":``, for the keys of usage and cost."""
+    chosen = keys.usage | keys.cost
+    return text_array([dumps(name) + ":" if use else "" for name, use in zip(keys.names, chosen, strict=True)])
 
 
 def _value_texts(lookup: Lookup, positions: Ints) -> pa.StringArray:

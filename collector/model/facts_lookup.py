@@ -287,7 +287,7 @@ class Lookup:
         """The numbers of the made texts that codes use, and per code the place among these (-1)."""
         seen = np.zeros(len(self._made) + 1, np.bool_)
         seen[-codes - 2] = True  # MISSING marks the last place, which is cut off
-        used = np.flatnonzero(seen[:-1])
+        used = seen[:-1].nonzero()[0]
         place = np.full(len(seen), -1, np.int32)
         place[used] = np.arange(len(used), dtype=np.int32)
         return used.tolist(), place[-codes - 2]

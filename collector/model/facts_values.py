@@ -70,7 +70,7 @@ class JsonGroup:
         indices = self._indices[keep]
         seen = np.zeros(len(self._texts), np.bool_)
         seen[indices] = True
-        used = np.flatnonzero(seen)
+        used = seen.nonzero()[0]
         place = np.zeros(len(seen), np.int32)
         place[used] = np.arange(len(used), dtype=np.int32)
         return used.tolist(), place[indices]
@@ -96,6 +96,8 @@ def decoded(kind: int, number: int, text: str) -> Any:
 
 def named(values: Sequence[str], indices: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:
     """A column of ``schema.NAME`` from distinct texts and per row the place of its own (-1: null)."""
+    if not values:
+        return pa.nulls(len(indices), schema.NAME)
     codes = int_array(indices.astype(np.int32, copy=False), indices < 0)
     return pa.DictionaryArray.from_arrays(codes, text_array(values), safe=False)
 
@@ -103,10 +105,13 @@ def named(values: Sequence[str], indices: npt.NDArray[np.integer[Any]]) -> pa.Di
 def int_array(values: npt.NDArray[np.integer[Any]], nulls: Bools | None = None) -> pa.Array:
     """An Arrow array over a numpy one. ``pa.array`` does the same, with a look at pandas first."""
     values = np.ascontiguousarray(values)
+    kind = _ARROW[values.dtype.char]
     buffers = [None, pa.py_buffer(values)]
-    if nulls is not None and np.count_nonzero(nulls):
+    if nulls is not None and (null_count := np.count_nonzero(nulls)):
+        if null_count == len(values):
+            return pa.nulls(null_count, kind)
         buffers[0] = pa.py_buffer(np.packbits(~nulls, bitorder="little"))
-    return pa.Array.from_buffers(_ARROW[values.dtype.char], len(values), buffers)
+    return pa.Array.from_buffers(kind, len(values), buffers)
 
 
 _ARROW = {np.dtype(t.to_pandas_dtype()).char: t for t in (pa.int32(), pa.int64(), pa.uint8())}

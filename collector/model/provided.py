@@ -56,9 +56,9 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
     of: dict[str, Ints] = {name: _money(lookup, name, objects.total <= 0) for name in MONEY_FIELDS}
     attribute_buckets, attribute_total = _from_attributes(lookup, of)
     taken = (objects.total > 0) | ((objects.total == 0) & (attribute_total <= 0))
-    nothing = np.full(lookup.num_rows, MISSING, np.int64)
     buckets = {
-        name: np.where(taken, values, attribute_buckets.get(name, nothing)) for name, values in objects.buckets.items()
+        name: np.where(taken, values, attribute_buckets.get(name, lookup.nothing))
+        for name, values in objects.buckets.items()
     }
     total = np.where(taken, objects.total, attribute_total)
     usable = (total > 0) | ((total == 0) & (cache_hits | (usage.present & (usage.tokens == 0))))
@@ -80,7 +80,7 @@ def _no_cost(num_rows: int) -> Cost:
 
 
 def _columns(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], total: Ints, usable: Bools) -> Cost:
-    alone: Bools = np.asarray(np.stack([values == MISSING for values in buckets.values()]).all(axis=0))
+    alone: Bools = (np.array(list(buckets.values())) == MISSING).all(axis=0)
     alone[[row for row, _, _ in extras]] = False
     buckets["total"] = np.where(alone, total, MISSING)
     sides = [_side(buckets, extras, "input"), _side(buckets, extras, "output")]
@@ -95,7 +95,7 @@ def _columns(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], total
 
 
 def _side(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], side: str) -> Ints:
-    values = np.stack([values for name, values in buckets.items() if name.startswith(side)])
+    values = np.array([values for name, values in buckets.items() if name.startswith(side)])
     summed: Ints = np.where((values != MISSING).any(axis=0), np.maximum(values, 0).sum(axis=0), MISSING)
     for row, name, amount in extras:
         if name.startswith(side):
@@ -126,9 +126,12 @@ def _from_attributes(lookup: Lookup, of: dict[str, Ints]) -> tuple[dict[str, Int
 
 
 def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
-    out = np.full(lookup.num_rows, MISSING, np.int64)
+    rules = lookup.rules(name)
+    if not rules:
+        return lookup.nothing
+    out = lookup.nothing.copy()
     todo = todo.copy()
-    for rule in lookup.rules(name):
+    for rule in rules:
         for rows, values in _amounts(lookup, rule, todo):
             # A zero may mean "unknown", so it only stands if nobody says more.
             some = values > out[rows]
@@ -182,11 +185,11 @@ class _ObjectCosts:
 
 
 def _object_costs(lookup: Lookup) -> _ObjectCosts:
-    out = _ObjectCosts(
-        {name: np.full(lookup.num_rows, MISSING, np.int64) for name in _BUCKETS},
-        np.full(lookup.num_rows, MISSING, np.int64),
-    )
-    for rule in lookup.rules("cost_object"):
+    rules = lookup.rules("cost_object")
+    if not rules:
+        return _ObjectCosts(dict.fromkeys(_BUCKETS, lookup.nothing), lookup.nothing)
+    out = _ObjectCosts({name: lookup.nothing.copy() for name in _BUCKETS}, lookup.nothing.copy())
+    for rule in rules:
         for entries, distinct in lookup.json_values(rule, out.total == MISSING):
             parsed = [_parse_costs(lookup, value) for value in distinct.values]
             said = {name for p in parsed for name in p}

@@ -91,7 +91,7 @@ class _Verdicts:
 
     def decide(self, rows: Bools, rule: str, *, inclusive: bool) -> None:
         """Settles the input side of these rows."""
-        if rows.any():
+        if np.count_nonzero(rows):
             self.input_includes[rows] = inclusive
             self.rules[rows] = len(self.names)
             self.names.append(rule)
@@ -148,14 +148,12 @@ def _total_fits(of: dict[str, Ints], cached: Ints) -> tuple[Bools, Bools]:
 
 
 def _by_table(lookup: Lookup, providers: Ints, verdicts: _Verdicts, asked: Bools, *, certain: bool) -> None:
-    for index, (inclusion, _) in enumerate(lookup.tables.inclusions):
-        open_rows = asked & verdicts.open
-        if inclusion.certain != certain or not open_rows.any():
+    for inclusion, holds in lookup.plan.inclusions:
+        if inclusion.certain != certain:
             continue
-        holds = np.array([c.inclusions[index] for c in lookup.distinct_contexts], np.bool_)
-        which = open_rows & holds[lookup.contexts]
-        if inclusion.provider and which.any():
-            rows = np.flatnonzero(which)
+        which = asked & verdicts.open & holds[lookup.contexts]
+        if inclusion.provider and np.count_nonzero(which):
+            rows = which.nonzero()[0]
             distinct = lookup.distinct(providers[rows])
             which[rows] = distinct.spread([p in inclusion.provider for p in distinct.values]) > 0
         side = "inclusive" if inclusion.includes_cache else "exclusive"
@@ -225,7 +223,7 @@ def _buckets(counts: Counts, verdicts: _Verdicts, embeddings: Bools) -> dict[str
 
 def _reported(columns: Iterable[Ints]) -> Bools:
     """Rows on which any of the columns says something."""
-    found: Bools = (np.stack(list(columns)) != MISSING).any(axis=0)
+    found: Bools = (np.array(list(columns)) != MISSING).any(axis=0)
     return found
 
 
@@ -266,6 +264,8 @@ def _write_buckets(of: dict[str, Ints]) -> dict[str, Ints]:
 
 def _drop_empty(buckets: dict[str, Ints], counts: Counts, errors: Bools) -> None:
     """Takes away the zeros that failed calls report."""
+    if not np.count_nonzero(errors):
+        return
     empty = errors & (np.maximum(np.stack(list(buckets.values())), 0).sum(axis=0) == 0)
     empty[[row for row, _, _ in counts.extras]] = False
     if not empty.any():
@@ -305,7 +305,7 @@ def _columns(counts: Counts, buckets: dict[str, Ints], verdicts: _Verdicts) -> U
 
 
 def _sum(buckets: dict[str, Ints], names: tuple[str, ...]) -> Ints:
-    values = np.stack([buckets[name] for name in names])
+    values = np.array([buckets[name] for name in names])
     return np.where((values != MISSING).any(axis=0), np.maximum(values, 0).sum(axis=0), MISSING)
 
 
@@ -329,20 +329,23 @@ def bucket_map(buckets: dict[str, Ints], extras: list[tuple[int, str, int]], pre
     """
     names = list(dict.fromkeys([*buckets, *(name for _, name, _ in extras)]))
     places = {name: index for index, name in enumerate(names)}
-    rows = [np.flatnonzero((values >= 0) & present) for values in buckets.values()]
-    keys = [np.full(len(found), index) for index, found in enumerate(rows)]
-    values = [column[found] for column, found in zip(buckets.values(), rows, strict=True)]
+    columns = np.array(list(buckets.values())).T
+    found = (columns >= 0) & present[:, None]
+    rows, keys = found.nonzero()
+    values = columns[found]
     if extras:
-        rows.append(np.array([row for row, _, _ in extras]))
-        keys.append(np.array([places[name] for _, name, _ in extras]))
-        values.append(np.array([value for _, _, value in extras], np.int64))
-    all_rows = np.concatenate(rows)
-    order = np.argsort(all_rows, kind="stable")
+        rows = np.concatenate([rows, [row for row, _, _ in extras]])
+        order = rows.argsort(kind="stable")
+        rows = rows[order]
+        keys = np.concatenate([keys, [places[name] for _, name, _ in extras]])[order]
+        values = np.concatenate([values, np.array([value for _, _, value in extras], np.int64)])[order]
     offsets = np.zeros(len(present) + 1, np.int32)
-    np.cumsum(np.bincount(all_rows, minlength=len(present)), out=offsets[1:])
-    key_array = text_array(names).take(int_array(np.concatenate(keys)[order]))
-    item_array = int_array(np.concatenate(values)[order])
-    return pa.MapArray.from_arrays(int_array(offsets, np.append(~present, [False])), key_array, item_array)
+    np.bincount(rows, minlength=len(present)).cumsum(out=offsets[1:])
+    absent = np.zeros(len(offsets), np.bool_)
+    np.logical_not(present, out=absent[:-1])
+    return pa.MapArray.from_arrays(
+        int_array(offsets, absent), text_array(names).take(int_array(keys)), int_array(values)
+    )
 
 
 def _rule_column(rules: Ints, names: list[str]) -> pa.DictionaryArray:

@@ -43,9 +43,11 @@ def counts(lookup: Lookup) -> Counts:
 
 
 def _first_count(lookup: Lookup, objects: _ObjectSources, name: str, closed: Bools) -> Ints:
-    out = np.full(lookup.num_rows, MISSING, np.int64)
     rules = lookup.rules(name)
-    todo = np.ones(lookup.num_rows if rules else 0, np.bool_)
+    if not rules:
+        return lookup.nothing
+    out = lookup.nothing.copy()
+    todo = np.ones(lookup.num_rows, np.bool_)
     for rule in rules:
         open_rows = todo if rule.explicit else todo & ~closed
         if rule.usage_object:

@@ -119,10 +119,11 @@ class KeyInfo:
         return self.name is not None or self.usage or self.cost
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Keys:
     """What the tables know about the attribute keys of a batch, by key code."""
 
+    names: tuple[str, ...]
     infos: tuple[KeyInfo, ...]
     markers: npt.NDArray[np.uint64]
     wanted: npt.NDArray[np.bool_]
@@ -141,6 +142,8 @@ class Plan:
     """(contexts, rule ids): whether the rule's condition holds."""
     everywhere: npt.NDArray[np.bool_]
     """Per rule id, whether the rule holds on all rows, whatever their type."""
+    inclusions: Sequence[tuple[Inclusion, npt.NDArray[np.bool_]]]
+    """Those that hold somewhere, and in which contexts."""
 
 
 @dataclass(eq=False)
@@ -240,6 +243,7 @@ class Compiled:
         """What the tables know about each of these keys."""
         infos = tuple(map(self.key_info, keys))
         return Keys(
+            keys,
             infos,
             np.array([info.markers for info in infos], np.uint64),
             np.array([info.wanted for info in infos], np.bool_),
@@ -268,7 +272,12 @@ class Compiled:
             )
 
         found = {field: [rule for rule in rules if useful(rule)] for field, rules in self.by_field.items()}
-        return Plan({field: rules for field, rules in found.items() if rules}, holds, everywhere)
+        rules = {field: rules for field, rules in found.items() if rules}
+        includes = [np.array([c.inclusions[i] for c in contexts], np.bool_) for i in range(len(self.inclusions))]
+        inclusions = [
+            (entry, where) for (entry, _), where in zip(self.inclusions, includes, strict=True) if where.any()
+        ]
+        return Plan(rules, holds, everywhere, inclusions)
 
     @functools.lru_cache(maxsize=4_096)  # noqa: B019
     def context(self, origin: Origin, bits: int) -> Context:
