@@ -92,8 +92,8 @@ class _DryRun:
 
     def _decisions(self) -> Iterator[tuple[str, Decision]]:
         for name, assembly in self._assemblies.items():
-            for decision in assembly.decide_due(self._clock(), everything=True):
-                yield name, decision
+            for decisions in assembly.decide_due(self._clock(), everything=True):
+                yield from ((name, decision) for decision in decisions)
         for name, passing in self._passing.items():
             for decision in passing.decide():
                 yield name, decision

@@ -129,14 +129,15 @@ class Service:
         )
 
     def _assembly(self, pipeline: str) -> Assembly:
+        shared_by = len(self._graph.samplers)
         return Assembly(
             pipeline,
             self._graph.samplers[pipeline],
             self._journal,
             self.telemetry,
-            max_pending_spans=self._shares.pending_spans,
-            max_decided_traces=self._shares.decided_traces,
-            max_decided_spans=self._shares.decided_spans,
+            max_pending_spans=self._shares.pending_spans // shared_by,
+            max_decided_traces=self._shares.decided_traces // shared_by,
+            max_decided_spans=self._shares.decided_spans // shared_by,
             warn=structlog.get_logger("assembly").warning,
         )
 

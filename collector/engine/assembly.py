@@ -7,7 +7,8 @@ span sent again is dropped and a late one is judged as the rest of its trace was
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 
 from collector.component import DueTraces, Sampler, Verdicts
 from collector.engine import counting, trace_facts
-from collector.engine.decided import DecidedTraces, Verdict
+from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
 from collector.engine.decisions import TRACES, Decision, empty
 from collector.engine.gather import gather
 from collector.engine.journal import Records, Written
@@ -28,6 +29,7 @@ from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
 """Rows decided at once: bounds what a tick reads, whatever fell due together."""
+_WARN_EVERY_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Assembly:
         self._warn = warn
         self._pending = Pending(sampler.decision_wait_ns, sampler.decision_wait_after_root_ns)
         self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
-        self._late: list[tuple[int, npt.NDArray[np.int32]]] = []
+        self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
+        self._warn_again = 0
         self.last_seq = 0
         """The newest record seen."""
 
@@ -114,19 +117,24 @@ class Assembly:
         """When the next trace is due, ns since the epoch; now (0) when late spans wait."""
         return 0 if self._late else self._pending.next_deadline()
 
-    def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> list[Decision]:
-        """Decides what is due: late spans, traces past their deadline, and the oldest above the bound."""
-        out = self._decide_late() if self._late else []
+    def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> Iterator[list[Decision]]:
+        """Decides what is due: late spans, traces past their deadline, and the oldest above the bound.
+
+        Yields decisions in groups, so that however much is due never lies in memory at once. Each
+        group must have been given to ``restore`` before the next one is taken.
+        """
+        while self._late:
+            yield self._decide_late()
         while (due := self._next_due(now_unix_nano, everything=everything)) is not None:
             if due.num_traces:
-                out += self._decide(due, now_unix_nano)
+                yield self._decide(due, now_unix_nano)
             if not due.more:
-                break
-        return out
+                return
 
     def _next_due(self, now: int, *, everything: bool) -> Refs | None:
-        over = self._pending.num_spans - self._max_pending_spans
-        if over > 0:
+        over = self._pending.num_rows - self._max_pending_spans
+        if over > 0 and now >= self._warn_again:
+            self._warn_again = now + _WARN_EVERY_NS
             self._warn("more spans wait than memory allows: the oldest traces are decided early", spans=over)
         return self._pending.take_due(now, max_rows=_MAX_DUE_ROWS, early=max(0, over), everything=everything)
 
@@ -178,16 +186,14 @@ class Assembly:
 
     def _decide_late(self) -> list[Decision]:
         """Spans of traces decided before: kept or dropped as those were, and never counted twice."""
-        seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in self._late])
-        rows = np.concatenate([rows for _, rows in self._late])
-        self._late.clear()
+        seqs, rows = self._take_late()
         facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
         encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
         trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
         verdicts = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
         due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows)
         ids = trace_facts.words(facts["span_id"])
-        fresh = _first_of_each(trace, ids) & ~self._seen_before(trace, ids, verdicts)
+        fresh = _first_of_each(trace, ids) & ~in_skeletons(verdicts, trace, ids)
         kept = np.array([v.keep for v in verdicts], np.bool_)[trace]
         self._dropped("resent", len(fresh) - int(fresh.sum()))
         self._dropped("not_sampled", int((fresh & ~kept).sum()))
@@ -196,14 +202,15 @@ class Assembly:
         columns = RowColumns(due, facts, counted, fresh & kept)
         return self._split(_remembered_table(due.trace_ids, verdicts), columns, due)
 
-    def _seen_before(
-        self, trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64], verdicts: list[Verdict]
-    ) -> npt.NDArray[np.bool_]:
-        seen = np.zeros(len(trace), np.bool_)
-        for ordinal, verdict in enumerate(verdicts):
-            mine = np.flatnonzero(trace == ordinal) if len(verdicts) > 1 else np.arange(len(trace))
-            seen[mine] = np.isin(ids[mine], verdict.skeleton["span_id"])
-        return seen
+    def _take_late(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Records and rows of the late spans that came first, as many as are decided at once."""
+        taken = [self._late.popleft()]
+        total = len(taken[0][1])
+        while self._late and total + len(self._late[0][1]) <= _MAX_DUE_ROWS:
+            taken.append(self._late.popleft())
+            total += len(taken[-1][1])
+        seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in taken])
+        return seqs, np.concatenate([rows for _, rows in taken])
 
     def _count_late(
         self,

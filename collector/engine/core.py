@@ -155,9 +155,10 @@ class Core:
     def _decide(self, *, everything: bool) -> None:
         now = self._clock()
         for pipeline, assembly in self._assemblies.items():
-            decisions = [self._mark_stored(pipeline, d) for d in assembly.decide_due(now, everything=everything)]
-            for info, decision in zip(self._commit(pipeline, decisions, now), decisions, strict=True):
-                assembly.restore(info.dseq, decision)
+            for group in assembly.decide_due(now, everything=everything):
+                decisions = [self._mark_stored(pipeline, d) for d in group]
+                for info, decision in zip(self._commit(pipeline, decisions, now), decisions, strict=True):
+                    assembly.restore(info.dseq, decision)
         for pipeline, passing in self._passing.items():
             self._commit(pipeline, passing.decide(), now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,12 +87,7 @@ class DecidedTraces:
         """Marks the rows of another pipeline's decision that this one has kept already."""
         trace = decision.rows["trace"].to_numpy(zero_copy_only=False)
         ids = decision.rows["span_id"].to_numpy(zero_copy_only=False)
-        found = np.zeros(len(trace), np.bool_)
-        for ordinal, trace_id in enumerate(decision.traces["trace_id"].to_pylist()):
-            if (verdict := self._traces.get(trace_id)) is not None and verdict.keep:
-                mine = trace == ordinal
-                found[mine] = np.isin(ids[mine], verdict.skeleton["span_id"])
-        return found
+        return in_skeletons([self._traces.get(i) for i in decision.traces["trace_id"].to_pylist()], trace, ids)
 
     def _add(self, dseq: int, facts: dict[str, Any], packed: bytes) -> None:
         trace_id = facts.pop("trace_id")
@@ -106,3 +102,22 @@ class DecidedTraces:
         while self._traces and (len(self._traces) > self._max_traces or self._spans > self._max_spans):
             _, gone = self._traces.popitem(last=False)
             self._spans -= len(gone.packed) // SKELETON.itemsize
+
+
+def in_skeletons(
+    verdicts: Sequence[Verdict | None], trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.bool_]:
+    """Marks the rows whose span was kept before; ``trace`` is each row's index in ``verdicts``."""
+    skeletons = [_NO_SPANS if v is None or not v.keep else v.skeleton for v in verdicts]
+    owner = np.repeat(np.arange(len(skeletons), dtype=np.int32), [len(s) for s in skeletons])
+    n = len(owner)
+    owners = np.concatenate([owner, trace])
+    spans = np.concatenate([s["span_id"] for s in skeletons] + [ids])
+    # One sort for all traces: a look at each would be quadratic when many are sent again together.
+    order = np.lexsort((np.arange(len(owners)), spans, owners))
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (np.diff(owners[order]) != 0) | (np.diff(spans[order]) != 0)
+    leader = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+    found = np.empty(len(order), np.bool_)
+    found[order] = leader < n
+    return found[n:]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
-_PER_PENDING_SPAN = 64  # bytes: a row in three columns, and room while they are compacted
+_PER_PENDING_SPAN = 256  # bytes: a row in three columns, and of a trace of one span its id, ordinal and deadline
 _PER_DECIDED_TRACE = 600  # bytes: the id, the verdict object, the facts filled down
 _PER_DECIDED_SPAN = 25  # bytes: a skeleton entry
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 from collector.engine.journal import Written
 
 _NEVER = np.iinfo(np.int64).max
+_LONGEST_NS = 100 * 365 * 86_400 * 10**9
+"""A wait above a century is one: deadlines have to fit into 64 bits."""
 _ROW = np.dtype([("trace", np.int32), ("row", np.int32), ("seq", np.int64)])
 
 
@@ -51,12 +53,14 @@ class Pending:
     """Waiting traces with their deadlines.
 
     A trace is due ``wait_ns`` after its first span was acknowledged, or ``after_root_ns`` after its
-    root was (0: the root changes nothing), whichever comes first.
+    root was (0: the root changes nothing), whichever comes first. When the clock was set back, what
+    waits for longer than a whole wait is due at once.
     """
 
     def __init__(self, wait_ns: int, after_root_ns: int) -> None:
-        self._wait = wait_ns
-        self._after_root = after_root_ns
+        self._wait = min(wait_ns, _LONGEST_NS)
+        self._after_root = min(after_root_ns, _LONGEST_NS)
+        self._longest = max(self._wait, self._after_root)
         self._ordinals: dict[bytes, int] = {}
         self._ids: list[bytes] = []
         self._free: list[int] = []
@@ -72,6 +76,11 @@ class Pending:
     @property
     def num_spans(self) -> int:
         return len(self._spans)
+
+    @property
+    def num_rows(self) -> int:
+        """Spans and log records."""
+        return len(self._spans) + len(self._logs)
 
     @property
     def oldest_seq(self) -> int | None:
@@ -137,28 +146,31 @@ class Pending:
         if not self._ordinals:
             return None
         deadline = self._deadline[: len(self._ids)]
-        due = deadline < _NEVER if everything else deadline <= now
-        spans = self._spans.all()
+        waiting = deadline < _NEVER
+        due = waiting if everything else waiting & ((deadline <= now) | (deadline > now + self._longest))
         if early and not everything:
-            due |= self._oldest(spans, early)
+            due |= self._oldest(early)
         if not due.any():
             return None
-        chosen, more = self._limit(due, spans, max_rows)
+        chosen, more = self._limit(due, max_rows)
         return self._remove(chosen, more=more)
 
-    def _oldest(self, spans: npt.NDArray[np.void], rows: int) -> npt.NDArray[np.bool_]:
+    def _held(self) -> npt.NDArray[np.int64]:
+        """Rows of each trace."""
+        rows = (self._spans.all(), self._logs.all())
+        return sum(np.bincount(some["trace"], minlength=len(self._ids)) for some in rows)  # type: ignore[return-value]
+
+    def _oldest(self, rows: int) -> npt.NDArray[np.bool_]:
         """Marks the oldest traces that together hold at least ``rows`` rows."""
-        held = np.bincount(spans["trace"], minlength=len(self._ids))
+        held = self._held()
         order = np.argsort(np.where(self._deadline[: len(self._ids)] < _NEVER, self._arrived[: len(self._ids)], _NEVER))
         marked = np.zeros(len(self._ids), np.bool_)
         marked[order[: int(np.searchsorted(np.cumsum(held[order]), rows)) + 1]] = True
         return marked & (self._deadline[: len(self._ids)] < _NEVER)
 
-    def _limit(
-        self, due: npt.NDArray[np.bool_], spans: npt.NDArray[np.void], max_rows: int
-    ) -> tuple[npt.NDArray[np.bool_], bool]:
+    def _limit(self, due: npt.NDArray[np.bool_], max_rows: int) -> tuple[npt.NDArray[np.bool_], bool]:
         """The due traces that fit, oldest first, at least one; and whether any are left."""
-        held = np.bincount(spans["trace"], minlength=len(due))
+        held = self._held()
         order = np.flatnonzero(due)
         order = order[np.argsort(self._arrived[order], kind="stable")]
         fit = max(1, int(np.searchsorted(np.cumsum(held[order]), max_rows, side="right")))

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 from collector.component import Verdicts
+from collector.engine import assembly
 from collector.engine.assembly import Assembly, KeepAll
+from collector.engine.decided import in_skeletons
 from collector.engine.decisions import Decision
 from collector.engine.journal import Entry, MemoryRecords
 from collector.engine.reader import DecisionReader
@@ -42,10 +44,12 @@ class Bench:
         self.assembly.add(written, batch)
 
     def tick(self, now, **how) -> list[Decision]:
-        decisions = self.assembly.decide_due(now, **how)
-        for decision in decisions:
-            self.dseq += 1
-            self.assembly.restore(self.dseq, Decision.unpack(decision.pack()))
+        decisions = []
+        for group in self.assembly.decide_due(now, **how):
+            for decision in group:
+                self.dseq += 1
+                self.assembly.restore(self.dseq, Decision.unpack(decision.pack()))
+            decisions += group
         return decisions
 
     def out(self, now=10**15, **how):
@@ -242,3 +246,53 @@ class KeepOdd(KeepAll):
     def decide(self, due):
         keep = np.array([i[-1] % 2 == 1 for i in due.traces["trace_id"].to_pylist()])
         return Verdicts(keep, pa.array([("odd" if k else None) for k in keep], pa.string()), np.where(keep, 2.0, 1.0))
+
+
+def test_a_clock_set_back_keeps_no_trace_waiting_for_longer_than_its_wait():
+    bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
+    year = 365 * 86_400 * SECOND
+    bench.send([{"trace_id": 1, "span_id": 2, "parent_span_id": 1}], at=year)
+    bench.send([{"trace_id": 2, "span_id": 2, "parent_span_id": 1}], at=SECOND)
+    assert len(bench.out(2 * SECOND)) == 1
+    assert bench.assembly.next_deadline() == 31 * SECOND
+
+
+def test_a_wait_longer_than_64_bits_of_nanoseconds_waits_and_breaks_nothing():
+    bench = Bench(KeepAll(2**64, 2**64))
+    bench.send([{"trace_id": 1, "span_id": 1}], at=1_800_000_000 * SECOND)
+    assert bench.tick(1_900_000_000 * SECOND) == []
+    assert len(bench.out(1_900_000_000 * SECOND, everything=True)) == 1
+
+
+def test_log_records_of_traces_that_never_come_are_bounded_too():
+    bench = Bench(KeepAll(3600 * SECOND, 0), max_pending_spans=10)
+    for i in range(5):
+        bench.send_logs([{"trace_id": 10 * i + j + 1, "span_id": 1, "event_name": "e"} for j in range(10)], at=i)
+        bench.tick(i)
+    assert bench.assembly._pending.num_rows <= 11
+    assert bench.assembly.oldest_pending_seq >= 4
+
+
+@pytest.mark.parametrize("max_rows", [1, 3, 1000])
+def test_late_spans_sent_many_times_are_kept_once_however_they_are_grouped(monkeypatch, max_rows):
+    monkeypatch.setattr(assembly, "_MAX_DUE_ROWS", max_rows)
+    bench = Bench()
+    bench.send([{"trace_id": t, "span_id": 1} for t in (1, 2)])
+    assert len(bench.out()) == 2
+    for _ in range(3):
+        bench.send([{"trace_id": t, "span_id": s} for t in (2, 1) for s in (1, 2)])
+    assert len(bench.out()) == 2
+    assert bench.dropped("resent") == 10
+
+
+def test_a_span_is_found_in_its_own_traces_skeleton_only():
+    bench = Bench()
+    bench.send([{"trace_id": t, "span_id": s} for t, s in [(1, 1), (1, 2), (2, 3)]])
+    bench.tick(10**15)
+    verdicts = [bench.assembly.decided.get((t).to_bytes(16, "big")) for t in (2, 1)]
+    words = [int(x) for x in np.concatenate([v.skeleton["span_id"] for v in (verdicts[1], verdicts[0])])]
+    pairs = [(trace, word) for trace in range(3) for word in [*words, 99]]
+    trace, ids = (np.array(column) for column in zip(*pairs, strict=True))
+    found = in_skeletons([*verdicts, None], trace.astype(np.int32), ids.astype(np.uint64))
+    expected = {(0, words[2]), (1, words[0]), (1, words[1])}
+    assert {pair for pair, hit in zip(pairs, found, strict=True) if hit} == expected
