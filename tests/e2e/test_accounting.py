@@ -29,7 +29,7 @@ processors:
     policies: [{{name: failed, type: status_code, status_code: {{status_codes: [ERROR]}}}}]
 exporters:
   duckdb: {{}}
-  parquet: {{}}
+  parquet: {{flush_interval: 200ms}}
   otlp_http/picky: {{endpoint: "{endpoint}", compression: none, max_request_bytes: 2048}}
 service:
   admin: {{endpoint: "localhost:0"}}

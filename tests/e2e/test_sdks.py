@@ -27,15 +27,22 @@ APPS = {
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
-    """The rows of every application, by the name it said it has."""
-    data_dir = tmp_path_factory.mktemp("sdks")
-    with openai_api() as api, Spanloom(data_dir, sets=(*PORTS, *FAST)) as service:
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a service that all applications have sent to."""
+    folder = tmp_path_factory.mktemp("sdks")
+    with openai_api() as api, Spanloom(folder, sets=(*PORTS, *FAST)) as service:
         applications = [_start(name, service, api) for name in APPS]
         for application in applications:
             said, _ = application.communicate(timeout=100)
             assert application.returncode == 0, said
+            assert "Traceback" not in said, said
         assert service.terminate() == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(data_dir: Path) -> dict[str, list[Row]]:
+    """The rows of every application, by the name it said it has."""
     found: dict[str, list[Row]] = {name: [] for name in APPS}
     for row in stored_rows(data_dir):
         found[row["service_name"]].append(row)
@@ -48,7 +55,8 @@ def _start(name: str, service: Spanloom, api: str) -> subprocess.Popen[str]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{service.grpc}" if protocol == "grpc" else service.http,
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_SERVICE_NAME": name,
-        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only",
+        # Messages on the span, or in log events that join it here.
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only" if protocol == "grpc" else "event_only",
         "MOCK_OPENAI": api,
         "LANGFUSE_HOST": service.http,
         "LANGFUSE_OTEL_TRACES_EXPORT_PATH": "v1/traces",
@@ -130,3 +138,28 @@ def test_user_and_session_are_those_of_the_whole_trace(rows: dict[str, list[Row]
     assert len({row["trace_id"] for row in rows[name]}) == 1
     assert {(row["user_id"], row["session_id"]) for row in rows[name]} == {("user-7", "session-42")}
     assert sum(row["parent_span_id"] is None for row in rows[name]) == 1
+
+
+@pytest.mark.parametrize("name", ["otel-genai-grpc", "otel-genai-http"])
+def test_metrics_of_the_instrumentation_say_the_same_as_its_spans(
+    rows: dict[str, list[Row]], data_dir: Path, name: str
+) -> None:
+    points = [
+        point
+        for point in stored_rows(data_dir, "metrics")
+        if point["service_name"] == name and point["name"] == "gen_ai.client.token.usage"
+    ]
+    assert {point["kind"] for point in points} == {"histogram"}
+    tokens = sum(row["input_tokens"] + (row["output_tokens"] or 0) for row in rows[name] if row["input_tokens"])
+    assert sum(point["sum"] for point in points) == tokens
+
+
+def test_messages_sent_as_log_events_are_on_the_row_and_not_in_its_attributes(
+    rows: dict[str, list[Row]], data_dir: Path
+) -> None:
+    joined = [row for row in rows["otel-genai-http"] if row["type"] == "generation"]
+    assert len(joined) == 5
+    assert not any("gen_ai.input.messages" in row["attributes"] for row in joined)
+    events = {row["span_id"] for row in stored_rows(data_dir, "logs")}
+    assert {row["span_id"] for row in joined if row["input"] is not None} <= events
+    assert len(events) >= 4

@@ -4,13 +4,13 @@ import openai
 from openinference.instrumentation import using_attributes
 from openinference.instrumentation.openai import OpenAIInstrumentor
 
-from tests.e2e.apps import calls, providers
+from tests.e2e.apps import calls
+from tests.e2e.apps.providers import providers
 
-provider = providers.set_up()
-OpenAIInstrumentor().instrument(tracer_provider=provider)
-with (
-    using_attributes(session_id="session-42", user_id="user-7"),
-    provider.get_tracer("app").start_as_current_span("ask"),
-):
-    calls.make_calls(calls.make_client(openai.OpenAI))
-provider.shutdown()
+with providers() as (tracers, _, _):
+    OpenAIInstrumentor().instrument(tracer_provider=tracers)
+    with (
+        using_attributes(session_id="session-42", user_id="user-7"),
+        tracers.get_tracer("app").start_as_current_span("ask"),
+    ):
+        calls.make_calls(calls.make_client(openai.OpenAI))
