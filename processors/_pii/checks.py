@@ -426,5 +426,5 @@ def checks(data: Mapping[str, Any]) -> dict[str, Check]:
         email, ssn, ssn_in_context, phone, ip, token, exact_token, jwt, last_40, assigned, pem, user_info,
         parameter, credentials, field, assignment,
     )  # fmt: skip
-    named = {check.__name__: check for check in plain}  # type: ignore[attr-defined]
+    named = {check.__name__: check for check in plain}
     return {**named, "card": Card(data["cards"]), "iban": Iban(data["ibans"])}

@@ -102,9 +102,11 @@ class ColumnMasker:
 
     def _candidates(self, texts: pa.StringArray) -> list[int]:
         try:
-            return self._values.engine.candidates(texts).tolist()
+            positions = self._values.engine.candidates(texts)
         except pa.ArrowException:  # the cheap pass failed: look at every text
-            return np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False)).tolist()
+            positions = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
+        found: list[int] = positions.tolist()
+        return found
 
     def _named(self, column: pa.DictionaryArray, rule: KeyRule) -> pa.DictionaryArray:
         masked = self._texts(column.dictionary, rule)

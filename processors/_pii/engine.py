@@ -101,25 +101,13 @@ class Engine:
         if not len(texts):
             return np.empty(0, np.int64)
         if self._joined is not None and texts.nbytes < _SMALL and len(texts) < _FEW_TEXTS and not texts.null_count:
-            return self._hits_joined(texts)
+            return _hits_joined(self._joined, texts)
         long_enough = pc.greater_equal(pc.binary_length(texts), self._shortest).fill_null(False)
         short = len(texts) - long_enough.true_count
         if short * _CALL_COSTS > texts.nbytes:
             positions = np.flatnonzero(long_enough.to_numpy(zero_copy_only=False))
             return positions[self._hits(texts.take(pa.array(positions)))]
         return np.flatnonzero(self._hits(texts))
-
-    def _hits_joined(self, texts: pa.StringArray) -> npt.NDArray[np.int64]:
-        """As ``_hits``, with one call for all texts and no compilation: Arrow compiles at each call."""
-        joined = "\n".join(texts.to_pylist()).encode()
-        spans = [match.span() for match in self._joined.finditer(joined)]
-        if not spans:
-            return np.empty(0, np.int64)
-        lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False)
-        starts = np.cumsum(lengths + 1, dtype=np.int64) - lengths - 1
-        # A hit may begin in one text and end in another, and hide one of the other's: both are taken.
-        touched = np.searchsorted(starts, np.array(spans) - (0, 1), side="right") - 1
-        return np.unique(np.concatenate([np.arange(first, last + 1) for first, last in touched]))
 
     def _hits(self, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
         hits = pc.match_substring_regex(texts, self._prefilter).fill_null(False)
@@ -238,6 +226,19 @@ class Engine:
             # A user's pattern reached over a quotation mark: nothing of the text is safe to keep.
             return json.dumps(found[0].entity.redacted).encode()
         return masked
+
+
+def _hits_joined(prefilter: Any, texts: pa.StringArray) -> npt.NDArray[np.int64]:
+    """Positions of the texts with a hit, by one call for all and no compilation: Arrow compiles at each call."""
+    joined = "\n".join(texts.to_pylist()).encode()
+    spans = [match.span() for match in prefilter.finditer(joined)]
+    if not spans:
+        return np.empty(0, np.int64)
+    lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    starts = np.cumsum(lengths + 1, dtype=np.int64) - lengths - 1
+    # A hit may begin in one text and end in another, and hide one of the other's: both are taken.
+    touched = np.searchsorted(starts, np.array(spans) - (0, 1), side="right") - 1
+    return np.unique(np.concatenate([np.arange(first, last + 1) for first, last in touched]))
 
 
 def _touches_more(raw: bytes, item: Found) -> bool:

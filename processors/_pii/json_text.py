@@ -118,7 +118,9 @@ class OtlpMasker:
     def container(self, inner: Any) -> None:
         """Masks an ArrayValue or KeyValueList object."""
         values = inner.get("values") if isinstance(inner, dict) else None
-        for position, entry in enumerate(values if isinstance(values, list) else ()):
+        if not isinstance(values, list):
+            return
+        for position, entry in enumerate(values):
             if isinstance(entry, str):
                 values[position] = self._text(entry)
             elif isinstance(entry, dict):
