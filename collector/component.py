@@ -98,7 +98,7 @@ class Settings:
 
 
 class Stage(StrEnum):
-    """Where a processor runs (DESIGN 2.4)."""
+    """Where a processor runs."""
 
     MASK = "mask"  # first, whatever its place in the list; sees no facts yet
     STATELESS = "stateless"  # before the journal; a pure function of one batch

@@ -10,7 +10,7 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,12 +70,6 @@ def flatten(attributes: pa.ListArray) -> Flat:
     )
 
 
-def with_texts(attributes: pa.ListArray, texts: pa.StringArray) -> pa.ListArray:
-    """The same list column with other texts, given one per attribute as in ``flatten``."""
-    flat = flatten(attributes)
-    return build(len(attributes), flat.rows, _key_array(flat), flat.types, flat.nums, texts)
-
-
 def build(
     num_rows: int,
     rows: npt.NDArray[np.integer],
@@ -92,10 +86,6 @@ def build(
         fields=list(schema.ATTRIBUTE),
     )
     return pa.ListArray.from_arrays(pa.array(offsets), child, type=schema.ATTRIBUTES)
-
-
-def _key_array(flat: Flat) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(flat.key_codes, pa.int32()), pa.array(flat.keys, pa.string()))
 
 
 def from_dicts(rows: Sequence[Mapping[str, Any]]) -> pa.ListArray:
@@ -251,9 +241,3 @@ def parse_scope(header: bytes) -> ScopeSpans:
 def resource_header(resource: Resource, schema_url: str = "") -> bytes:
     """The inverse of ``parse_resource``."""
     return ResourceSpans(resource=resource, schema_url=schema_url).SerializeToString(deterministic=True)
-
-
-def map_dictionary(column: pa.DictionaryArray, change: Callable[[Any], Any]) -> pa.DictionaryArray:
-    """The column with ``change`` applied to each distinct value."""
-    values = pa.array([change(v) for v in column.dictionary.to_pylist()], column.type.value_type)
-    return pa.DictionaryArray.from_arrays(column.indices, values)
