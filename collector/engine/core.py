@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from collector.engine.exporting import ExportRunner
 from collector.engine.journal import Journal, Written
 from collector.engine.ledger import DecisionInfo, NewDecision
 from collector.engine.passing import Passing
+from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
 
 _TICK_SECONDS = 0.05
@@ -56,6 +58,7 @@ class Core:
         self._inbox: list[Written] = []
         self._stopping = False
         self._freed_at = 0.0
+        self._pipelines = {*assemblies, *passing} | journal.ledger.pipelines()
         self._thread = threading.Thread(target=self._work, name="core", daemon=True)
 
     # ---- start ----
@@ -166,10 +169,25 @@ class Core:
         """Makes decisions durable and shows them to the exporters."""
         if not decisions:
             return ()
-        infos = self._journal.ledger.add([self._new(pipeline, d, now) for d in decisions])
+        new = [self._new(pipeline, d, now) for d in decisions]
+        while True:
+            try:
+                infos = self._journal.ledger.add(new)
+                break
+            except RetryableError as error:
+                self._wait_for_space(error, min(d.min_seq for d in new))
         for runner in self._runners:
             runner.offer(infos)
         return infos
+
+    def _wait_for_space(self, error: RetryableError, needed: int) -> None:
+        """Frees what can be freed, and gives the disk a moment. Raises ``JournalError`` at the end of the service."""
+        if self._stopping:
+            raise JournalError(f"{error}; what was not decided is in the journal") from error
+        self._log.warning("decisions wait for disk space", error=str(error))
+        self.free(needed)
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping, error.retry_after)
 
     def _mark_stored(self, pipeline: str, decision: Decision) -> Decision:
         """Marks spans that a store shared with another pipeline has from that one already."""
@@ -205,20 +223,34 @@ class Core:
         self.free()
         self._telemetry.journal_bytes.set(self._journal.nbytes)
 
-    def free(self) -> None:
-        """Deletes what nobody needs any more: no waiting row, no exporter, no memory of decisions."""
+    def free(self, *needed: int) -> None:
+        """Deletes what nobody needs any more: no waiting row, no exporter, no memory of decisions.
+
+        ``needed``: records that rows still without a decision lie in, besides those that wait.
+        """
         ledger = self._journal.ledger
         delivered = min((r.cursor for r in self._runners), default=ledger.last())
-        needed = [s for a in self._assemblies.values() if (s := a.oldest_pending_seq) is not None]
-        needed += [s for p in self._passing.values() if (s := p.oldest_seq) is not None]
-        if (referred := ledger.min_seq(delivered)) is not None:
-            needed.append(referred)
+        keepers = (
+            *(a.oldest_pending_seq for a in self._assemblies.values()),
+            *(p.oldest_seq for p in self._passing.values()),
+            *(r.oldest_seq for r in self._runners),
+        )
+        oldest = [*needed, *(seq for seq in keepers if seq is not None)]
         with self._wake:
-            needed += [w.seq for w in self._inbox]
+            oldest += [w.seq for w in self._inbox]
         # Records between the journal's append and the inbox are newer than everything seen here.
-        self._journal.free(min(needed, default=self._seen_up_to() + 1))
-        remembered = [d for a in self._assemblies.values() if (d := a.decided.oldest_dseq) is not None]
-        ledger.forget(below=min([*remembered, delivered + 1]), oldest_seq=self._journal.oldest_seq)
+        self._journal.free(min(oldest, default=self._seen_up_to() + 1))
+        with suppress(RetryableError):  # on a full disk: another time
+            self._forget(delivered)
+
+    def _forget(self, delivered: int) -> None:
+        """Deletes decisions that are delivered and that no pipeline remembers: each has a memory of its own."""
+        oldest_seq = self._journal.oldest_seq
+        for pipeline in self._pipelines:
+            assembly = self._assemblies.get(pipeline)
+            remembered = assembly.decided.oldest_dseq if assembly is not None else None
+            below = delivered + 1 if remembered is None else min(remembered, delivered + 1)
+            self._journal.ledger.forget(pipeline, below=below, oldest_seq=oldest_seq)
 
     def _seen_up_to(self) -> int:
         assembled = [a.last_seq for a in self._assemblies.values()]

@@ -101,6 +101,12 @@ class ExportRunner:
         nbytes = sum(i.nbytes for i in infos if i.pipeline in self._pipelines)
         self._telemetry.queue_size.labels(self.name).inc(sign * nbytes)
 
+    @property
+    def oldest_seq(self) -> int | None:
+        """The oldest record that a decision not yet delivered refers to."""
+        with self._wake:
+            return min((info.min_seq for info in self._queue), default=None)
+
     def drain(self, deadline: float) -> bool:
         """Delivers what is queued, until ``deadline`` (monotonic); then ends. True: nothing is left."""
         if not self._started:
@@ -159,7 +165,9 @@ class ExportRunner:
     def _seconds_to_flush(self) -> float:
         if not self._queue:
             return 1.0
-        return max(0.0, self._batch_seconds - (time.time_ns() - self._queue[0].created_unix_nano) / 1e9)
+        waited = (time.time_ns() - self._queue[0].created_unix_nano) / 1e9
+        # Below 0 the clock was set back: nobody knows how long it was.
+        return max(0.0, self._batch_seconds - waited) if waited >= 0 else 0.0
 
     def _range(self) -> list[DecisionInfo]:
         if self._intent is not None:
@@ -180,21 +188,38 @@ class ExportRunner:
             first, last = self._intent
         done = True
         if any(i.pipeline in self._pipelines for i in infos):
-            if self._records_intent and self._intent is None:
-                self._ledger.set_intent(self.name, first, last)
+            if (
+                self._records_intent
+                and self._intent is None
+                and not self._durably(lambda: self._ledger.set_intent(self.name, first, last))
+            ):
+                return
             batch = self._reader.batch(infos, self._pipelines, first, last, stores=self._exporter.stores)
             done = self._export(batch)
         if done:
             self._advance(infos, last)
 
     def _advance(self, infos: Sequence[DecisionInfo], last: int) -> None:
-        self._ledger.set_cursor(self.name, last)
+        if not self._durably(lambda: self._ledger.set_cursor(self.name, last)):
+            return
         self._intent = None
         with self._wake:
             for _ in infos:
                 self._queue.popleft()
             self.cursor = last
             self._waiting(-1, infos)
+
+    def _durably(self, write: Callable[[], None]) -> bool:
+        """Writes to the ledger as soon as the disk has room; False: the service ended before."""
+        while True:
+            try:
+                write()
+            except RetryableError as error:
+                self._log.warning("the position waits for disk space", error=str(error))
+                if self._stopped.wait(error.retry_after):
+                    return False
+            else:
+                return True
 
     def _export(self, batch: ExportBatch) -> bool:
         """Tries until it is done or given up (True), or until the service ends (False)."""

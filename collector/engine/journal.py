@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -236,7 +237,9 @@ class Journal:
             doomed = [n for n in self._sizes if n != current and last_of.get(n, 0) < below_seq]
         if not doomed:
             return
-        self.ledger.set_meta("next_seq", str(self._next_seq))
+        # On a full disk deleting comes first: whoever still names one of the numbers keeps them from coming back.
+        with suppress(RetryableError):
+            self.ledger.set_meta("next_seq", str(self._next_seq))
         for number in doomed:
             self._delete(number)
         sync_folder(self._folder)

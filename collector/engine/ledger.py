@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collector.errors import JournalError
+from collector.errors import JournalError, RetryableError
 
 _FORMAT = "1"
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
+"""A write that failed before anything was promised: no space, or a quota."""
 _TABLES = """
 create table if not exists meta (key text primary key, value text not null) without rowid;
 create table if not exists decisions (
@@ -30,6 +32,7 @@ create table if not exists decisions (
     nbytes integer not null,
     payload blob not null
 );
+create index if not exists decisions_of_pipeline on decisions (pipeline, dseq);
 create table if not exists cursors (exporter text primary key, dseq integer not null) without rowid;
 create table if not exists intents (
     exporter text primary key, first integer not null, last integer not null
@@ -102,7 +105,10 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, durable on return. Raises ``JournalError`` when the commit fails."""
+        """All or nothing, durable on return.
+
+        Raises ``RetryableError`` when the disk is full, ``JournalError`` when the commit fails otherwise.
+        """
         with self._lock:
             try:
                 self._db.execute("begin immediate")
@@ -110,6 +116,8 @@ class Ledger:
                 self._db.execute("commit")
             except sqlite3.Error as error:
                 self._rollback()
+                if getattr(error, "sqlite_errorname", "") in _FULL:
+                    raise RetryableError(f"{self.path}: {error}", retry_after=1) from error
                 raise JournalError(f"{self.path}: {error}") from error
             except BaseException:
                 self._rollback()
@@ -168,19 +176,20 @@ class Ledger:
         ((value,),) = self._read("select max(max_seq) from decisions", ())
         return int(value or 0)
 
-    def min_seq(self, after: int) -> int | None:
-        """The oldest record that decisions above ``after`` refer to."""
-        ((value,),) = self._read("select min(min_seq) from decisions where dseq > ?", (after,))
-        return value if value is None else int(value)
+    def pipelines(self) -> set[str]:
+        """Every pipeline with decisions here, configured or not."""
+        return {str(name) for (name,) in self._read("select distinct pipeline from decisions", ())}
 
-    def forget(self, *, below: int, oldest_seq: int) -> None:
-        """Deletes decisions numbered under ``below`` that refer only to records older than ``oldest_seq``.
+    def forget(self, pipeline: str, *, below: int, oldest_seq: int) -> None:
+        """Deletes a pipeline's decisions under ``below`` that refer only to records older than ``oldest_seq``.
 
         A decision about a record that is still in the journal must stay: without it, a restart would
         take the record's rows for undecided.
         """
         with self.transaction() as db:
-            db.execute("delete from decisions where dseq < ? and max_seq < ?", (below, oldest_seq))
+            db.execute(
+                "delete from decisions where pipeline = ? and dseq < ? and max_seq < ?", (pipeline, below, oldest_seq)
+            )
 
     # ---- exporters ----
 

@@ -105,9 +105,11 @@ def test_a_write_that_finds_no_space_leaves_no_half_group(open_journal, monkeypa
 def test_decisions_about_live_records_are_never_forgotten(open_journal):
     ledger = open_journal().ledger
     ledger.add([NewDecision("p", 0, seq, seq, 1, 1, b"x") for seq in (1, 2, 3)])
-    ledger.forget(below=3, oldest_seq=2)
+    ledger.forget("p", below=3, oldest_seq=2)
     assert [i.dseq for i in ledger.infos(0)] == [2, 3]
-    ledger.forget(below=99, oldest_seq=99)
+    ledger.forget("q", below=99, oldest_seq=99)
+    assert [i.dseq for i in ledger.infos(0)] == [2, 3]
+    ledger.forget("p", below=99, oldest_seq=99)
     assert ledger.last() == 3
     assert ledger.add([NewDecision("p", 0, 9, 9, 1, 1, b"x")])[0].dseq == 4
 
