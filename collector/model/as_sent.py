@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
-from collector.model.dialects.rules import Keys
 from collector.model.facts_lookup import Lookup
 from collector.model.facts_values import MISSING, Ints, decoded, int_array, text_array
 
@@ -57,15 +56,8 @@ def _joined(lookup: Lookup, positions: Ints, members: list[tuple[Ints, pa.String
 
 def _pieces(lookup: Lookup, positions: Ints) -> pa.StringArray:
     """``"key":value`` of each attribute."""
-    names = _member_names(lookup.keys).take(int_array(lookup.flat.key_codes[positions]))
+    names = lookup.keys.members.take(int_array(lookup.flat.key_codes[positions]))
     return pc.binary_join_element_wise(names, _value_texts(lookup, positions), _NOTHING)
-
-
-@functools.lru_cache(maxsize=128)
-def _member_names(keys: Keys) -> pa.StringArray:
-    """Per key code ``"key":``, for the keys of usage and cost."""
-    chosen = keys.usage | keys.cost
-    return text_array([dumps(name) + ":" if use else "" for name, use in zip(keys.names, chosen, strict=True)])
 
 
 def _value_texts(lookup: Lookup, positions: Ints) -> pa.StringArray:

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from collector.errors import ConfigError
+from collector.model.attributes import dumps
 from collector.model.dialects import tables
 from collector.model.dialects.tables import COUNT_FIELDS, Inclusion, Row, Source, When
 
@@ -26,6 +28,8 @@ PLAIN = "otel"
 
 ROOT_BIT = np.uint64(1)
 _MAX_MARKERS = 64
+_MAX_KEPT_KEYS = 65_536
+"""Characters of the keys of one batch."""
 
 RECURRING = frozenset(
     {"type", "level", "role", "environment", "release", "version", "provider", "request_model", "response_model",
@@ -119,7 +123,7 @@ class KeyInfo:
         return self.name is not None or self.usage or self.cost
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Keys:
     """What the tables know about the attribute keys of a batch, by key code."""
 
@@ -130,6 +134,12 @@ class Keys:
     encode: npt.NDArray[np.bool_]
     usage: npt.NDArray[np.bool_]
     cost: npt.NDArray[np.bool_]
+
+    @functools.cached_property
+    def members(self) -> pa.StringArray:
+        """``"key":`` as JSON has it, for the keys of usage and cost."""
+        chosen = zip(self.names, self.usage | self.cost, strict=True)
+        return pa.array([dumps(name) + ":" if use else "" for name, use in chosen], pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +248,15 @@ class Compiled:
         usage = bool(self._usage_keys.match(key)) and not cost
         return KeyInfo(markers, name, index, usage, cost, name in self._recurring)
 
-    @functools.lru_cache(maxsize=128)  # noqa: B019
     def keys(self, keys: tuple[str, ...]) -> Keys:
-        """What the tables know about each of these keys."""
+        """What the tables know about each of these keys; kept over batches unless they are long."""
+        return self._kept_keys(keys) if sum(map(len, keys)) <= _MAX_KEPT_KEYS else self._keys(keys)
+
+    @functools.lru_cache(maxsize=128)  # noqa: B019
+    def _kept_keys(self, keys: tuple[str, ...]) -> Keys:
+        return self._keys(keys)
+
+    def _keys(self, keys: tuple[str, ...]) -> Keys:
         infos = tuple(map(self.key_info, keys))
         return Keys(
             keys,
