@@ -65,7 +65,6 @@ class Kind(StrEnum):
     PROCESSOR = "processor"
     EXPORTER = "exporter"
     CONNECTOR = "connector"
-    EXTENSION = "extension"
 
     @property
     def group(self) -> str:

@@ -30,7 +30,6 @@ service:
 """What runs when no file is named."""
 
 _SECTIONS = ("receivers", "processors", "exporters", "connectors", "extensions", "service")
-_COMPONENT_KINDS = (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER, Kind.CONNECTOR)
 LOG_LEVELS = ("debug", "info", "warn", "error")
 
 
@@ -111,7 +110,7 @@ class _Checker:
             if key not in _SECTIONS:
                 near = suggest(key, _SECTIONS)
                 self._report.error((key,), f"unknown section{near or '; known: ' + ', '.join(_SECTIONS)}")
-        for kind in _COMPONENT_KINDS:
+        for kind in Kind:
             self._section(kind)
         extensions = self._extensions()
         service = self._service(extensions)

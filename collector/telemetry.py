@@ -34,7 +34,21 @@ class Telemetry:
     """
 
     def __init__(self) -> None:
-        self.registry = r = CollectorRegistry()
+        self.registry = CollectorRegistry()
+        self.info = Gauge(
+            "spanloom_build_info",
+            "Constant 1, with version and codec in use.",
+            ("version", "codec"),
+            registry=self.registry,
+        )
+        self._receivers(self.registry)
+        self._journal(self.registry)
+        self._processors(self.registry)
+        self._assembly(self.registry)
+        self._content(self.registry)
+        self._exporters(self.registry)
+
+    def _receivers(self, r: CollectorRegistry) -> None:
         receiver = ("receiver", "transport")
         self.accepted = PerSignal("otelcol_receiver_accepted", "Number of {} accepted and made durable.", receiver, r)
         self.refused = PerSignal("otelcol_receiver_refused", "Number of {} refused.", (*receiver, "reason"), r)
@@ -58,6 +72,20 @@ class Telemetry:
         self.budget_limit = Gauge(
             "spanloom_receiver_budget_limit_bytes", "Bound of the request bytes in memory.", registry=r
         )
+
+    def _journal(self, r: CollectorRegistry) -> None:
+        self.journal_bytes = Gauge("spanloom_journal_bytes", "Bytes in journal segments.", registry=r)
+        self.journal_sync_seconds = Histogram(
+            "spanloom_journal_sync_seconds", "One fdatasync of the journal.", buckets=_SECONDS, registry=r
+        )
+        self.group_requests = Histogram(
+            "spanloom_ingest_group_requests",
+            "Requests coalesced into one group.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+            registry=r,
+        )
+
+    def _processors(self, r: CollectorRegistry) -> None:
         processor = ("processor", "pipeline", "otel_signal")
         self.processor_incoming = Counter(
             "otelcol_processor_incoming_items", "Items given to a processor.", processor, registry=r
@@ -78,33 +106,8 @@ class Telemetry:
             (*processor, "reason"),
             registry=r,
         )
-        exporter = ("exporter",)
-        self.sent = PerSignal("otelcol_exporter_sent", "Number of {} delivered.", exporter, r)
-        self.send_failed = PerSignal(
-            "otelcol_exporter_send_failed", "Number of {} in failed attempts.", (*exporter, "error_permanent"), r
-        )
-        self.exporter_dropped = PerSignal(
-            "spanloom_exporter_dropped", "Number of {} given up on, by reason.", (*exporter, "reason"), r
-        )
-        self.queue_size = Gauge(
-            "otelcol_exporter_queue_size", "Bytes decided and not yet delivered.", exporter, registry=r
-        )
-        self.queue_capacity = Gauge(
-            "otelcol_exporter_queue_capacity", "Bytes the journal may hold.", exporter, registry=r
-        )
-        self.export_seconds = Histogram(
-            "spanloom_exporter_duration_seconds", "One export call.", exporter, buckets=_SECONDS, registry=r
-        )
-        self.journal_bytes = Gauge("spanloom_journal_bytes", "Bytes in journal segments.", registry=r)
-        self.journal_sync_seconds = Histogram(
-            "spanloom_journal_sync_seconds", "One fdatasync of the journal.", buckets=_SECONDS, registry=r
-        )
-        self.group_requests = Histogram(
-            "spanloom_ingest_group_requests",
-            "Requests coalesced into one group.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
-            registry=r,
-        )
+
+    def _assembly(self, r: CollectorRegistry) -> None:
         self.pending_traces = Gauge(
             "otelcol_processor_tail_sampling_sampling_traces_on_memory",
             "Traces waiting for their decision.",
@@ -129,6 +132,8 @@ class Telemetry:
         self.late_spans = Counter(
             "spanloom_assembly_late_spans", "Spans that came after their trace's decision.", ("pipeline",), registry=r
         )
+
+    def _content(self, r: CollectorRegistry) -> None:
         self.masked = Counter(
             "spanloom_pii_masked_values", "Values replaced, by entity.", ("processor", "entity"), registry=r
         )
@@ -151,6 +156,22 @@ class Telemetry:
         self.model_faults = Counter(
             "spanloom_model_faults", "Values that were malformed and kept aside, by field.", ("field",), registry=r
         )
-        self.info = Gauge(
-            "spanloom_build_info", "Constant 1, with version and codec in use.", ("version", "codec"), registry=r
+
+    def _exporters(self, r: CollectorRegistry) -> None:
+        exporter = ("exporter",)
+        self.sent = PerSignal("otelcol_exporter_sent", "Number of {} delivered.", exporter, r)
+        self.send_failed = PerSignal(
+            "otelcol_exporter_send_failed", "Number of {} in failed attempts.", (*exporter, "error_permanent"), r
+        )
+        self.exporter_dropped = PerSignal(
+            "spanloom_exporter_dropped", "Number of {} given up on, by reason.", (*exporter, "reason"), r
+        )
+        self.queue_size = Gauge(
+            "otelcol_exporter_queue_size", "Bytes decided and not yet delivered.", exporter, registry=r
+        )
+        self.queue_capacity = Gauge(
+            "otelcol_exporter_queue_capacity", "Bytes the journal may hold.", exporter, registry=r
+        )
+        self.export_seconds = Histogram(
+            "spanloom_exporter_duration_seconds", "One export call.", exporter, buckets=_SECONDS, registry=r
         )

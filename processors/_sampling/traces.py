@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +24,6 @@ _T = TypeVar("_T")
 _FNV_OFFSET = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 _UINT64 = 2**64 - 1
-
-
-class Policy(Protocol):
-    """Decides every trace for itself; the same traces give the same decisions."""
-
-    def evaluate(self, traces: Traces) -> Decisions: ...
 
 
 class Traces:
