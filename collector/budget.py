@@ -1,7 +1,7 @@
 """The byte budget: one bound over the request bodies of all receivers.
 
 Taken before a body is read and given back once the batch is journaled, so that any load leaves
-memory flat. Nobody waits for it: who gets nothing tells its client to come back later.
+memory flat. Nobody waits in here: who gets nothing tells its client to come back later.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The collector's own metrics: every name is declared here, in the Collector's vocabulary.
 
 ``accepted = delivered + refused + counted drops`` can be checked from outside: see ``Telemetry``.
-Labels hold component ids and reasons from closed lists, never content, ids or secrets.
+Labels hold component ids, words from closed lists and a bounded number of model names, never
+content, ids of traces or people, or secrets.
 """
 
 from __future__ import annotations

@@ -161,15 +161,20 @@ async def test_shutdown_closes_idle_connections_and_the_port():
 
 
 async def test_shutdown_ends_requests_that_do_not_finish_in_time():
+    entered = asyncio.Event()
+
     async def stuck(scope, receive, send):
+        entered.set()
         await asyncio.Event().wait()
 
     server = await serve(stuck, "127.0.0.1:0", limits=HttpLimits(shutdown_timeout=1))
-    _, writer = await _connect(server)
+    reader, writer = await _connect(server)
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
-    await asyncio.sleep(0.05)
     async with asyncio.timeout(20):
+        await entered.wait()
         await server.shutdown()
+        with contextlib.suppress(ConnectionResetError):
+            assert b" 200 " not in await reader.read()
     writer.close()
 
 

@@ -148,12 +148,14 @@ async def test_over_budget_is_retryable_with_a_delay(running):
         assert await export(r, b"abc") == b""
 
 
-async def test_a_call_waits_a_moment_for_the_budget(running):
+async def test_a_call_waits_a_moment_for_the_budget(running, monkeypatch):
     async with running(grpc={"max_recv_msg_size_mib": 1}, budget=1 << 20) as r:
         assert r.budget.try_take(1 << 20)
+        answers, try_take = [], r.budget.try_take
+        monkeypatch.setattr(r.budget, "try_take", lambda n: answers.append(try_take(n)) or answers[-1])
         call = asyncio.create_task(export(r, b"abc"))
-        await asyncio.sleep(0.1)
-        assert not call.done()
+        await r.until(lambda: len(answers) > 1)
+        assert not any(answers)
         r.budget.give_back(1 << 20)
         assert await call == b""
 
