@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def collector_options() -> Mapping[str, Any]:
     """The data of ``collector_options.yaml``."""
     text = resources.files("collector").joinpath("collector_options.yaml").read_text(encoding="utf-8")
-    return YAML(typ="safe", pure=True).load(text)  # type: ignore[no-any-return]
+    return YAML(typ="safe").load(text)  # type: ignore[no-any-return]
 
 
 @dataclass

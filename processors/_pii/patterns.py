@@ -51,7 +51,7 @@ class Pattern:
 def data() -> Mapping[str, Any]:
     """The content of ``patterns.yaml``."""
     text = resources.files("processors._pii").joinpath("patterns.yaml").read_text("utf-8")
-    loaded: Mapping[str, Any] = YAML(typ="safe", pure=True).load(text)
+    loaded: Mapping[str, Any] = YAML(typ="safe").load(text)
     return loaded
 
 

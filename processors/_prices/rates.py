@@ -150,4 +150,4 @@ def side_of(name: str) -> str:
 
 def load_data(name: str) -> Any:
     """A YAML file of this package."""
-    return YAML(typ="safe", pure=True).load(resources.files(__package__).joinpath(name).read_text("utf-8"))
+    return YAML(typ="safe").load(resources.files(__package__).joinpath(name).read_text("utf-8"))

@@ -48,7 +48,7 @@ def _row(entry: Mapping[str, Any]) -> Row:
 
 def _read() -> dict[str, Any]:
     text = resources.files(__package__).joinpath("content.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    loaded: dict[str, Any] = YAML(typ="safe").load(text)
     return loaded
 
 
