@@ -7,10 +7,14 @@ than ``spanloom validate`` where a ``${...}`` may stand for a value.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from collector.component import ComponentConfig, Kind
 from collector.config_models import collector_options
+from collector.durations import format_duration
 from collector.engine_processors import ENGINE_PROCESSORS
 from collector.errors import ConfigError
 from collector.registry import ALIASES, Registry
@@ -107,6 +111,16 @@ def _adapted(schema: Any, name: str) -> Any:
     return _or_reference(adapted)
 
 
+def _with_default(adapted: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Durations as a configuration writes them: pydantic gives their defaults in ISO 8601, which nobody may write."""
+    kinds = [schema, *schema.get("anyOf", ())]
+    default = schema.get("default")
+    if isinstance(default, str) and any(kind.get("format") == "duration" for kind in kinds):
+        return adapted | {"default": format_duration(_TIMEDELTA.validate_python(default))}
+    return adapted
+
+
+_TIMEDELTA = TypeAdapter(timedelta)
 _LEFT_OUT = {"title", "discriminator"}
 _NAMES = {"properties", "patternProperties"}
 """Under these keys stand names of the user's making, and under those the schemas."""
@@ -117,7 +131,7 @@ _OUTSIDE = ("description", "default", "examples")
 
 def _adapted_part(key: str, part: Any, name: str) -> Any:
     if key in _NAMES:
-        return {inner: _adapted(value, name) for inner, value in part.items()}
+        return {inner: _with_default(_adapted(value, name), value) for inner, value in part.items()}
     return part if key in _VALUES else _adapted(part, name)
 
 

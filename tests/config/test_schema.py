@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from ruamel.yaml import YAML
 
 from collector.config import DEFAULT_YAML, load
 from collector.config_schema import json_schema
+from collector.durations import parse_duration
 from collector.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +86,19 @@ def test_the_schema_describes_every_option(registry: Registry) -> None:
 def test_the_shipped_schema_is_the_one_the_types_generate() -> None:
     shipped = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
     assert shipped == json_schema(), "run: spanloom schema > config/schema.json"
+
+
+def test_a_duration_an_editor_fills_in_is_one_the_checker_takes() -> None:
+    defaults = list(_duration_defaults(json_schema()))
+    assert timedelta(minutes=5) in [parse_duration(default) for default in defaults]
+
+
+def _duration_defaults(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "default" in schema and '"duration"' in json.dumps(schema) and isinstance(schema["default"], str):
+            yield schema["default"]
+        for inner in schema.values():
+            yield from _duration_defaults(inner)
 
 
 def test_there_are_files_to_run() -> None:
