@@ -19,7 +19,7 @@ def parse_duration(value: Any) -> Any:
     if value in (0, "0"):
         return timedelta(0)
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} has no unit: write e.g. '{value}s'")
+        raise ValueError(f"{value!r} has no unit: write e.g. '{value}s' or '{value}d'")
     parts = _PART.findall(value)
     if not parts or "".join(n + u for n, u in parts) != value:
         raise ValueError(f"{value!r} is not a duration: write e.g. '200ms', '30s', '1h30m' or '7d'")

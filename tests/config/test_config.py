@@ -144,7 +144,7 @@ GOLDEN = [
         "compression: must be one of 'gzip' or 'none', not the value of ${env:SPACED}",
     ),
     ("{endpoint: a, ratio: much}", "ratio: must be a number or 'auto', not 'much'"),
-    ("{endpoint: a, timeout: 5}", "timeout: 5 has no unit: write e.g. '5s'"),
+    ("{endpoint: a, timeout: 5}", "timeout: 5 has no unit: write e.g. '5s' or '5d'"),
     (
         "{endpoint: a, timeout: soon}",
         "timeout: 'soon' is not a duration: write e.g. '200ms', '30s', '1h30m' or '7d'",
@@ -382,7 +382,7 @@ def test_processors_of_the_collector_that_the_engine_replaces(load_text: Load) -
 def test_wrong_options_of_replaced_processors_are_errors(load_text: Load) -> None:
     text = MINIMAL.replace("  pii:\n", "  pii:\n  batch: {timeout: 5}\n  batch/2: {metadata_keys: [a]}\n")
     assert problems(load_text, text) == [
-        "c.yaml:5: processors.batch.timeout: 5 has no unit: write e.g. '5s'",
+        "c.yaml:5: processors.batch.timeout: 5 has no unit: write e.g. '5s' or '5d'",
         (
             "c.yaml:6: processors.batch/2.metadata_keys: this option of the Collector is not supported here: "
             "client metadata is not carried along"
