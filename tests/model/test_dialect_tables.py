@@ -61,7 +61,7 @@ def test_a_wrong_row_is_refused_with_its_place(change, said):
 def test_two_rows_of_a_field_may_not_share_a_rank():
     other = changed(lambda data: data["rows"][0].update({"from": {"key": "other"}}))
     files = [tables.check(tables.File, data, "mine.yaml") for data in (FILE, other)]
-    with pytest.raises(ConfigError, match="rank 1 of type"):
+    with pytest.raises(ConfigError, match=r"rank 1 of type is given to \S+ \(\w+\) and to other \(\w+\)"):
         tables.check_ranks(files)
 
 
