@@ -50,7 +50,12 @@ def run(
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Run the collector; without a file, receive OTLP on localhost and store in the data folder."""
+    """Run the collector.
+
+    Without a file: receive OTLP on localhost and store in the data folder.
+
+    A port that is taken is moved with --set, as in --set service.admin.endpoint=localhost:5330.
+    """
     from collector import logs, service, service_file  # noqa: PLC0415 - the service imports everything
 
     with errors_explained():

@@ -40,7 +40,10 @@ def validate(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     output: Annotated[Report, typer.Option(help="How to report.")] = Report.TEXT,
 ) -> None:
-    """Check a configuration; all errors at once, each with file, line and key."""
+    """Check a configuration.
+
+    All errors at once, each with file, line and key.
+    """
     try:
         checked = load_config(config, overrides, data_dir)
     except ConfigError as error:
@@ -82,7 +85,10 @@ def print_config(
     overrides: Overrides = None,
     output: Annotated[Document, typer.Option(help="YAML or JSON.")] = Document.YAML,
 ) -> None:
-    """Print the merged configuration; secrets are hidden and references stay references."""
+    """Print the merged configuration, without secrets.
+
+    References (${env:X}) stay references, but what they refer to must be there.
+    """
     with errors_explained():
         document = configuration.document(list(config or ()), overrides=list(overrides or ()), environ=os.environ)
     if output is Document.JSON:

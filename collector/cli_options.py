@@ -18,13 +18,18 @@ ConfigFiles = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One value, as in exporters.debug.verbosity=detailed."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One value, as in exporters.debug.verbosity=detailed; may be given several times.",
+    ),
 ]
 DataDir = Annotated[
     Path,
     typer.Option(
         "--data-dir",
         envvar="SPANLOOM_DATA_DIR",
+        metavar="DIR",
         file_okay=False,
         help="Folder of the journal, the DuckDB file and the Parquet files.",
     ),
