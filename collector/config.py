@@ -26,7 +26,7 @@ service:
     traces: {receivers: [otlp], processors: [pii, cost, tail_sampling], exporters: [duckdb, parquet]}
     logs: {receivers: [otlp], processors: [pii], exporters: [duckdb, parquet]}
     metrics: {receivers: [otlp], processors: [pii], exporters: [duckdb, parquet]}
-"""  # noqa: E501
+"""  # noqa: E501 - one line per component
 """What runs when no file is named."""
 
 _SECTIONS = ("receivers", "processors", "exporters", "connectors", "extensions", "service")

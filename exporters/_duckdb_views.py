@@ -57,7 +57,7 @@ SELECT
     arg_min_null(output, _order) AS output
 FROM (SELECT *, {_ORDER} AS _order FROM observations)
 GROUP BY trace_id
-"""  # noqa: S608
+"""  # noqa: S608 - our own names
 
 SESSIONS = """
 CREATE OR REPLACE VIEW sessions AS

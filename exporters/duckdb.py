@@ -211,8 +211,8 @@ class DuckDBExporter:
         """``turn`` counts transactions, so that the epoch in use is known without trusting a clock."""
         assert self._connection is not None
         turn = "(SELECT coalesce(max(turn), 0) + 1 FROM _checkpoint)"
-        update = f"UPDATE _checkpoint SET dseq = $2, turn = {turn} WHERE epoch = $1"  # noqa: S608
-        insert = f"INSERT INTO _checkpoint VALUES ($1, $2, {turn})"  # noqa: S608
+        update = f"UPDATE _checkpoint SET dseq = $2, turn = {turn} WHERE epoch = $1"  # noqa: S608 - our own names
+        insert = f"INSERT INTO _checkpoint VALUES ($1, $2, {turn})"  # noqa: S608 - our own names
         sql = update if epoch in self._positions else insert
         run(self._connection, sql, [epoch, last])
 

@@ -57,7 +57,7 @@ class _Refused(Exception):  # noqa: N818 - not an error of ours: a decision on i
         self.answer = answer
 
 
-class _ClientGone(Exception):  # noqa: N818
+class _ClientGone(Exception):  # noqa: N818 - as above
     """The connection ended in the middle of a body."""
 
 

@@ -31,8 +31,8 @@ class GenaiPrices:
 
     def __init__(self) -> None:
         # The import builds 2,330 models (a fifth of a second), so only a configured ``cost`` pays for it.
-        from genai_prices.data import providers  # noqa: PLC0415
-        from genai_prices.data_snapshot import find_provider_by_id  # noqa: PLC0415
+        from genai_prices.data import providers  # noqa: PLC0415 - see above
+        from genai_prices.data_snapshot import find_provider_by_id  # noqa: PLC0415 - see above
 
         self._providers: list[Provider] = providers
         self._find_provider = find_provider_by_id

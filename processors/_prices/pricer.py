@@ -159,7 +159,7 @@ def _members(numbers: Ints, count: int) -> list[Ints]:
 def _chain(tables: Sequence[Table]) -> Find:
     """Asks the first table; each may ask those behind it."""
 
-    def nobody(call: Call) -> Plan | None:  # noqa: ARG001
+    def nobody(call: Call) -> Plan | None:  # noqa: ARG001 - a ``Find`` like the others
         return None
 
     find: Find = nobody
