@@ -15,15 +15,20 @@ from collector.rows import json_objects
 
 
 def dry_run(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", exists=True, dir_okay=False)],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
+        ),
+    ],
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
 ) -> None:
-    """Run captured OTLP (.binpb, .json, .jsonl; also .gz) through a configuration and print the observations.
+    """Run captured OTLP through a configuration.
 
-    Nothing is stored or sent. Every line is one row of the table observations.
+    Nothing is stored or sent. Every line printed is one row of the table observations, as JSON.
     """
     from collector import dryrun, logs  # noqa: PLC0415 - the engine is only needed here
     from collector.capture import read_capture  # noqa: PLC0415
@@ -33,7 +38,8 @@ def dry_run(
         logs.configure("warn")
         for warning in checked.warnings:
             note(warning, kind="warning")
-        requests = [request for path in inputs for request in read_capture(path, signal)]
-        for table in dryrun.dry_run(checked, requests, data_dir=data_dir.absolute()):
+        named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
+        names, requests = [name for name, _ in named], [request for _, request in named]
+        for table in dryrun.dry_run(checked, requests, names=names, data_dir=data_dir.absolute()):
             for row in json_objects(table):
                 print_line(json.dumps(row, ensure_ascii=False))

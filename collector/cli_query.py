@@ -39,7 +39,7 @@ def query(
         str | None, typer.Option(metavar="HOST:PORT", help="Admin address of a running service.")
     ] = None,
     output: Annotated[Output, typer.Option(help="How to print the result.")] = Output.TABLE,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Print at most this many rows.")] = 1_000,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="Print at most this many rows.")] = 1_000,
 ) -> None:
     """Query the stored data with SQL.
 

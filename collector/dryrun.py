@@ -33,19 +33,21 @@ def dry_run(
     config: CollectorConfig,
     inputs: Sequence[tuple[Signal, bytes]],
     *,
+    names: Sequence[str] = (),
     data_dir: Path | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Iterator[pa.Table]:
     """Tables of ``schema.OBSERVATIONS``: what each traces pipeline of ``config`` would store.
 
-    ``inputs`` are serialised OTLP requests. All of them are taken in before anything is decided, so
-    traces are whole however the input is cut. Nothing is written or sent. ``data_dir``: where a
-    masker's key is, if there is one already. Raises ``InvalidDataError`` for a malformed input.
+    ``inputs`` are serialised OTLP requests; ``names`` is what errors call them. All of them are taken
+    in before anything is decided, so traces are whole however the input is cut. Nothing is written or
+    sent. ``data_dir``: where a masker's key is, if there is one already. Raises ``InvalidDataError`` for
+    a malformed input.
     """
     absent_modules.settle()
     with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
         folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
-        yield from _DryRun(config, folder, clock).run(inputs)
+        yield from _DryRun(config, folder, clock).run(inputs, names or [f"input {i + 1}" for i in range(len(inputs))])
 
 
 class _DryRun:
@@ -71,11 +73,11 @@ class _DryRun:
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
         self._reader = DecisionReader(self._records, Modelling(telemetry).observations, after)
 
-    def run(self, inputs: Sequence[tuple[Signal, bytes]]) -> Iterator[pa.Table]:
-        for number, (signal, body) in enumerate(inputs, 1):
+    def run(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str]) -> Iterator[pa.Table]:
+        for name, (signal, body) in zip(names, inputs, strict=True):
             decoded = decode(signal, [body])
             for error in decoded.failed.values():
-                raise InvalidDataError(f"input {number}: {error}")
+                raise InvalidDataError(f"{name}: {error}")
             for (_, route_signal), routes in self._graph.routes.items():
                 if route_signal is signal:
                     self._take(run_routes(routes, decoded.batches))

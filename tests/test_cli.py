@@ -174,6 +174,8 @@ def test_dry_run_names_a_file_it_cannot_read(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert "error: x.json: this is not JSON" in result.stderr
     assert call("dry-run", "missing.json").exit_code == 2
+    (tmp_path / "traces.binpb").write_bytes(b"garbage")
+    assert "error: traces.binpb: not a serialised" in call("dry-run", str(FIXTURE), "traces.binpb").stderr
 
 
 # ---- query ----
