@@ -93,9 +93,6 @@ class Settings:
     """Anonymous memory this component may use for buffers of its own."""
 
 
-# ---- processors ----
-
-
 class Stage(StrEnum):
     """Where a processor runs."""
 
@@ -150,9 +147,6 @@ class Sampler(Protocol):
         """Nanoseconds from a trace's root span to its decision; 0: the root changes nothing."""
 
     def decide(self, due: DueTraces) -> Verdicts: ...
-
-
-# ---- exporters ----
 
 
 class DecidedSpans:
@@ -244,9 +238,6 @@ class Queryable(Protocol):
         """Runs one read-only statement on another cursor. Raises ``PermanentError`` when it cannot."""
 
 
-# ---- receivers ----
-
-
 @dataclass(frozen=True)
 class Received:
     """The engine's answer to one request: what of it is now safe."""
@@ -299,9 +290,6 @@ class Receiver(Protocol):
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Protocol (``grpc``, ``http``) → address it listens on, e.g. ``127.0.0.1:4317``."""
-
-
-# ---- factories ----
 
 
 @dataclass(frozen=True)

@@ -115,9 +115,6 @@ def test_heavy_libraries_are_imported_where_they_are_needed(library: str) -> Non
     assert [user for user in users if not user.startswith(HEAVY[library])] == []
 
 
-# ---- documentation ----
-
-
 def public_definitions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     for node in TREES[path].body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
@@ -190,8 +187,6 @@ def test_every_config_is_frozen_and_refuses_unknown_keys() -> None:
         assert model.model_config.get("frozen") is True, path
         assert model.model_config.get("extra") == "forbid", path
 
-
-# ---- entry points ----
 
 POINTS = [
     (kind, point) for kind in Kind for point in installed(kind.group) if point.dist and point.dist.name == "spanloom"

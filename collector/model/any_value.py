@@ -50,9 +50,6 @@ def double_of_bits(bits: int) -> float:
     return number
 
 
-# ---- message → columns ----
-
-
 def to_columns(value: AnyValue) -> Columns:
     """The columns of a message. Raises ``TooDeepError``."""
     match value.WhichOneof("value"):
@@ -106,9 +103,6 @@ def _value_text(value: AnyValue, depth: int) -> str:
     return "{}"
 
 
-# ---- columns → message ----
-
-
 def set_columns(target: AnyValue, kind: int, num: int, text: str) -> None:
     """Sets ``target``, an empty message, from columns; the inverse of ``to_columns``.
 
@@ -141,9 +135,6 @@ def nested_json(kind: int, text: str) -> dict[str, Any]:
     if not isinstance(inner, dict):
         raise ValueError("not an ArrayValue or KeyValueList")
     return {"arrayValue" if kind == schema.ARRAY else "kvlistValue": inner}
-
-
-# ---- OTLP/JSON → message ----
 
 
 def read_json(target: AnyValue, value: Any, depth: int = 0) -> None:
@@ -254,9 +245,6 @@ _READERS: dict[str, Callable[[AnyValue, Any, int], bool]] = {
     "arrayValue": _read_array,
     "kvlistValue": _read_kvlist,
 }
-
-
-# ---- JSON scalars, read leniently ----
 
 
 def text_of(value: Any) -> str:

@@ -222,7 +222,7 @@ def json_double(number: float) -> float | str:
     return number
 
 
-# ---- resource and scope: interned, so work on them is once per distinct value ----
+# Resource and scope are interned, so work on them is once per distinct value.
 
 
 def parse_resource(header: bytes) -> ResourceSpans:

@@ -128,9 +128,6 @@ def _object(entries: Sequence[tuple[str, str]]) -> str:
     return "{" + ",".join(members) + "}"
 
 
-# ---- and back ----
-
-
 def parse_attributes(text: str) -> list[Entry]:
     """The attributes behind one text of ``attributes_json``. Raises ``ValueError`` on other text."""
     value = json.loads(text)
@@ -181,9 +178,6 @@ def _entries(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, member in value.items():
         if key != "$entries":
             yield key, member
-
-
-# ---- resource and scope ----
 
 
 def resource_json(column: pa.DictionaryArray) -> pa.StringArray:
@@ -263,9 +257,6 @@ def scope_header(name: str, version: str, remains: Remains) -> bytes:
 def _add_key_values(target: Any, text: str) -> None:
     for key, kind, num, value in parse_attributes(text):
         set_columns(target.add(key=key).value, kind, num, value)
-
-
-# ---- events and links ----
 
 
 def events_json(column: pa.ListArray) -> pa.StringArray:

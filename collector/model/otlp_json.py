@@ -81,9 +81,6 @@ def to_json(signal: Signal, message: Message) -> bytes:  # noqa: ARG001  one for
     return dumps(to_dict(message)).encode()
 
 
-# ---- JSON text ----
-
-
 def _parse(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig")
@@ -130,8 +127,6 @@ class _MalformedError(Exception):
         self.expected = expected
         self.path = ""
 
-
-# ---- JSON → message ----
 
 _Reader = Callable[[Message, Any], int]
 """Sets a field from JSON; returns how many entries could not be kept."""
@@ -263,9 +258,6 @@ def _read_entry(message: Message, entry: dict[str, Any], index: int) -> None:
         raise
 
 
-# ---- scalars ----
-
-
 def _scalar_reader(field: FieldDescriptor) -> _Reader:
     name, convert = field.name, _converter(field)
 
@@ -330,9 +322,6 @@ def _enum(kind: EnumDescriptor, value: Any) -> int | None:
 def _in_range(low: int, high: int, value: Any) -> int | None:
     number = integer(value)
     return number if number is not None and low <= number < high else None
-
-
-# ---- message → JSON ----
 
 
 def to_dict(message: Message) -> dict[str, Any]:

@@ -235,7 +235,7 @@ METRICS = pa.schema(
     ]
 )
 
-# ---- stored tables: the public contract ----
+# The stored tables are the public contract.
 
 MONEY = pa.decimal128(18, 12)
 TIMESTAMP = pa.timestamp("us", tz="UTC")

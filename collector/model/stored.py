@@ -101,9 +101,6 @@ def stored_metrics(batch: MetricBatch, ingested_unix_nano: int) -> pa.Table:
     return pa.table([columns[name] for name in schema.STORED_METRICS.names], schema=schema.STORED_METRICS)
 
 
-# ---- columns of both ----
-
-
 def _nanos(batch: Batch, name: str) -> pa.Int64Array:
     return stored_columns.unless_zero(batch.column(name))
 
@@ -159,8 +156,6 @@ def _environment_keys() -> tuple[str, ...]:
     return tuple(key for key in keys if key)
 
 
-# ---- what has no column ----
-
 _BODY_TYPE = {code: name for code, name in enumerate(BODY_TYPES) if code not in {schema.EMPTY, schema.STRING}}
 
 
@@ -189,9 +184,6 @@ def _otlp(batch: Batch, **members: list[Any]) -> pa.StringArray:
 def _object_text(members: Mapping[str, Any]) -> str | None:
     left = {k: json.loads(v) if isinstance(v, _Json) else v for k, v in members.items() if v}
     return dumps(left) if left else None
-
-
-# ---- logs, metrics ----
 
 
 def _bodies(batch: Batch) -> pa.StringArray:

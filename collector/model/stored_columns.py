@@ -28,9 +28,6 @@ _ZERO = pa.scalar(0, pa.int64())
 _THOUSAND = pa.scalar(1_000, pa.int64())
 
 
-# ---- ids and names ----
-
-
 def hex_ids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
     """Lower-case hex of fixed-size ids; null stays null."""
     width = column.type.byte_width
@@ -52,9 +49,6 @@ def named(numbers: pa.Int32Array, names: Sequence[str]) -> pa.StringArray:
     codes = numbers.to_numpy(zero_copy_only=False)
     known = (codes >= 0) & (codes < len(names))
     return pa.array(names, pa.string()).take(pa.array(np.where(known, codes, 0)))
-
-
-# ---- times ----
 
 
 def filled_times(spans: SpanBatch, ingested: Int64s) -> tuple[Int64s, Int64s]:
@@ -82,9 +76,6 @@ def time_to(moment: pa.Int64Array, start: Int64s) -> pa.Int64Array:
     begun = pa.array(start)
     sensible = pc.and_(pc.greater_equal(moment, begun), pc.greater_equal(begun, _ZERO))
     return pc.if_else(sensible, pc.subtract(moment, begun), _NO_NUMBER)
-
-
-# ---- counted rows and money ----
 
 
 def unless_zero(column: pa.Int64Array) -> pa.Int64Array:

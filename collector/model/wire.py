@@ -97,9 +97,6 @@ def _invalid(signal: Signal, fault: str) -> InvalidDataError:
     return InvalidDataError(f"not a serialised {REQUEST[signal].DESCRIPTOR.name}: {fault}")
 
 
-# ---- fields ----
-
-
 def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
     """(number, wire type, start, value start, value end) of each field in ``data[start:end]``."""
     at = start
@@ -167,9 +164,6 @@ def _skip_group(data: bytes, number: int, at: int, end: int) -> int:
         else:
             at = _skip(data, number, kind, at, end)
     return at
-
-
-# ---- repair ----
 
 
 @cache

@@ -29,8 +29,6 @@ class MemoryExporter:
         self._running = True
         self._changed = threading.Condition()
 
-    # ---- switches ----
-
     def set_available(self, available: bool) -> None:
         """While unavailable every export raises ``RetryableError``."""
         with self._changed:
@@ -50,8 +48,6 @@ class MemoryExporter:
         with self._changed:
             self._running = True
             self._changed.notify_all()
-
-    # ---- what came ----
 
     @property
     def num_rows(self) -> int:
@@ -73,8 +69,6 @@ class MemoryExporter:
         """All spans taken, as ``schema.OBSERVATIONS``."""
         tables = [spans.observations for batch in self.batches for spans in batch.spans]
         return pa.concat_tables(tables) if tables else schema.OBSERVATIONS.empty_table()
-
-    # ---- the exporter ----
 
     def start(self) -> None:
         self.started = True

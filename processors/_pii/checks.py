@@ -32,8 +32,6 @@ def _free(scan: bytes, start: int, end: int) -> bool:
     return _at(scan, start - 1) not in _WORD and _at(scan, end) not in _WORD
 
 
-# ---- personal data ----
-
 _AT = re.compile(rb"@|%40|&#64;|&#[xX]40;|&commat;")
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+(?:\.|\Z)|[0-9]x\.")
 _LOCAL_MAX = 256
@@ -248,8 +246,6 @@ def ip(text: Text, start: int, end: int) -> Spans:
     if not (address.is_loopback or address.is_unspecified):
         yield text.span(start, end)
 
-
-# ---- secrets ----
 
 # Patterns stop at the shortest key, so that a text full of beginnings is not read over and over.
 _TAIL = re.compile(rb"[\w-]*(?:\.[\w-]{6,}){0,4}")

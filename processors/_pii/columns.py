@@ -89,8 +89,6 @@ class ColumnMasker:
         mask = array.is_null() if array.null_count else None
         return pa.ListArray.from_arrays(moved, masked, type=array.type, mask=mask)
 
-    # ---- texts ----
-
     def _texts(self, texts: pa.StringArray, rule: KeyRule) -> pa.StringArray:
         replaced: dict[int, bytes] = {}
         for position in self._candidates(texts):
@@ -123,8 +121,6 @@ class ColumnMasker:
         if all(m is e for m, e in zip(masked, entries, strict=True)):
             return column
         return pa.DictionaryArray.from_arrays(column.indices, pa.array(masked, column.type.value_type))
-
-    # ---- attributes and bodies ----
 
     def _attributes(self, column: pa.ListArray) -> pa.ListArray:
         flat = attributes.flatten(column)

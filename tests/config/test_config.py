@@ -257,9 +257,6 @@ def test_an_error_names_the_file_that_said_it(load_text: Load) -> None:
     assert found == ["c2.yaml:2: exporters.debug.x: unknown key; known: none"]
 
 
-# ---- pipelines ----
-
-
 def pipeline_problems(load_text: Load, pipelines: str, processors: str = "pii: , cost: ") -> list[str]:
     text = f"""\
 receivers: {{otlp: , spans_only: }}
@@ -320,9 +317,6 @@ def test_pipelines_are_required(load_text: Load) -> None:
     ]
     assert problems(load_text, "service: {}") == ["c.yaml:1: service: the key 'pipelines' is required"]
     assert problems(load_text, "service: {pipelines: {}}") == ["c.yaml:1: service.pipelines: must not be empty"]
-
-
-# ---- warnings ----
 
 
 def warnings_of(load_text: Load, text: str) -> list[str]:
@@ -415,9 +409,6 @@ def test_a_server_open_to_everybody_warns(load_text: Load, endpoint: str) -> Non
     text = MINIMAL.replace("{http: }", f"{{http: {{endpoint: {endpoint}}}}}")
     (warning,) = load_text(text, environ={"ANY": "0.0.0.0"}).warnings
     assert "receivers.otlp.protocols.http.endpoint: listens on every network interface without TLS" in warning
-
-
-# ---- secrets ----
 
 
 def test_the_document_shows_references_and_hides_secrets(load_text: Load) -> None:

@@ -131,8 +131,6 @@ def test_a_variable_that_a_later_source_replaces_need_not_be_set() -> None:
     assert (document.problems, plain(document.root)) == ([], {"a": 1})
 
 
-# ---- merging ----
-
 keys = st.sampled_from("abc")
 trees: st.SearchStrategy[Any] = st.recursive(
     st.integers() | st.text("xyz", max_size=2) | st.lists(st.integers(), max_size=2),
@@ -183,9 +181,6 @@ def test_a_section_behind_a_reference_is_merged() -> None:
     assert plain(load("a: ${env:X}", "a: {c: 2}", X="{b: 1}").root) == {"a": {"b": 1, "c": 2}}
 
 
-# ---- overrides ----
-
-
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -205,9 +200,6 @@ def test_set_applies_last_with_yaml_values(override: str, expected: Any) -> None
 @pytest.mark.parametrize("override", ["a.b", "=1", "a..b=1", ".a=1"])
 def test_set_without_a_key_or_value_is_an_error(override: str) -> None:
     assert "expected KEY=VALUE" in problem("{}", sets=(override,))
-
-
-# ---- YAML itself ----
 
 
 def test_a_duplicate_key_names_both_lines() -> None:

@@ -47,9 +47,6 @@ def read_value(value) -> AnyValue:
     return read_span(attributes=[{"key": "k", "value": value}]).attributes[0].value
 
 
-# ---- both ways ----
-
-
 @pytest.mark.parametrize("signal", list(Signal))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -97,9 +94,6 @@ def test_a_response_is_written_as_json():
         "partialSuccess": {"rejectedSpans": "2", "errorMessage": "why"}
     }
     assert to_json(Signal.TRACES, ExportTraceServiceResponse()) == b"{}"
-
-
-# ---- what is accepted ----
 
 
 def test_ids_are_hex_of_either_case():
@@ -204,9 +198,6 @@ def test_very_long_numbers_cost_only_themselves():
     body = json.dumps(request_of({"name": "n", "flags": 1})).replace('"flags": 1', '"flags": ' + "9" * 10_000)
     span = read(body.encode()).resource_spans[0].scope_spans[0].spans[0]
     assert (span.name, span.flags) == ("n", 0)
-
-
-# ---- what is lost, and how it is said ----
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,6 @@ def deep_bytes(levels: int) -> bytes:
     return value
 
 
-# ---- partial success ----
-
-
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -108,9 +105,6 @@ def test_log_records_keep_ids_of_any_length(size):
     result = decode(Signal.LOGS, [request.SerializeToString()])
     assert result.accepted.tolist() == [1]
     assert result.batches[0].column("trace_id").to_pylist() == [b"\7" * size]
-
-
-# ---- malformed requests ----
 
 
 @signals
@@ -180,9 +174,6 @@ def test_damaged_requests_decode_or_fail_cleanly(signal, data):
         encode(batch)
 
 
-# ---- repair ----
-
-
 def test_invalid_utf8_costs_only_itself():
     request = spans({"name": "MARK", "trace_state": "kept"}, {})
     request.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="k").value.string_value = "a MARK b"
@@ -240,9 +231,6 @@ def test_a_log_body_that_is_too_deep_is_emptied_and_counted(levels):
     assert batch.column("body_type").to_pylist() == [schema.EMPTY]
     assert batch.column("severity_text").to_pylist() == ["INFO"]
     assert batch.column("dropped_attributes_count").to_pylist() == [1]
-
-
-# ---- sizes ----
 
 
 def test_batches_hold_at_most_so_many_rows():

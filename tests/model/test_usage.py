@@ -366,8 +366,6 @@ def test_usage_inside_a_larger_json_text_is_shown_alone():
     assert json.loads(found["provided_usage"]) == {"genkit:output.usage": {"inputTokens": 5}}
 
 
-# ---- provided cost ----
-
 USED = genai(input_tokens=10, output_tokens=5)
 
 

@@ -56,9 +56,6 @@ def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9
 
 
-# ---- amounts ----
-
-
 def test_each_bucket_costs_its_tokens_times_the_list_price() -> None:
     row = one(usage={"input": 1000, "input_cache_read": 200, "output": 100})
 
@@ -105,9 +102,6 @@ def test_a_model_that_is_free_costs_nothing_and_one_nobody_knows_has_no_cost() -
     assert unknown["price_ref"] is None
 
 
-# ---- which rows ----
-
-
 def test_cost_that_came_with_the_span_is_kept() -> None:
     provided = call(cost=[("total", 7)], total_cost=7, cost_source="provided", price_ref=None)
     kept, computed = price(provided, call())
@@ -133,9 +127,6 @@ def test_pricing_again_changes_nothing() -> None:
     once = COST.process(batch)
 
     assert COST.process(once).record_batch.to_pylist() == once.record_batch.to_pylist()
-
-
-# ---- names ----
 
 
 def test_the_response_model_decides_before_the_request_model() -> None:
@@ -201,9 +192,6 @@ def test_the_index_finds_the_model_that_trying_every_clause_finds() -> None:
             assert index.find(name) is next((m for m in provider.models if m.is_match(name)), None)
 
 
-# ---- tiers and time ----
-
-
 def test_a_long_context_re_rates_the_whole_request_counting_cached_tokens() -> None:
     short, long = price(
         call("claude-sonnet-4-5", "anthropic", usage={"input": 100_000, "input_cache_read": 100_000, "output": 10}),
@@ -254,8 +242,6 @@ def test_prices_depend_on_the_date_the_request_started() -> None:
 
     assert (before["total_cost"], after["total_cost"]) == (280_000, 660_000)
 
-
-# ---- exactness ----
 
 _KNOWN = [
     ("openai", "gpt-4o"), ("openai", "gpt-5"), ("openai", "gpt-4.1"), ("openai", "gpt-4o-audio-preview"),
@@ -365,9 +351,6 @@ def test_negative_usage_costs_nothing_known() -> None:
     assert one(usage={"input": -5, "output": 10})["total_cost"] is None
 
 
-# ---- prices of one's own ----
-
-
 def test_an_override_comes_before_the_list_price() -> None:
     by = cost(overrides=[{"model": "GPT-4o-mini", "provider": "openai", "per_million": {"input": 1, "output": 2}}])
     mine, other_provider = price(call(), call(provider="azure"), by=by)
@@ -442,9 +425,6 @@ def test_a_wrong_price_file_is_refused_with_file_and_entry(tmp_path: Path, text:
         Config(prices_file=path)
 
 
-# ---- telemetry ----
-
-
 def test_unpriced_calls_are_counted_by_model_and_the_labels_are_bounded() -> None:
     by = cost()
     price(*(call(f"unknown-{n}", "acme") for n in range(300)), call("s p\u2028am", "acme"), call(), by=by)
@@ -479,8 +459,6 @@ def test_wrappers_are_not_counted_as_calls() -> None:
         is None
     )
 
-
-# ---- laws ----
 
 _MODELS = st.sampled_from([None, "gpt-4o-mini", "claude-sonnet-4-5", "sonar-pro", "deepseek-chat", "nobody", "ü", ""])
 _BUCKETS = st.sampled_from(["input", "output", "input_cache_read", "output_reasoning", "web_search_queries", "made_up"])

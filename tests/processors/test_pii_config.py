@@ -149,9 +149,6 @@ def test_every_entity_has_a_pattern_and_every_pattern_an_entity() -> None:
     assert {p["entity"] for p in data()["patterns"]} == set(entity_defaults())
 
 
-# ---- content ----
-
-
 def test_content_can_be_dropped_as_a_whole() -> None:
     masker = processor(keep_content=False)
     values = {
@@ -172,9 +169,6 @@ def test_content_can_be_dropped_as_a_whole() -> None:
     record = masker.process(logs([{"body": "hello"}, {"body": {"a": "b"}}, {"body": 3}]))
     assert record.column("body_type").to_pylist() == [schema.EMPTY, schema.EMPTY, schema.INT]
     assert record.column("body_text").to_pylist() == ["", "", ""]
-
-
-# ---- identities ----
 
 
 def test_users_stay_apart_and_the_same_without_being_known(tmp_path: Path) -> None:
@@ -224,9 +218,6 @@ def test_processes_that_begin_at_once_agree_on_the_key(tmp_path: Path) -> None:
     assert len(keys) == 1
     assert len(keys.pop()) == 65
     assert [p.name for p in (tmp_path / "d").iterdir()] == ["pii.key"]
-
-
-# ---- failing closed ----
 
 
 def test_an_engine_error_costs_the_value_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

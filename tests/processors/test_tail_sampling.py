@@ -86,9 +86,6 @@ def drop(*parts: dict[str, Any], name: str = "drop") -> dict[str, Any]:
     return {"name": name, "type": "drop", "drop": {"drop_sub_policy": list(parts)}}
 
 
-# ---- single policies ----
-
-
 def test_it_is_a_sampler_that_waits_as_the_collector_does() -> None:
     assert factory.stage is Stage.SAMPLING
     made = sampler(ALWAYS, decision_wait="10s", decision_wait_after_root_received="500ms")
@@ -136,9 +133,6 @@ def test_span_count_has_inclusive_bounds() -> None:
     assert kept(sampler(policy).decide(traces)) == [None, "n", "n", None]
     policy["span_count"] = {"min_spans": 2}
     assert kept(sampler(policy).decide(traces)) == [None, "n", "n", "n"]
-
-
-# ---- attributes ----
 
 
 def with_spans(*rows: dict[str, Any]) -> DueTraces:
@@ -222,9 +216,6 @@ def test_spans_are_read_once_for_all_policies_and_all_outcomes_of_chance() -> No
     assert reads == [1]
 
 
-# ---- chance ----
-
-
 @pytest.mark.parametrize(
     ("salt", "text", "expected"),
     [
@@ -283,9 +274,6 @@ def test_a_larger_share_keeps_what_a_smaller_one_kept_and_another_salt_keeps_oth
     assert (other != small).any()
     default = sampler(probabilistic(20, "default-hash-seed")).decide(traces).keep
     assert (default == small).all()
-
-
-# ---- precedence ----
 
 
 class Says:
@@ -359,9 +347,6 @@ def test_the_first_policy_in_the_configured_order_is_named() -> None:
     assert kept(sampler(status("ERROR"), latency(100), ALWAYS).decide(traces)) == ["s", "l", "all"]
 
 
-# ---- what a kept trace stands for ----
-
-
 def adjusted(*policies: dict[str, Any], traces: DueTraces | None = None) -> set[float]:
     verdicts = sampler(*policies).decide(traces or random_traces(2000))
     return {round(float(count), 9) for count in verdicts.adjusted_count[verdicts.keep]}
@@ -427,8 +412,6 @@ def test_sums_weighted_with_adjusted_count_are_unbiased(policies: tuple[dict[str
         assert abs(np.sum(weights * amounts) - amounts.sum()) < 5 * deviation + 1e-6
 
 
-# ---- laws ----
-
 _POLICIES = st.sampled_from(
     [
         ALWAYS,
@@ -459,9 +442,6 @@ def test_a_verdict_depends_on_its_trace_alone(policies: list[dict[str, Any]], tr
     assert together.sampled_by.to_pylist() == [v.sampled_by[0].as_py() for v in apart]
     assert together.adjusted_count.tolist() == [float(v.adjusted_count[0]) for v in apart]
     assert all(together.adjusted_count[together.keep] >= 1)
-
-
-# ---- configuration ----
 
 
 @pytest.mark.parametrize(

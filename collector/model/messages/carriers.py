@@ -96,9 +96,6 @@ def contents(spans: SpanBatch, logs: LogBatch | None) -> list[Content]:
     return found
 
 
-# ---- attributes ----
-
-
 def _add_attributes(found: list[Content], spans: SpanBatch) -> None:
     flat = attributes.flatten(spans.column("attributes"))
     plans = [_plan(key) for key in flat.keys]
@@ -179,9 +176,6 @@ def _writes_json(header: bytes, rule: Any) -> bool:
 def _language(header: bytes) -> str:
     pairs = attributes.parse_resource(header).resource.attributes
     return next((kv.value.string_value for kv in pairs if kv.key == "telemetry.sdk.language"), "")
-
-
-# ---- events ----
 
 
 def _span_events(column: pa.ListArray) -> Iterator[tuple[int, Event]]:

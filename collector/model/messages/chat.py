@@ -71,9 +71,6 @@ def with_system(system: Any, messages: list[Message] | None) -> list[Message] | 
     return [first, *(messages or [])]
 
 
-# ---- recognising ----
-
-
 def recognise(value: Any) -> list[Message] | None:
     """The messages in a value whose shape nobody declared; None when it is not made of messages.
 

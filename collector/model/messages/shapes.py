@@ -37,9 +37,6 @@ _PLACEHOLDERS = {"{}", "N/A", "null", '""'}
 _VECTOR_MEMBERS = {"embedding", "embeddings", "vector", "vectors"}
 
 
-# ---- messages ----
-
-
 def messages(value: Any, system: Any, _content: Content) -> Any:
     """``gen_ai.input.messages`` and its kin: role and parts, or whatever an emitter put there."""
     inner = parts.json_value(value)
@@ -151,9 +148,6 @@ def ai_sdk_response(fields: dict[str, Any], _system: Any, _content: Content) -> 
     return ai_sdk.response(fields)
 
 
-# ---- values ----
-
-
 def texts(value: Any, _system: Any, _content: Content) -> Any:
     """A list of texts; a single one stands alone."""
     inner = parts.json_value(value)
@@ -237,9 +231,6 @@ def _leaf(entry: Any, *path: str) -> Any:
     return entry if isinstance(entry, str) else None
 
 
-# ---- tool definitions ----
-
-
 def tool_definitions(value: Any, _system: Any, _content: Content) -> Any:
     """Tool definitions in any provider's form, as ``{type, name, description?, parameters?}``."""
     inner = parts.json_value(value)
@@ -282,9 +273,6 @@ def _definition(tool: Any) -> Any:
         out["parameters"] = parts.json_value(parameters)
     known = {"type", "name", "description", "function", *schema_members}
     return {**out, **{k: v for k, v in {**tool, **inner}.items() if k not in known and v is not None}}
-
-
-# ---- objects: model parameters and metadata ----
 
 
 def members(value: Any, _system: Any, _content: Content) -> Any:
