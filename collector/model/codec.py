@@ -1,7 +1,7 @@
 """The codec in use: what the engine and exporters import decoding and encoding from.
 
-There is the reference, on protobuf's own runtime. A compiled codec of the same behaviour is chosen
-here and nowhere else.
+The one there is stands on protobuf's own runtime. Another of the same behaviour would be chosen here
+and nowhere else.
 """
 
 from collector.model.decode import Decoded, check_framing, decode
@@ -10,4 +10,4 @@ from collector.model.encode import encode, encode_json, split_encode
 __all__ = ["NAME", "Decoded", "check_framing", "decode", "encode", "encode_json", "split_encode"]
 
 NAME = "reference"
-"""Which codec this is, for ``doctor`` and ``/metrics``."""
+"""Which codec this is, for ``/metrics``."""
