@@ -9,6 +9,8 @@ from typing import Any
 
 _NANOS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _NANOS |= {"d": 24 * _NANOS["h"], "w": 7 * 24 * _NANOS["h"]}
+_LONGEST = 2**63 - 1
+"""Nanoseconds, as in Go."""
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d|w)")
 
 
@@ -24,6 +26,8 @@ def parse_duration(value: Any) -> Any:
     if not parts or "".join(n + u for n, u in parts) != value:
         raise ValueError(f"{value!r} is not a duration: write e.g. '200ms', '30s', '1h30m' or '7d'")
     nanos = sum(Decimal(number) * _NANOS[unit] for number, unit in parts)
+    if nanos > _LONGEST:
+        raise ValueError(f"{value!r} is too long: at most 292 years")
     return timedelta(microseconds=float(nanos / 1000))
 
 

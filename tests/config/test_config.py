@@ -145,6 +145,7 @@ GOLDEN = [
     ),
     ("{endpoint: a, ratio: much}", "ratio: must be a number or 'auto', not 'much'"),
     ("{endpoint: a, timeout: 5}", "timeout: 5 has no unit: write e.g. '5s' or '5d'"),
+    ("{endpoint: a, timeout: 9999999999999999d}", "timeout: '9999999999999999d' is too long: at most 292 years"),
     (
         "{endpoint: a, timeout: soon}",
         "timeout: 'soon' is not a duration: write e.g. '200ms', '30s', '1h30m' or '7d'",
