@@ -303,7 +303,7 @@ OBSERVATIONS = pa.schema(
         pa.field("sampled_by", TEXT),
         pa.field("adjusted_count", pa.float64()),
         pa.field("ingested_at", TIMESTAMP, nullable=False),
-        # content stands last: lists of columns in the UI never read it
+        # content stands last: queries that list rows need not read it
         pa.field("model_parameters", TEXT),
         pa.field("metadata", TEXT),
         pa.field("input", TEXT),
