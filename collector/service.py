@@ -32,11 +32,11 @@ from collector.engine.journal import Journal
 from collector.engine.modelling import Modelling
 from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader, JournalReader
-from collector.errors import CollectorError, where
+from collector.errors import CollectorError, ConfigError, where
 from collector.http_server import HttpServer, serve
 from collector.model import codec, schema
 from collector.model.batch import SpanBatch
-from collector.service_config import CollectorConfig
+from collector.service_config import CollectorConfig, JournalConfig
 from collector.telemetry import Telemetry
 from collector.version import VERSION
 
@@ -67,18 +67,26 @@ class Service:
         limit = (service.memory.limit_mib or 0) * 1024 * 1024 or memory.default_limit()
         self._journal_cap = service.journal.max_size_mib * 1024 * 1024
         self._shares = memory.shares(limit, largest_body=_LARGEST_BODY)
-        data_dir.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(
-            service.journal.directory or data_dir / "journal",
-            max_bytes=self._journal_cap,
-            fsync=service.journal.fsync,
-            observe_sync=self.telemetry.journal_sync_seconds.observe,
-        )
+        self._journal = self._open_journal(service.journal)
         try:
             self._build(clock)
         except BaseException:
             self._journal.close()
             raise
+
+    def _open_journal(self, config: JournalConfig) -> Journal:
+        folder = config.directory or self._data_dir / "journal"
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            return Journal(
+                folder,
+                max_bytes=self._journal_cap,
+                fsync=config.fsync,
+                observe_sync=self.telemetry.journal_sync_seconds.observe,
+            )
+        except OSError as error:
+            place = error.filename or folder
+            raise ConfigError(f"cannot use the journal folder {folder}: {place}: {error.strerror}") from None
 
     def _build(self, clock: Callable[[], int]) -> None:
         exporters = len(self._config.exporters) or 1
@@ -92,7 +100,9 @@ class Service:
         self._model = Modelling(self.telemetry)
         self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
-        reader = JournalReader(self._journal, DecisionReader(self._journal, self._model.observations, after))
+        reader = JournalReader(
+            self._journal, DecisionReader(self._journal, self._model.observations, after), self.telemetry
+        )
         for id_ in graph.exporters:
             self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
         self._runners = [
@@ -297,8 +307,10 @@ async def _run(config: CollectorConfig, data_dir: Path, announce: Announce) -> i
         loop.add_signal_handler(number, service.ask_to_stop)
     announce(await service.start())
     await service.wait()
+    log = structlog.get_logger("service")
+    log.info("stopping: delivering what is in flight", timeout_seconds=config.service.shutdown_timeout.total_seconds())
     await service.stop()
-    structlog.get_logger("service").info("stopped")
+    log.info("stopped")
     return 0 if service.failure is None else 1
 
 

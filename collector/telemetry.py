@@ -76,6 +76,11 @@ class Telemetry:
 
     def _journal(self, r: CollectorRegistry) -> None:
         self.journal_bytes = Gauge("spanloom_journal_bytes", "Bytes in journal segments.", registry=r)
+        self.journal_missing_records = Counter(
+            "spanloom_journal_missing_records",
+            "Records that decisions name and that are gone with a segment somebody took away.",
+            registry=r,
+        )
         self.journal_sync_seconds = Histogram(
             "spanloom_journal_sync_seconds", "One fdatasync of the journal.", buckets=_SECONDS, registry=r
         )

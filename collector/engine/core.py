@@ -75,6 +75,7 @@ class Core:
                     self._assemblies[pipeline].restore(dseq, decision)
                 _note_consumed(decision, oldest, seen)
         waiting = [self._take(written, consumed) for written in self._journal.written()]
+        self._warn_of_removed_pipelines()
         if any(waiting):
             self._log.info("recovered", records=len(waiting), waiting_rows=sum(waiting))
 
@@ -93,8 +94,14 @@ class Core:
                     self._assemblies[pipeline].add(written, entry.batch, left)
                     n += len(left)
             elif pipeline not in self._passing:
-                self._log.warning("data of a pipeline that is no longer configured is skipped", pipeline=pipeline)
+                self._pipelines.add(pipeline)
         return n
+
+    def _warn_of_removed_pipelines(self) -> None:
+        for pipeline in sorted(self._pipelines - self._assemblies.keys() - self._passing.keys()):
+            self._log.warning(
+                "the pipeline is no longer configured: what of it was not delivered is let go", pipeline=pipeline
+            )
 
     def start(self) -> None:
         self._thread.start()

@@ -99,6 +99,14 @@ class Decision:
         position = ROWS.get_field_index("stored")
         return replace(self, rows=self.rows.set_column(position, ROWS.field(position), column))
 
+    def without(self, gone: npt.NDArray[np.int64]) -> Decision:
+        """The decision without rows of these records; positions in ``rows`` stay, so ``inherit`` does."""
+        there = ~np.isin(self.rows["seq"].to_numpy(zero_copy_only=False), gone)
+        keep = pa.array(there & self.rows["keep"].to_numpy(zero_copy_only=False))
+        position = ROWS.get_field_index("keep")
+        logs, whole = (t.filter(pa.array(~np.isin(t["seq"].to_numpy(), gone))) for t in (self.logs, self.whole))
+        return Decision(self.traces, self.rows.set_column(position, ROWS.field(position), keep), logs, whole)
+
     def seqs(self) -> npt.NDArray[np.int64]:
         """Every record it refers to, distinct, ascending."""
         columns = (self.rows["seq"], self.logs["seq"], self.whole["seq"])

@@ -23,6 +23,7 @@ from collector.telemetry import Telemetry
 _MAX_RANGE_BYTES = 64 * 1024 * 1024
 _BATCH_ROWS = 8_192
 _BATCH_SECONDS = 0.2
+_LAST_CALL_SECONDS = 5.0
 
 
 class ExportRunner:
@@ -108,7 +109,10 @@ class ExportRunner:
             return min((info.min_seq for info in self._queue), default=None)
 
     def drain(self, deadline: float) -> bool:
-        """Delivers what is queued, until ``deadline`` (monotonic); then ends. True: nothing is left."""
+        """Delivers what is queued, and ends by ``deadline`` (monotonic). True: nothing is left.
+
+        The last part of the time is for a call in progress: it may end, no other begins.
+        """
         if not self._started:
             self._exporter.shutdown()
             return True
@@ -116,12 +120,13 @@ class ExportRunner:
             self._draining = True
             self._wake.notify()
         if self._thread.is_alive():
-            self._thread.join(max(0.0, deadline - time.monotonic()))
+            left = max(0.0, deadline - time.monotonic())
+            self._thread.join(left - min(_LAST_CALL_SECONDS, left / 4))
         self._stopped.set()
         with self._wake:
             self._wake.notify()
         if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._thread.join(max(0.0, deadline - time.monotonic()))
         return not self._queue
 
     @property

@@ -208,6 +208,10 @@ class Journal:
                 self._opened.popitem(last=False)
             return entry
 
+    def __contains__(self, seq: int) -> bool:
+        with self._mutex:
+            return seq in self._records
+
     def info(self, seq: int) -> Written:
         """When the record was acknowledged, and its size. Raises ``KeyError`` when it is gone."""
         with self._mutex:

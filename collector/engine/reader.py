@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 
 from collector.component import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.engine import counting, trace_facts
@@ -19,6 +20,7 @@ from collector.engine.journal import Journal, Records
 from collector.engine.ledger import DecisionInfo
 from collector.model import schema
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
+from collector.telemetry import Telemetry
 
 _CACHED = 4
 """Decisions kept at hand, so that exporters at the same place share one reading and one content."""
@@ -74,9 +76,12 @@ class DecisionReader:
 class JournalReader:
     """Decisions of a journal by number, shared by all export threads."""
 
-    def __init__(self, journal: Journal, reader: DecisionReader) -> None:
+    def __init__(self, journal: Journal, reader: DecisionReader, telemetry: Telemetry) -> None:
+        self._journal = journal
         self._ledger = journal.ledger
         self._reader = reader
+        self._telemetry = telemetry
+        self._log = structlog.get_logger("journal")
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[int, bool], Parts] = OrderedDict()
 
@@ -102,13 +107,23 @@ class JournalReader:
             if (parts := self._cache.get(key)) is not None:
                 self._cache.move_to_end(key)
                 return parts
-        decision = Decision.unpack(self._ledger.payload(info.dseq))
+        decision = self._what_is_left(Decision.unpack(self._ledger.payload(info.dseq)))
         parts = self._reader.read(info.pipeline, decision, skip_stored=skip_stored)
         with self._lock:
             self._cache[key] = parts
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
         return parts
+
+    def _what_is_left(self, decision: Decision) -> Decision:
+        """The decision without records that somebody took away with a damaged segment: said and counted."""
+        seqs = decision.seqs()
+        gone = np.array([s for s in seqs.tolist() if s not in self._journal], np.int64)
+        if gone.size:
+            self._telemetry.journal_missing_records.inc(gone.size)
+            self._log.error("records are missing in the journal: what they held is lost", seqs=gone.tolist()[:10])
+            decision = decision.without(gone)
+        return decision
 
 
 def _renumbered(rows: pa.RecordBatch, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
