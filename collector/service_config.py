@@ -72,7 +72,7 @@ class ServiceConfig(ComponentConfig):
     """Bounds of memory."""
 
     workers: int = Field(default=0, ge=0, le=64)
-    """Ingest processes; 0: ingest runs inside the core process."""
+    """No effect: ingest runs inside the one process of the service."""
 
     journal: JournalConfig = JournalConfig()
     """Where acknowledged data is kept until every exporter has it."""
