@@ -5,6 +5,7 @@ Exit codes: 0 done (with or without warnings), 1 an error that was explained, 2 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -56,6 +57,8 @@ def run(
 
     A port that is taken is moved with --set, as in --set service.admin.endpoint=localhost:5330.
     """
+    # gRPC's own lines go to stderr past our log, one per connection attempt.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from collector import logs, service, service_file  # noqa: PLC0415 - the service imports everything
 
     with errors_explained():

@@ -15,6 +15,9 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
+_QUERY_SECRET = re.compile(
+    r"(?<=[?&])([^=&#\s]*(?:key|token|secret|password|sig|auth)[^=&#\s]*=)[^&#\s$]+", re.IGNORECASE
+)
 _DEFAULT = re.compile(r":-[^}]*")
 _PARTS = re.compile(r"(\$\{[^}]*\}+)")
 _SCHEME = re.compile(r"(?:(?:Basic|Bearer|Token|ApiKey)\s+)?[\s:;,=]*\Z", re.IGNORECASE)
@@ -51,8 +54,8 @@ def shown_reference(text: str, *, secret: bool) -> str:
 
 
 def without_user(text: str) -> str:
-    """A URL without the password it may carry."""
-    return _USER_INFO.sub(HIDDEN, text)
+    """A URL without the passwords and keys it may carry before the host or in its query."""
+    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _USER_INFO.sub(HIDDEN, text))
 
 
 def scrub(message: str, node: Node, path: Path, known: frozenset[Path] = frozenset()) -> str:

@@ -38,9 +38,9 @@ class Config(ComponentConfig):
     """The database file; null: ``spanloom.duckdb`` in the data folder. While the service runs, no other process can
     open it."""
 
-    retention: Duration | None = Field(default=None, gt=timedelta(0))
-    """How long rows are kept after they were received, at least; null: for ever. Whole months are dropped, or whole
-    days when this is 31 days or less."""
+    retention: Duration | None = Field(default=None, ge=timedelta(days=1))
+    """How long rows are kept after they were received, at least a day; null: for ever. Whole months are dropped, or
+    whole days when this is 31 days or less."""
 
     memory_limit: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B|%)$")
     """Memory DuckDB may use, as ``512MiB`` or ``25%``; null: the exporter's share of ``service.memory.limit_mib``."""

@@ -428,6 +428,12 @@ def test_the_document_shows_references_and_hides_secrets(load_text: Load) -> Non
     assert "hunter" not in str(shown)
 
 
+def test_a_key_in_the_query_of_an_address_is_hidden(load_text: Load) -> None:
+    config = load_text(with_exporter("{endpoint: 'https://h/x?a=1&api_key=hunter2&b=2', key: k}"))
+    shown: Any = config.document
+    assert shown["exporters"]["otlp_http"]["endpoint"] == "https://h/x?a=1&api_key=[REDACTED]&b=2"
+
+
 def test_the_document_reads_back_as_the_same_configuration(registry: Registry) -> None:
     text = "yaml:x: {a: $$5, b: '$${env:X}', c: '${env:Y}', d: 1.10, e: [true, null]}"
     shown = document([text], environ={"Y": "1"}, registry=registry)
