@@ -72,7 +72,7 @@ class ServiceConfig(ComponentConfig):
     """Bounds of memory."""
 
     workers: int = Field(default=0, ge=0, le=64)
-    """No effect: ingest runs inside the one process of the service."""
+    """Ingest processes. More than 0 is answered with a warning: ingest runs inside the core process."""
 
     journal: JournalConfig = JournalConfig()
     """Where acknowledged data is kept until every exporter has it."""
