@@ -1,7 +1,7 @@
 """A running collector: everything built, started in order, stopped in order.
 
 Start goes from exporters to receivers, stop from receivers to exporters, so that each stage can
-drain into the next. See DESIGN 1.6 for what a stop promises.
+drain into the next.
 """
 
 from __future__ import annotations
@@ -151,8 +151,6 @@ class Service:
             warn=structlog.get_logger("assembly").warning,
         )
 
-    # ---- start ----
-
     async def start(self) -> Mapping[str, Mapping[str, str]]:
         """Starts everything; returns who listens where. A half-failed start undoes itself."""
         self._loop = asyncio.get_running_loop()
@@ -219,8 +217,6 @@ class Service:
             allowed_hosts=self._config.service.admin.allowed_hosts,
         )
 
-    # ---- health (collector.admin.Health) ----
-
     def started(self) -> tuple[bool, str]:
         """Everything listens."""
         return self._started, "" if self._started else "starting"
@@ -240,8 +236,6 @@ class Service:
             return False, "not running"
         used = self._journal.nbytes / self._journal_cap
         return used < _READY_AT, "" if used < _READY_AT else "the journal is full: exporters have to catch up"
-
-    # ---- end ----
 
     def ask_to_stop(self) -> None:
         """Ends ``wait``. May be called from a signal handler on the loop."""

@@ -66,9 +66,6 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert call(*arguments).exit_code == 2
 
 
-# ---- validate ----
-
-
 def test_validate_accepts_with_warnings_and_exits_0(forward: str) -> None:
     result = call("validate", "-c", forward, environ={"TOKEN": "t"})
     assert (result.exit_code, result.stdout) == (0, "forward.yaml: valid\n")
@@ -118,9 +115,6 @@ def test_validate_imports_no_heavy_library(forward: str) -> None:
     assert result.stdout.strip() == "[]"
 
 
-# ---- components, schema, print-config ----
-
-
 def test_components_in_every_format() -> None:
     plain = call("components").stdout.splitlines()
     assert plain[0].split() == ["kind", "type", "signals", "stability", "distribution", "also_called"]
@@ -152,9 +146,6 @@ def test_print_config_shows_no_secret(forward: str) -> None:
     assert printed["processors"]["pii"]["hash_key"] == "[REDACTED]"
 
 
-# ---- dry-run ----
-
-
 def test_dry_run_prints_observations_and_touches_nothing_else(tmp_path: Path) -> None:
     result = call("dry-run", str(FIXTURE))
     assert result.exit_code == 0, result.output
@@ -176,9 +167,6 @@ def test_dry_run_names_a_file_it_cannot_read(tmp_path: Path) -> None:
     assert call("dry-run", "missing.json").exit_code == 2
     (tmp_path / "traces.binpb").write_bytes(b"garbage")
     assert "error: traces.binpb: not a serialised" in call("dry-run", str(FIXTURE), "traces.binpb").stderr
-
-
-# ---- query ----
 
 
 @pytest.fixture
@@ -291,9 +279,6 @@ def test_the_service_file_is_private_and_removed_only_by_its_owner(tmp_path: Pat
 )
 def test_a_wildcard_address_is_reached_as_localhost(address: str, expected: str) -> None:
     assert service_file.reachable(address) == expected
-
-
-# ---- run ----
 
 
 _ENDPOINTS = (

@@ -1,1 +1,1 @@
-"""The engine: bytes in, decisions on disk, exporters as cursors over decisions (DESIGN 2)."""
+"""The engine: bytes in, decisions on disk, exporters as cursors over decisions."""

@@ -2,7 +2,7 @@
 
 Memory holds references, not spans: per waiting span its trace's ordinal, record and row. Everything
 else is read back from the journal when the trace is due. What was decided is remembered, so that a
-span sent again is dropped and a late one is judged as the rest of its trace was (DESIGN 2.6, 2.7).
+span sent again is dropped and a late one is judged as the rest of its trace was.
 """
 
 from __future__ import annotations
@@ -72,8 +72,6 @@ class Assembly:
         self.last_seq = 0
         """The newest record seen."""
 
-    # ---- taking in ----
-
     def add(self, written: Written, batch: Batch, rows: npt.NDArray[np.int32] | None = None) -> None:
         """Takes the spans of a record, or log records that go with spans; ``rows``: only these."""
         self.last_seq = max(self.last_seq, written.seq)
@@ -110,8 +108,6 @@ class Assembly:
         """Sets the gauges."""
         self._telemetry.pending_traces.labels(self.pipeline).set(self._pending.num_traces)
         self._telemetry.pending_spans.labels(self.pipeline).set(self._pending.num_spans)
-
-    # ---- deciding ----
 
     def next_deadline(self) -> int | None:
         """When the next trace is due, ns since the epoch; now (0) when late spans wait."""
@@ -181,8 +177,6 @@ class Assembly:
 
     def _dropped(self, reason: str, n: int) -> None:
         self._telemetry.processor_dropped.labels("tail_sampling", self.pipeline, "traces", reason).inc(n)
-
-    # ---- late spans ----
 
     def _decide_late(self) -> list[Decision]:
         """Spans of traces decided before: kept or dropped as those were, and never counted twice."""

@@ -27,7 +27,7 @@ class Chain:
     """Runs batches through the maskers and stateless processors of a pipeline.
 
     Maskers run first wherever they stand; facts are resolved from what they leave, so facts are
-    masked by construction (DESIGN 2.4).
+    masked by construction.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The core thread: journal records in, decisions out, finished segments freed.
 
 It learns of new records by number only and reads them through the journal's map, exactly as it does
-after a restart: a crash and normal running are one code path (DESIGN 2.7, 2.10).
+after a restart: a crash and normal running are one code path.
 """
 
 from __future__ import annotations
@@ -61,8 +61,6 @@ class Core:
         self._pipelines = {*assemblies, *passing} | journal.ledger.pipelines()
         self._thread = threading.Thread(target=self._work, name="core", daemon=True)
 
-    # ---- start ----
-
     def recover(self) -> None:
         """Takes up where the last run ended: what was decided, and what still waits."""
         oldest = self._journal.oldest_seq
@@ -105,8 +103,6 @@ class Core:
 
     def start(self) -> None:
         self._thread.start()
-
-    # ---- running ----
 
     def notify(self, written: Sequence[Written]) -> None:
         """Tells of records that are durable. Called by the ingest thread."""
@@ -218,8 +214,6 @@ class Core:
             rows = sum(self._journal.read(int(s)).batch.num_rows for s in seqs)
             nbytes = sum(sizes.values())
         return NewDecision(pipeline, now, int(seqs[0]), int(seqs[-1]), rows, nbytes, decision.pack())
-
-    # ---- freeing ----
 
     def _housekeep(self) -> None:
         if time.monotonic() - self._freed_at < _IDLE_SECONDS:

@@ -1,4 +1,4 @@
-"""Usage counts once: which spans of a trace hold numbers that add up (DESIGN 2.6, MAPPING 8.1).
+"""Usage counts once: which spans of a trace hold numbers that add up.
 
 Structural and vectorised: no root-to-leaf path counts twice, and one response id counts once per
 trace. Works on any number of traces at once, whatever the order their spans came in.

@@ -2,7 +2,7 @@
 
 A decision names rows of journal records and what was decided about them; it holds no content.
 Everything an exporter sees is a function of (decision, records), so the same range of decisions
-always gives the same output (DESIGN 2.7).
+always gives the same output.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Export runners: each exporter walks the decisions at its own pace, with a position on disk.
 
-One thread per exporter, so a dead backend slows nobody. The journal is the queue (DESIGN 2.7).
+One thread per exporter, so a dead backend slows nobody. The journal is the queue.
 """
 
 from __future__ import annotations
@@ -70,8 +70,6 @@ class ExportRunner:
         """Monotonic time of the first of the current row of failures; None while all is well."""
         self._thread = threading.Thread(target=self._work, name=f"export-{name}", daemon=True)
 
-    # ---- start and stop ----
-
     def recover(self, last_decision: int) -> None:
         """Finds the position to go on from. The exporter must have been started."""
         stored = self._ledger.cursors().get(self.name)
@@ -132,8 +130,6 @@ class ExportRunner:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
-
-    # ---- the thread ----
 
     def _work(self) -> None:
         try:

@@ -130,8 +130,6 @@ class _Builder:
         assert isinstance(component.factory, ProcessorFactory)
         return component.factory.create(component.config, self._settings[id_])  # type: ignore[return-value]
 
-    # ---- routes ----
-
     def _routes(self) -> None:
         """Pipelines of one receiver with the same stateless prefix share one route, and one record."""
         groups: dict[tuple[Key, tuple[ComponentId, ...], bool], list[Pipeline]] = {}

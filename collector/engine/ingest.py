@@ -1,7 +1,7 @@
 """From requests to durable batches: coalesce as bytes, decode, run the chains, one fsync, answer.
 
 One work thread. While it is busy with one group, the next gathers; there is no timer, so an idle
-server adds no latency (DESIGN 2.2).
+server adds no latency.
 """
 
 from __future__ import annotations
@@ -104,8 +104,6 @@ class Ingest:
             self._queues.setdefault(key, deque()).append(request)
             self._wake.notify()
         return await request.answer
-
-    # ---- the work thread ----
 
     def _work(self) -> None:
         requests: list[_Request] = []

@@ -124,8 +124,6 @@ class Journal:
         # Numbers of segments that are gone, freed or moved away, must not come back: decisions name them.
         self._next_seq = max(self._next_seq, int(self.ledger.meta("next_seq", "1")), self.ledger.max_seq() + 1)
 
-    # ---- writing ----
-
     @property
     def nbytes(self) -> int:
         """Bytes in segments."""
@@ -189,8 +187,6 @@ class Journal:
             with self._mutex:
                 self._writer = None
 
-    # ---- reading ----
-
     def read(self, seq: int) -> Entry:
         """The entry with this number, as views into the map. Raises ``JournalError`` when it is gone."""
         with self._mutex:
@@ -228,8 +224,6 @@ class Journal:
         """The number of the oldest record held, or of the next one."""
         with self._mutex:
             return min(self._records, default=self._next_seq)
-
-    # ---- freeing ----
 
     def free(self, below_seq: int) -> None:
         """Deletes segments whose records all have a number below ``below_seq``."""

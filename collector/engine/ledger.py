@@ -1,7 +1,7 @@
 """The ledger: decisions, export positions and intents, in one SQLite database.
 
 Low in volume and transactional, unlike the batches, which live in segment files. Every commit is
-fsynced (WAL, ``synchronous=FULL``) before anybody acts on it. See DESIGN 2.7.
+fsynced (WAL, ``synchronous=FULL``) before anybody acts on it.
 """
 
 from __future__ import annotations
@@ -127,8 +127,6 @@ class Ledger:
         if self._db.in_transaction:
             self._db.execute("rollback")
 
-    # ---- decisions ----
-
     def add(self, decisions: Sequence[NewDecision]) -> list[DecisionInfo]:
         """Writes decisions in one transaction; they are durable when this returns."""
         out = []
@@ -190,8 +188,6 @@ class Ledger:
             db.execute(
                 "delete from decisions where pipeline = ? and dseq < ? and max_seq < ?", (pipeline, below, oldest_seq)
             )
-
-    # ---- exporters ----
 
     def cursors(self) -> dict[str, int]:
         """Exporter → last decision it has delivered."""

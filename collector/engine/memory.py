@@ -29,7 +29,7 @@ def default_limit() -> int:
 
 
 def shares(limit: int, *, largest_body: int) -> Shares:
-    """Divides ``limit`` bytes. Requests get at least two of the largest bodies (DESIGN 2.8)."""
+    """Divides ``limit`` bytes. Requests get at least two of the largest bodies."""
     return Shares(
         requests=max(2 * largest_body, limit // 8),
         exporters=limit // 4,

@@ -1,4 +1,4 @@
-"""A pipeline without assembly: records pass on whole, decided as soon as they are seen (DESIGN 2.6)."""
+"""A pipeline without assembly: records pass on whole, decided as soon as they are seen."""
 
 from __future__ import annotations
 

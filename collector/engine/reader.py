@@ -158,7 +158,7 @@ def _decided(
 
 
 def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
-    """What can be said without assembly: only the known-wrapper table applies (DESIGN 2.6)."""
+    """What can be said without assembly: only the known-wrapper table applies."""
     n = spans.num_rows
     role = spans.column("role").to_numpy(zero_copy_only=False)
     usage = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)

@@ -3,7 +3,7 @@
 A segment is preallocated, written by one thread and read through a memory map. Every record starts
 on a 64-byte boundary with a 64-byte header, so that Arrow buffers inside stay aligned in the map.
 Records of one ``append`` form a *group*: they become durable together, and only the newest group can
-be torn. See DESIGN 2.7.
+be torn.
 """
 
 from __future__ import annotations

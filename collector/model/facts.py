@@ -75,9 +75,6 @@ def _or_else(lookup: Lookup, codes: Ints, other: pa.StringArray) -> pa.StringArr
     return other if codes is lookup.nothing else pc.coalesce(lookup.texts(codes), other)
 
 
-# ---- type, level, role ----
-
-
 def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
     codes = lookup.text_codes("type", {})
     found = lookup.distinct(codes)
@@ -92,7 +89,7 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
 
 
 def _levels(lookup: Lookup) -> Ints:
-    """Said levels first, then the status, ``error.type`` and exception events (MAPPING 5.12, 13.1)."""
+    """Said levels first, then the status, ``error.type`` and exception events."""
     said = lookup.meanings("level", LEVELS.index)
     status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
     failed = (status == _ERROR) | _has_error_type(lookup)
@@ -118,9 +115,6 @@ def _enum(values: Ints, names: tuple[str, ...]) -> pa.DictionaryArray:
     return named(names, values)
 
 
-# ---- origin ----
-
-
 def _origin_columns(lookup: Lookup) -> dict[str, pa.Array]:
     services = [resource.get("service.name", "") for resource in lookup.resources]
     return {
@@ -135,9 +129,6 @@ def _per_code(values: list[str], codes: Ints) -> pa.DictionaryArray:
     distinct = list(dict.fromkeys(values))
     number = np.array([distinct.index(value) for value in values] or [0], np.int32)
     return named(distinct, number[codes])
-
-
-# ---- lists ----
 
 
 def _lists(lookup: Lookup) -> dict[str, pa.Array]:
@@ -218,9 +209,6 @@ def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
     return distinct.take(int_array(codes, codes == MISSING))
 
 
-# ---- time of the first token ----
-
-
 def _completion_start(lookup: Lookup) -> pa.Array:
     starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
     field = "completion_start_unix_nano"
@@ -289,9 +277,6 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-
-# ---- usage and cost ----
 
 
 def _usage_columns(lookup: Lookup, types: Ints, errors: Bools, providers: Ints) -> dict[str, pa.Array]:

@@ -1,4 +1,4 @@
-"""The cost an emitter gave itself (MAPPING 8).
+"""The cost an emitter gave itself.
 
 Money is int64 pico-dollars (1e-12 USD), taken exactly from the decimal text of what was sent.
 """

@@ -95,7 +95,7 @@ WIRE = pa.schema(
 )
 """A decoded span, exactly: OTLP → WIRE → OTLP is the identity up to grouping order."""
 
-# ``role``: what a span is to the counting of usage, before the trace is known (MAPPING 8.1).
+# ``role``: what a span is to the counting of usage, before the trace is known.
 ROLE_OTHER, ROLE_CALL, ROLE_WRAPPER, ROLE_NEVER = range(4)
 
 FACTS = pa.schema(

@@ -1,4 +1,4 @@
-"""Token counts of each span alone: aliases, cache inclusion, disjoint buckets (MAPPING 7).
+"""Token counts of each span alone: aliases, cache inclusion, disjoint buckets.
 
 Counts are int64 arrays, one entry per row, ``MISSING`` where nothing was reported: zero is a number
 that somebody said. Which spans count in a trace is decided later, on the trace.
@@ -73,9 +73,6 @@ def _no_usage(lookup: Lookup) -> Usage:
         present=np.zeros(lookup.num_rows, np.bool_),
         tokens=np.zeros(lookup.num_rows, np.int64),
     )
-
-
-# ---- inclusive or exclusive (MAPPING 7.2) ----
 
 
 @dataclass(slots=True)
@@ -193,9 +190,6 @@ def _explicit_sum(counts: Counts, parts: Ints) -> Ints:
     return total
 
 
-# ---- disjoint buckets ----
-
-
 def _buckets(counts: Counts, verdicts: _Verdicts, embeddings: Bools) -> dict[str, Ints]:
     """Bucket → count; ``MISSING`` where the bucket was not reported."""
     of = dict(counts.of)
@@ -274,9 +268,6 @@ def _drop_empty(buckets: dict[str, Ints], counts: Counts, errors: Bools) -> None
         buckets[name] = np.where(empty, MISSING, values)
     for name, values in counts.of.items():
         counts.of[name] = np.where(empty, MISSING, values)
-
-
-# ---- columns ----
 
 
 def _columns(counts: Counts, buckets: dict[str, Ints], verdicts: _Verdicts) -> Usage:

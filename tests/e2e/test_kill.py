@@ -1,4 +1,4 @@
-"""Nothing acknowledged is lost and nothing is there twice, however the service dies (DESIGN 1.6)."""
+"""Nothing acknowledged is lost and nothing is there twice, however the service dies."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ class CostObject(_Strict):
 
 
 class Inclusion(_Strict):
-    """Whether an emitter's input count includes cached tokens (MAPPING 7.2), where the numbers of
+    """Whether an emitter's input count includes cached tokens, where the numbers of
     one span do not tell.
     """
 
