@@ -181,6 +181,8 @@ class Assembly:
     def _decide_late(self) -> list[Decision]:
         """Spans of traces decided before: kept or dropped as those were, and never counted twice."""
         seqs, rows = self._take_late()
+        if not len(seqs):
+            return []
         facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
         encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
         trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
@@ -203,8 +205,18 @@ class Assembly:
         while self._late and total + len(self._late[0][1]) <= _MAX_DUE_ROWS:
             taken.append(self._late.popleft())
             total += len(taken[-1][1])
-        seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in taken])
-        return seqs, np.concatenate([rows for _, rows in taken])
+        known = [(seq, self._still_known(seq, rows)) for seq, rows in taken]
+        seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in known])
+        return seqs, np.concatenate([rows for _, rows in known])
+
+    def _still_known(self, seq: int, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The rows whose trace is remembered; the others, forgotten since they came, begin to wait anew."""
+        batch = self._records.read(seq).batch
+        ids = batch.column("trace_id").take(pa.array(rows)).to_pylist()
+        known = np.array([trace_id in self.decided for trace_id in ids], np.bool_)
+        if not known.all():
+            self.add(self._records.info(seq), batch, rows[~known])
+        return rows[known]
 
     def _count_late(
         self,

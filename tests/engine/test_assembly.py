@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from collector.component import Verdicts
-from collector.engine import assembly
+from collector.engine import assembly, decided
 from collector.engine.assembly import Assembly, KeepAll
 from collector.engine.decided import in_skeletons
 from collector.engine.decisions import Decision
@@ -238,6 +238,28 @@ def test_forgotten_traces_are_bounded():
         bench.tick(0, everything=True)
     assert len(bench.assembly.decided) == 3
     assert bench.assembly.decided.oldest_dseq == 8
+
+
+def test_traces_of_too_many_decisions_are_forgotten_so_that_a_start_stays_short(monkeypatch):
+    monkeypatch.setattr(decided, "_MAX_DECISIONS", 4)
+    bench = Bench()
+    bench.send([{"trace_id": 100, "span_id": 1}])
+    for trace in range(10):
+        bench.send([{"trace_id": trace + 1, "span_id": 1}, {"trace_id": 100, "span_id": trace + 1}])
+        bench.tick(0, everything=True)
+    assert len(bench.assembly.decided) <= 4
+    assert bench.dseq - bench.assembly.decided.oldest_dseq < 4
+
+
+def test_late_spans_of_a_trace_forgotten_meanwhile_are_decided_as_new(monkeypatch):
+    monkeypatch.setattr(assembly, "_MAX_DUE_ROWS", 1)
+    bench = Bench(max_decided_spans=3)
+    bench.send([{"trace_id": t, "span_id": 1} for t in (1, 2)])
+    assert len(bench.out()) == 2
+    for span in (2, 3, 4):
+        bench.send([{"trace_id": 2, "span_id": span}])
+    bench.send([{"trace_id": 1, "span_id": 2}])
+    assert len(bench.out()) == 4
 
 
 class KeepOdd(KeepAll):
