@@ -104,7 +104,7 @@ async def sink(port: int) -> asyncio.Server:
     """Answers every OTLP/HTTP request with success and forgets it."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 start = head.index(b"content-length:") + 15
