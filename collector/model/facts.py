@@ -267,7 +267,8 @@ def _after(lookup: Lookup, positions: Ints, starts: Ints, unit: float) -> Ints:
     written = types == schema.STRING
     if written.any():
         found = lookup.distinct(positions[written])
-        nanos[written] = np.append([_seconds(text) for text in found.values], np.nan)[found.indices] * unit
+        with np.errstate(over="ignore"):
+            nanos[written] = np.append([_seconds(text) for text in found.values], np.nan)[found.indices] * unit
     usable = np.isfinite(nanos) & (nanos >= 0) & (nanos < 1e18) & (starts > 0) & (starts < _MAX_NANOS)
     return np.where(usable, starts + np.where(usable, np.rint(nanos), 0).astype(np.int64), MISSING)
 

@@ -44,7 +44,16 @@ class Intake:
         """
         task = asyncio.get_running_loop().create_task(self.consume(signal, body))
         task.add_done_callback(lambda _: share.release())
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # Nobody is left to be answered, but what becomes durable will be delivered, and has to add up.
+            task.add_done_callback(lambda done: self._count_unanswered(signal, done))
+            raise
+
+    def _count_unanswered(self, signal: Signal, task: asyncio.Task[Received | Refusal]) -> None:
+        if not task.cancelled() and isinstance(answer := task.result(), Received):
+            self._count_items(signal, answer)
 
     def refused(self, error: Exception) -> Refusal:
         """The answer for ``error``; logs what is not the client's doing."""
@@ -58,11 +67,9 @@ class Intake:
         self._seconds.observe(time.perf_counter() - started)
         self._bytes.inc(body_bytes)
         match answer:
-            case Received(accepted=accepted, rejected=rejected):
-                outcome = "partial" if rejected else "success"
-                self._telemetry.accepted.add(signal, accepted, **self._labels)
-                if rejected:
-                    self._telemetry.refused.add(signal, rejected, **self._labels, reason="invalid")
+            case Received():
+                outcome = "partial" if answer.rejected else "success"
+                self._count_items(signal, answer)
             case Refusal(reason="internal"):
                 outcome = "failure"
             case Refusal():
@@ -70,3 +77,8 @@ class Intake:
             case None:
                 outcome = "failure"
         self._requests[signal, outcome].inc()
+
+    def _count_items(self, signal: Signal, answer: Received) -> None:
+        self._telemetry.accepted.add(signal, answer.accepted, **self._labels)
+        if answer.rejected:
+            self._telemetry.refused.add(signal, answer.rejected, **self._labels, reason="invalid")

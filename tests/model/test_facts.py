@@ -481,3 +481,8 @@ def test_half_of_a_surrogate_pair_in_json_text_costs_its_character_only(key, tex
 def test_half_of_a_surrogate_pair_in_a_usage_bucket_costs_its_character_only():
     found = fact({"langfuse.observation.usage_details": '{"input": 5, "\\ud800": 1}'}, scope=("langfuse-sdk", "3.0.0"))
     assert dict(found["usage"])["input"] == 5
+
+
+def test_a_delay_beyond_all_numbers_is_no_time_and_no_warning():
+    found = fact({"gen_ai.response.time_to_first_chunk": "1e308"})
+    assert found["completion_start_unix_nano"] is None

@@ -193,6 +193,8 @@ async def test_a_cancelled_call_keeps_its_share_while_the_pipelines_hold_the_bod
         assert r.consumer.waiting == 1
         r.consumer.open.set()
         await r.until(lambda: r.budget.used == 0)
+        # It was journaled, so it will be delivered: what is accepted has to say so.
+        await r.until(lambda: r.metric("otelcol_receiver_accepted_spans_total", transport="grpc") == 1)
 
 
 async def test_both_loopback_addresses_share_the_port(running, has_ipv6):
