@@ -12,6 +12,17 @@ _ORDER = """
     - CASE WHEN parent_span_id IS NULL THEN 4611686018427387904 ELSE 0 END
 """
 
+_SUMS = """TRY_CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
+    TRY_CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+    TRY_CAST(sum(total_tokens) AS BIGINT) AS total_tokens,
+    TRY_CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+    TRY_CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens,
+    TRY_CAST(sum(reasoning_tokens) AS BIGINT) AS reasoning_tokens,
+    sum(input_cost) AS input_cost,
+    sum(output_cost) AS output_cost,
+    sum(total_cost) AS total_cost"""
+"""Plain sums are right: only counted rows hold numbers."""
+
 TRACES = f"""
 CREATE OR REPLACE VIEW traces AS
 SELECT
@@ -38,15 +49,7 @@ SELECT
     coalesce(list_sort(list(DISTINCT type)), []) AS types,
     coalesce(list_sort(list(DISTINCT provider) FILTER (provider IS NOT NULL)), []) AS providers,
     coalesce(list_sort(list(DISTINCT model) FILTER (model IS NOT NULL)), []) AS models,
-    TRY_CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
-    TRY_CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
-    TRY_CAST(sum(total_tokens) AS BIGINT) AS total_tokens,
-    TRY_CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
-    TRY_CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens,
-    TRY_CAST(sum(reasoning_tokens) AS BIGINT) AS reasoning_tokens,
-    sum(input_cost) AS input_cost,
-    sum(output_cost) AS output_cost,
-    sum(total_cost) AS total_cost,
+    {_SUMS},
     count(*) FILTER (cost_source = 'unpriced') AS unpriced_count,
     arg_min(sampled_by, _order) AS sampled_by,
     arg_min(adjusted_count, _order) AS adjusted_count,
@@ -59,7 +62,7 @@ FROM (SELECT *, {_ORDER} AS _order FROM observations)
 GROUP BY trace_id
 """  # noqa: S608 - our own names
 
-SESSIONS = """
+SESSIONS = f"""
 CREATE OR REPLACE VIEW sessions AS
 SELECT
     session_id,
@@ -73,16 +76,8 @@ SELECT
     coalesce(list_sort(list_distinct(flatten(list(tags)))), []) AS tags,
     coalesce(list_sort(list(DISTINCT environment) FILTER (environment IS NOT NULL)), []) AS environments,
     coalesce(list_sort(list_distinct(flatten(list(models)))), []) AS models,
-    TRY_CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
-    TRY_CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
-    TRY_CAST(sum(total_tokens) AS BIGINT) AS total_tokens,
-    TRY_CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
-    TRY_CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens,
-    TRY_CAST(sum(reasoning_tokens) AS BIGINT) AS reasoning_tokens,
-    sum(input_cost) AS input_cost,
-    sum(output_cost) AS output_cost,
-    sum(total_cost) AS total_cost
+    {_SUMS}
 FROM traces
 WHERE session_id IS NOT NULL
 GROUP BY session_id
-"""
+"""  # noqa: S608 - our own names

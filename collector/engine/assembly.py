@@ -155,8 +155,8 @@ class Assembly:
 
     def _split(self, traces: pa.RecordBatch, columns: RowColumns, due: Refs) -> list[Decision]:
         rows = decision_tables(columns)
-        sizes = np.array([self._row_bytes(int(s)) for s in np.unique(due.seqs)], np.float64)
-        per_row = sizes[np.searchsorted(np.unique(due.seqs), due.seqs[columns.order])]
+        seqs, record = np.unique(due.seqs[columns.order], return_inverse=True)
+        per_row = np.array([self._row_bytes(int(s)) for s in seqs], np.float64)[record]
         return split(traces, rows, due.logs, per_row)
 
     def _row_bytes(self, seq: int) -> float:

@@ -73,7 +73,6 @@ MoneyField = Literal[
 _M = TypeVar("_M", bound=BaseModel)
 FieldName = TextField | ListField | TimeField | CountField | MoneyField
 
-TEXT_FIELDS: tuple[str, ...] = get_args(TextField)
 COUNT_FIELDS: tuple[CountField, ...] = get_args(CountField)
 MONEY_FIELDS: tuple[MoneyField, ...] = get_args(MoneyField)
 
