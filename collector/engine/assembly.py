@@ -22,8 +22,10 @@ from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
 from collector.engine.decisions import TRACES, Decision, empty
 from collector.engine.gather import gather
 from collector.engine.journal import Records, Written
+from collector.engine.native_calls import NativeCalls
 from collector.engine.pending import Pending, Refs
 from collector.engine.rows import RowColumns, decision_tables, split
+from collector.model import schema
 from collector.model.batch import Batch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -67,6 +69,7 @@ class Assembly:
         self._warn = warn
         self._pending = Pending(sampler.decision_wait_ns, sampler.decision_wait_after_root_ns)
         self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
+        self._natives = NativeCalls(self.decided, self._pending, records)
         self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
         self._warn_again = 0
         self.last_seq = 0
@@ -75,11 +78,12 @@ class Assembly:
     def add(self, written: Written, batch: Batch, rows: npt.NDArray[np.int32] | None = None) -> None:
         """Takes the spans of a record, or log records that go with spans; ``rows``: only these."""
         self.last_seq = max(self.last_seq, written.seq)
-        ids = batch.column("trace_id")
         if rows is None:
             rows = np.arange(batch.num_rows, dtype=np.int32)
-        else:
-            ids = ids.take(pa.array(rows))
+        if isinstance(batch, SpanBatch):
+            rows = self._without_placeholders(batch, rows)
+        ids = batch.column("trace_id")
+        ids = ids if len(rows) == batch.num_rows else ids.take(pa.array(rows))
         encoded = ids.cast(pa.binary()).dictionary_encode()
         codes = encoded.indices.to_numpy(zero_copy_only=False)
         distinct = encoded.dictionary.to_pylist()
@@ -93,9 +97,18 @@ class Assembly:
         else:
             self._pending.add_logs(written, distinct, codes[~is_late], rows[~is_late])
 
+    def _without_placeholders(self, batch: SpanBatch, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Drops spans that only announce a span to come."""
+        placeholder = batch.column("role").to_numpy(zero_copy_only=False)[rows] == schema.ROLE_PLACEHOLDER
+        if placeholder.any():
+            self._dropped("placeholder", int(placeholder.sum()))
+            rows = rows[~placeholder]
+        return rows
+
     def restore(self, dseq: int, decision: Decision) -> None:
         """Remembers a decision found in the ledger."""
         self.decided.remember(dseq, decision)
+        self._natives.remember(decision)
 
     @property
     def oldest_pending_seq(self) -> int | None:
@@ -138,7 +151,9 @@ class Assembly:
         facts = gather(self._records, due.seqs, due.rows, trace_facts.NEEDED)
         fresh = _first_of_each(due.trace, trace_facts.words(facts["span_id"]))
         self._dropped("resent", len(fresh) - int(fresh.sum()))
-        counted = counting.count(_spans(due.trace, facts, fresh))
+        spans = _spans(due.trace, facts, fresh)
+        counted = counting.count(spans)
+        self._natives.link(spans, counted, facts["response_id"], due.seqs)
         ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
         kept_rows = pa.array(fresh)
         aggregates = trace_facts.trace_facts(
@@ -194,7 +209,9 @@ class Assembly:
         self._dropped("resent", len(fresh) - int(fresh.sum()))
         self._dropped("not_sampled", int((fresh & ~kept).sum()))
         self._telemetry.late_spans.labels(self.pipeline).inc(int(fresh.sum()))
-        counted = self._count_late(trace, facts, fresh, verdicts)
+        spans = _spans(trace, facts, fresh)
+        counted = _count_late(spans, verdicts)
+        self._natives.link(spans, counted, facts["response_id"], seqs)
         columns = RowColumns(due, facts, counted, fresh & kept)
         return self._split(_remembered_table(due.trace_ids, verdicts), columns, due)
 
@@ -217,35 +234,6 @@ class Assembly:
         if not known.all():
             self.add(self._records.info(seq), batch, rows[~known])
         return rows[known]
-
-    def _count_late(
-        self,
-        trace: npt.NDArray[np.int32],
-        facts: pa.RecordBatch,
-        fresh: npt.NDArray[np.bool_],
-        verdicts: list[Verdict],
-    ) -> counting.Counted:
-        """The counting rule over the skeletons and the new rows together; the answer for the new rows."""
-        old = [v.skeleton for v in verdicts]
-        owner = np.repeat(np.arange(len(old), dtype=np.int32), [len(s) for s in old])
-        skeleton = np.concatenate(old)
-        new = _spans(trace, facts, fresh)
-        n = len(owner)
-        joined = counting.Spans(
-            np.concatenate([owner, new.trace]),
-            np.concatenate([skeleton["span_id"], new.span_id]),
-            np.concatenate([skeleton["parent_id"], new.parent_id]),
-            np.concatenate([skeleton["scope"] != counting.NONE, new.has_usage]),
-            np.concatenate([np.zeros(n, np.uint8), new.role]),
-            np.concatenate([skeleton["response"], new.response]),
-            np.concatenate([skeleton["scope"], new.written]),
-            np.concatenate([np.zeros(n, np.bool_), new.is_new]),
-        )
-        result = counting.count(joined)
-        inherit = result.inherit[n:]
-        return counting.Counted(
-            result.scope[n:], result.rule[n:], np.where(inherit >= n, inherit - n, -1).astype(np.int32)
-        )
 
 
 def _first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -271,9 +259,39 @@ def _spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArr
         usage & fresh,
         facts["role"].to_numpy(zero_copy_only=False),
         np.where(fresh, trace_facts.hashes(facts["response_id"]), np.uint64(0)),
+        facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
+        trace_facts.hashes(facts["scope_name"]),
+        facts["start_unix_nano"].to_numpy(zero_copy_only=False),
+        facts["end_unix_nano"].to_numpy(zero_copy_only=False),
         np.zeros(n, np.uint8),
         np.ones(n, np.bool_),
     )
+
+
+def _count_late(new: counting.Spans, verdicts: list[Verdict]) -> counting.Counted:
+    """The counting rule over the skeletons and the new rows together; the answer for the new rows."""
+    old = [v.skeleton for v in verdicts]
+    owner = np.repeat(np.arange(len(old), dtype=np.int32), [len(s) for s in old])
+    skeleton = np.concatenate(old)
+    n = len(owner)
+    unknown = np.zeros(n, np.int64)
+    joined = counting.Spans(
+        np.concatenate([owner, new.trace]),
+        np.concatenate([skeleton["span_id"], new.span_id]),
+        np.concatenate([skeleton["parent_id"], new.parent_id]),
+        np.concatenate([skeleton["scope"] != counting.NONE, new.has_usage]),
+        np.concatenate([np.zeros(n, np.uint8), new.role]),
+        np.concatenate([skeleton["response"], new.response]),
+        np.concatenate([unknown, new.tokens]),
+        np.concatenate([unknown.view(np.uint64), new.source]),
+        np.concatenate([unknown, new.start]),
+        np.concatenate([unknown, new.end]),
+        np.concatenate([skeleton["scope"], new.written]),
+        np.concatenate([np.zeros(n, np.bool_), new.is_new]),
+    )
+    result = counting.count(joined)
+    inherit = result.inherit[n:]
+    return counting.Counted(result.scope[n:], result.rule[n:], np.where(inherit >= n, inherit - n, -1).astype(np.int32))
 
 
 def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:

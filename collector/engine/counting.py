@@ -30,8 +30,10 @@ RULES = (
     "never_counted",  # cumulative counters, placeholders
     "ancestor_counted",  # came late, below a row already written as counted
     "no_assembly",  # the pipeline sees no whole traces: only what the span says of itself
+    "native_call",  # a provider SDK's own span, and no instrumentation reported the call
+    "same_response_id_elsewhere",  # an instrumentation reported the call in another trace
 )
-_LEAF, _WRAPPER, _DESCENDANT, _BELOW, _RESPONSE, _NEVER, _ANCESTOR, NO_ASSEMBLY = range(1, 9)
+_LEAF, _WRAPPER, _DESCENDANT, _BELOW, _RESPONSE, _NEVER, _ANCESTOR, NO_ASSEMBLY, NATIVE, ELSEWHERE = range(1, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,23 @@ class Spans:
     """``schema.ROLE_*``."""
     response: Words
     """Hash of the response id; 0: none."""
+    tokens: Ints
+    """Total tokens; 0: not known."""
+    source: Words
+    """Hash of the instrumentation scope; 0: not known."""
+    start: Ints
+    """Unix nanoseconds; 0: not known."""
+    end: Ints
     written: npt.NDArray[np.uint8]
-    """The scope of rows decided earlier (they do not change); NONE for new ones."""
+    """The scope of rows decided earlier (they do not change); NONE for new ones. Of these rows
+    tokens, source and times are not known."""
     is_new: Bools
+
+    @property
+    def is_call(self) -> Bools:
+        """Spans of single model calls."""
+        calls: Bools = (self.role == schema.ROLE_CALL) | (self.role == schema.ROLE_NATIVE)
+        return calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ def count(spans: Spans) -> Counted:
     n = len(spans.trace)
     parent = parents(spans.trace, spans.span_id, spans.parent_id)
     parent, depth = _acyclic(parent)
-    usable = spans.has_usage & (spans.role != schema.ROLE_NEVER)
+    usable = spans.has_usage & (spans.role != schema.ROLE_NEVER) & (spans.role != schema.ROLE_PLACEHOLDER)
     bearing = np.where(spans.is_new, usable, spans.written != NONE)
     above = _ancestors_of(np.flatnonzero(bearing), parent)
 
@@ -81,6 +97,7 @@ def count(spans: Spans) -> Counted:
     leaf = new & usable & ~above
     scope[leaf], rule[leaf] = COUNTED, _LEAF
     rule[leaf & (spans.role == schema.ROLE_WRAPPER)] = _WRAPPER
+    rule[leaf & (spans.role == schema.ROLE_NATIVE)] = NATIVE
     sums = new & usable & above
     scope[sums], rule[sums] = ROLLUP, _DESCENDANT
     never = new & spans.has_usage & ~usable
@@ -163,7 +180,7 @@ def _same_call(
     rule: npt.NDArray[np.uint8],
     inherit: npt.NDArray[np.int32],
 ) -> None:
-    """A model call with exactly one counted row below it is that same call, seen from outside."""
+    """A model call whose only counted row below it reports the same is that call, seen from outside."""
     leaves = np.flatnonzero(scope == COUNTED)
     below = np.zeros(len(scope), np.int64)
     the_one = np.full(len(scope), -1, np.int64)
@@ -173,13 +190,21 @@ def _same_call(
         np.add.at(below, at, 1)
         the_one[at] = leaf
         at = parent[at]
-    same = np.flatnonzero(
-        spans.is_new & (scope == ROLLUP) & (spans.role == schema.ROLE_CALL) & spans.has_usage & (below == 1)
-    )
-    scope[same], rule[same] = DUPLICATE, _BELOW
-    inner = the_one[same]
+    outer = np.flatnonzero(spans.is_new & (scope == ROLLUP) & spans.is_call & spans.has_usage & (below == 1))
+    outer = outer[_alike(spans, outer, the_one[outer])]
+    scope[outer], rule[outer] = DUPLICATE, _BELOW
+    inner = the_one[outer]
     take = spans.is_new[inner]
-    inherit[inner[take]] = same[take]
+    inherit[inner[take]] = outer[take]
+
+
+def _alike(spans: Spans, outer: Ints, inner: Ints) -> Bools:
+    """Whether two nested spans report one call: by response id where both have one, else by their tokens."""
+    ids = (spans.response[outer] != 0) & (spans.response[inner] != 0)
+    known = (spans.tokens[outer] != 0) & (spans.tokens[inner] != 0)
+    same_tokens = ~known | (spans.tokens[outer] == spans.tokens[inner])
+    alike: Bools = np.where(ids, spans.response[outer] == spans.response[inner], same_tokens)
+    return alike
 
 
 def _same_response(
@@ -189,18 +214,33 @@ def _same_response(
     rule: npt.NDArray[np.uint8],
     inherit: npt.NDArray[np.int32],
 ) -> None:
-    """Of counted rows with one response id the deepest stays; one already written always does."""
+    """Of counted rows with one response id the deepest stays; one already written always does.
+
+    Servers exist whose ids repeat. Nobody reports one call twice in a row, so a span that its own
+    instrumentation began after the first had ended is another call.
+    """
     rows = np.flatnonzero((scope == COUNTED) & (spans.response != 0))
     if rows.size < 2:
         return
-    # Written rows first, then the deepest, then the earliest in the batch.
-    order = rows[np.lexsort((rows, -depth[rows], spans.is_new[rows], spans.response[rows], spans.trace[rows]))]
+    # Written rows first, then the deepest, then the earliest: never what the order of arrival says.
+    keys = (spans.span_id, spans.end, spans.start, -depth, spans.is_new, spans.response, spans.trace)
+    order = rows[np.lexsort([key[rows] for key in keys])]
     first = np.ones(len(order), np.bool_)
     same_trace = spans.trace[order[1:]] == spans.trace[order[:-1]]
     first[1:] = ~(same_trace & (spans.response[order[1:]] == spans.response[order[:-1]]))
     keeper = order[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
-    others = ~first & spans.is_new[order]
+    others = ~first & spans.is_new[order] & ~_in_sequence(spans, keeper, order)
     scope[order[others]], rule[order[others]] = DUPLICATE, _RESPONSE
     takers = keeper[others]
     lacking = spans.is_new[takers] & (inherit[takers] < 0)
     inherit[takers[lacking]] = order[others][lacking]
+
+
+def _in_sequence(spans: Spans, one: Ints, other: Ints) -> Bools:
+    """Whether two spans come from one instrumentation and do not overlap in time."""
+    start, end = spans.start, spans.end
+    known = (spans.source[one] != 0) & (start[one] > 0) & (start[other] > 0)
+    sound = (end[one] >= start[one]) & (end[other] >= start[other]) & (start[one] != start[other])
+    apart = (start[other] >= end[one]) | (start[one] >= end[other])
+    found: Bools = known & (spans.source[one] == spans.source[other]) & sound & apart
+    return found

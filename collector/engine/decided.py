@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from collector.engine import counting
 from collector.engine.decisions import Decision
 
 SKELETON = np.dtype([("span_id", np.uint64), ("parent_id", np.uint64), ("response", np.uint64), ("scope", np.uint8)])
@@ -87,6 +89,14 @@ class DecidedTraces:
         for i, facts in enumerate(decision.traces.to_pylist()):
             self._add(dseq, facts, spans[bounds[i] : bounds[i + 1]].tobytes())
         self._trim()
+
+    def counted_responses(self, last: int) -> npt.NDArray[np.uint64]:
+        """Hashes of the response ids that counted in the traces decided last, at most so many."""
+        recent = itertools.islice(reversed(self._traces.values()), last)
+        spans = np.concatenate([_NO_SPANS, *(verdict.skeleton for verdict in recent if verdict.keep)])
+        counted = (spans["scope"] == counting.COUNTED) & (spans["response"] != 0)
+        found: npt.NDArray[np.uint64] = spans["response"][counted]
+        return found
 
     def kept(self, decision: Decision) -> npt.NDArray[np.bool_]:
         """Marks the rows of another pipeline's decision that this one has kept already."""

@@ -87,6 +87,10 @@ class Pending:
         seqs = [rows.oldest_seq for rows in (self._spans, self._logs) if len(rows)]
         return min(seqs, default=None)
 
+    def span_seqs(self) -> npt.NDArray[np.int64]:
+        """The records that waiting spans lie in, ascending."""
+        return np.unique(self._spans.all()["seq"])
+
     def add_spans(
         self,
         written: Written,

@@ -162,7 +162,7 @@ def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
     n = spans.num_rows
     role = spans.column("role").to_numpy(zero_copy_only=False)
     usage = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)
-    call = (role == schema.ROLE_CALL) | (role == schema.ROLE_OTHER)
+    call = np.isin(role, (schema.ROLE_CALL, schema.ROLE_NATIVE, schema.ROLE_OTHER))
     scope = np.where(usage, np.where(call, counting.COUNTED, counting.ROLLUP), counting.NONE)
     rule = np.where(usage, counting.NO_ASSEMBLY, 0)
     start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)

@@ -34,6 +34,7 @@ NEEDED = (
     "total_tokens",
     "usage",
     "total_cost",
+    "scope_name",
 )
 
 Ordinals = npt.NDArray[np.int32]

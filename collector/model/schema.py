@@ -96,7 +96,9 @@ WIRE = pa.schema(
 """A decoded span, exactly: OTLP → WIRE → OTLP is the identity up to grouping order."""
 
 # ``role``: what a span is to the counting of usage, before the trace is known.
-ROLE_OTHER, ROLE_CALL, ROLE_WRAPPER, ROLE_NEVER = range(4)
+# ``native``: the call as the provider's own SDK reports it, beside any instrumentation of that SDK.
+# ``placeholder``: stands for a span that is not over yet, and is dropped where traces are assembled.
+ROLE_OTHER, ROLE_CALL, ROLE_WRAPPER, ROLE_NEVER, ROLE_NATIVE, ROLE_PLACEHOLDER = range(6)
 
 FACTS = pa.schema(
     [

@@ -8,64 +8,11 @@ import pytest
 
 from collector.component import Verdicts
 from collector.engine import assembly, decided
-from collector.engine.assembly import Assembly, KeepAll
+from collector.engine.assembly import KeepAll
 from collector.engine.decided import in_skeletons
-from collector.engine.decisions import Decision
-from collector.engine.journal import Entry, MemoryRecords
-from collector.engine.reader import DecisionReader
-from collector.model.batch import SpanBatch
-from collector.model.schema import ROLE_CALL, ROLE_WRAPPER
-from collector.telemetry import Telemetry
+from collector.model.schema import ROLE_PLACEHOLDER, ROLE_WRAPPER
 from collector.testing import builders
-
-SECOND = 10**9
-CALL = {"type": "generation", "role": ROLE_CALL, "usage": [("input", 5)], "total_tokens": 5, "usage_rule": "no_cache"}
-
-
-class Bench:
-    """One assembly with its records; ``send`` and ``tick`` are its whole life."""
-
-    def __init__(self, sampler=None, **bounds):
-        self.records = MemoryRecords()
-        self.telemetry = Telemetry()
-        limits = {"max_pending_spans": 10**6, "max_decided_traces": 1000, "max_decided_spans": 10**6, **bounds}
-        self.assembly = Assembly("traces", sampler or KeepAll(), self.records, self.telemetry, **limits)
-        self.reader = DecisionReader(self.records, lambda *_: None, {})
-        self.dseq = 0
-
-    def send(self, rows, at=0):
-        batch = builders.spans(rows, facts=True) if not isinstance(rows, SpanBatch) else rows
-        (written,) = self.records.append([Entry(batch, ("traces",))], at)
-        self.assembly.add(written, batch)
-
-    def send_logs(self, rows, at=0):
-        batch = builders.logs(rows)
-        (written,) = self.records.append([Entry(batch, ("traces",), join=True)], at)
-        self.assembly.add(written, batch)
-
-    def tick(self, now, **how) -> list[Decision]:
-        decisions = []
-        for group in self.assembly.decide_due(now, **how):
-            for decision in group:
-                self.dseq += 1
-                self.assembly.restore(self.dseq, Decision.unpack(decision.pack()))
-            decisions += group
-        return decisions
-
-    def out(self, now=10**15, **how):
-        """What exporters would get: one dict per kept span."""
-        rows = []
-        for decision in self.tick(now, **how):
-            spans, _ = self.reader.read("traces", decision)
-            for part in spans:
-                decided = part.decided.to_pylist()
-                names = part.spans.column("span_name").to_pylist()
-                rows += [{"span": n, "logs": part.logs, **d} for n, d in zip(names, decided, strict=True)]
-        return rows
-
-    def dropped(self, reason):
-        labels = {"processor": "tail_sampling", "pipeline": "traces", "otel_signal": "traces", "reason": reason}
-        return self.telemetry.registry.get_sample_value("spanloom_processor_dropped_items_total", labels) or 0
+from tests.engine.assembly_kit import CALL, SECOND, Bench
 
 
 def test_a_trace_waits_for_its_root_or_its_time():
@@ -135,6 +82,13 @@ def test_a_late_call_below_a_counted_agent_does_not_count_again():
     bench.tick(0, everything=True)
     bench.send([{"span_id": 2, "parent_span_id": 1, **CALL}])
     assert [r["usage_scope"] for r in bench.out(everything=True)] == ["duplicate"]
+
+
+def test_placeholders_of_spans_to_come_are_dropped_and_counted():
+    bench = Bench()
+    bench.send([{"span_id": 1, "role": ROLE_PLACEHOLDER}, {"span_id": 2, "span_name": "real"}])
+    assert [row["span"] for row in bench.out(everything=True)] == ["real"]
+    assert bench.dropped("placeholder") == 1
 
 
 def test_user_session_and_tags_fill_down_and_own_values_stay():

@@ -12,10 +12,14 @@ from collector.engine.counting import RULES, SCOPE_NAMES, Spans, count
 from collector.model.schema import ROLE_CALL, ROLE_NEVER, ROLE_OTHER, ROLE_WRAPPER
 
 
-def spans(rows, written=None):
-    """Rows of (trace, span, parent, usage, role, response); ``written``: scopes decided before."""
+def spans(rows, written=None, **known):
+    """Rows of (trace, span, parent, usage, role, response); ``written``: scopes decided before.
+
+    ``known``: lists of tokens, source, start or end, where a test has something to say about them.
+    """
     trace, span, parent, usage, role, response = zip(*rows, strict=True)
     scopes = np.array(written or [0] * len(rows), np.uint8)
+    nothing = [0] * len(rows)
     return Spans(
         np.array(trace, np.int32),
         np.array(span, np.uint64),
@@ -23,13 +27,17 @@ def spans(rows, written=None):
         np.array(usage, np.bool_),
         np.array(role, np.uint8),
         np.array(response, np.uint64),
+        np.array(known.get("tokens", nothing), np.int64),
+        np.array(known.get("source", nothing), np.uint64),
+        np.array(known.get("start", nothing), np.int64),
+        np.array(known.get("end", nothing), np.int64),
         scopes,
         scopes == 0,
     )
 
 
-def verdicts(rows, written=None):
-    result = count(spans(rows, written))
+def verdicts(rows, written=None, **known):
+    result = count(spans(rows, written, **known))
     return [(SCOPE_NAMES[s], RULES[r]) for s, r in zip(result.scope, result.rule, strict=True)]
 
 
@@ -112,6 +120,44 @@ def test_a_late_agent_over_counted_calls_is_a_rollup():
 def test_a_late_span_with_a_counted_response_id_is_a_duplicate():
     rows = [(0, 1, 0, True, ROLE_CALL, 5), (0, 2, 0, True, ROLE_CALL, 5)]
     assert verdicts(rows, [counting.COUNTED, 0])[1] == ("duplicate", "same_response_id")
+
+
+NESTED = [(0, 1, 0, True, ROLE_CALL, 0), (0, 2, 1, True, ROLE_CALL, 0)]
+
+
+@pytest.mark.parametrize(
+    ("responses", "tokens", "scope"),
+    [
+        pytest.param((0, 0), (9, 9), "duplicate", id="equal tokens: one call seen twice"),
+        pytest.param((0, 0), (9, 0), "duplicate", id="tokens that are not known contradict nothing"),
+        pytest.param((0, 0), (9, 4), "rollup", id="other tokens: a call within a call"),
+        pytest.param((5, 5), (9, 4), "duplicate", id="the response id decides before tokens"),
+        pytest.param((5, 6), (9, 9), "rollup", id="two response ids are two calls"),
+        pytest.param((5, 0), (9, 9), "duplicate", id="one response id alone decides nothing"),
+    ],
+)
+def test_a_call_over_a_call_is_its_duplicate_only_if_both_report_the_same(responses, tokens, scope):
+    rows = [(*row[:5], response) for row, response in zip(NESTED, responses, strict=True)]
+    assert [said for said, _ in verdicts(rows, tokens=tokens)] == [scope, "counted"]
+
+
+@pytest.mark.parametrize(
+    ("source", "times", "counted"),
+    [
+        pytest.param((3, 3), ((10, 20), (20, 30)), 2, id="one after the other: an id that repeats"),
+        pytest.param((3, 4), ((10, 20), (20, 30)), 1, id="two instrumentations"),
+        pytest.param((3, 3), ((10, 20), (15, 30)), 1, id="overlapping"),
+        pytest.param((3, 3), ((10, 10), (10, 10)), 1, id="one moment"),
+        pytest.param((3, 3), ((10, 20), (0, 0)), 1, id="no times"),
+        pytest.param((0, 0), ((10, 20), (20, 30)), 1, id="no scopes"),
+    ],
+)
+def test_one_instrumentation_does_not_report_a_call_twice_in_a_row(source, times, counted):
+    rows = [(0, 1, 0, True, ROLE_CALL, 7), (0, 2, 0, True, ROLE_CALL, 7)]
+    start, end = zip(*times, strict=True)
+    for which in (rows, rows[::-1]):
+        scopes = [scope for scope, _ in verdicts(which, source=source, start=start, end=end)]
+        assert scopes.count("counted") == counted
 
 
 def test_the_counted_row_inherits_from_the_call_it_replaces():

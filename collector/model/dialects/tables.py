@@ -97,7 +97,7 @@ ObservationType = Literal[
 ]
 TYPES: tuple[str, ...] = get_args(ObservationType)
 LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
-ROLES = ("other", "call", "wrapper", "never")
+ROLES = ("other", "call", "wrapper", "never", "native", "placeholder")
 
 
 def _as_list(value: Any) -> Any:
