@@ -25,8 +25,8 @@ from collector.engine.journal import Records, Written
 from collector.engine.native_calls import NativeCalls
 from collector.engine.pending import Pending, Refs
 from collector.engine.rows import RowColumns, decision_tables, split
-from collector.model import schema
-from collector.model.batch import Batch, SpanBatch
+from collector.model import log_facts, schema
+from collector.model.batch import Batch, LogBatch, SpanBatch
 from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
@@ -159,6 +159,7 @@ class Assembly:
         aggregates = trace_facts.trace_facts(
             due.trace[fresh], ids, facts.filter(kept_rows), counted.scope[fresh] == counting.COUNTED
         )
+        aggregates = self._with_log_identity(aggregates, due.logs)
         verdicts = self._sampler.decide(
             DueTraces(aggregates, now, lambda: self._load_spans(due, fresh)),
         )
@@ -167,6 +168,23 @@ class Assembly:
         traces = _trace_table(aggregates, verdicts, ingested)
         columns = RowColumns(due, facts, counted, fresh & verdicts.keep[due.trace])
         return self._split(traces, columns, due)
+
+    def _with_log_identity(self, traces: pa.RecordBatch, logs: pa.RecordBatch) -> pa.RecordBatch:
+        """The trace facts with the user and the session that only log records name."""
+        lacking = [name for name in log_facts.IDENTITY if traces[name].null_count]
+        if not logs.num_rows or not lacking:
+            return traces
+        seqs, rows, owner = (logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        records = LogBatch(gather(self._records, seqs, rows, log_facts.NEEDED))
+        time = records.column("time_unix_nano").to_numpy(zero_copy_only=False)
+        said = log_facts.identity(records)
+        alike = np.zeros(len(owner), np.bool_)
+        for name in lacking:
+            first = trace_facts.first_by_start(owner, time, said[name], traces.num_rows, prefer=alike)
+            position = traces.schema.get_field_index(name)
+            filled = pc.coalesce(traces[name], first)
+            traces = traces.set_column(position, traces.schema.field(position), filled)
+        return traces
 
     def _split(self, traces: pa.RecordBatch, columns: RowColumns, due: Refs) -> list[Decision]:
         rows = decision_tables(columns)

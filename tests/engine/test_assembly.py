@@ -272,3 +272,18 @@ def test_a_span_is_found_in_its_own_traces_skeleton_only():
     found = in_skeletons([*verdicts, None], trace.astype(np.int32), ids.astype(np.uint64))
     expected = {(0, words[2]), (1, words[0]), (1, words[1])}
     assert {pair for pair, hit in zip(pairs, found, strict=True) if hit} == expected
+
+
+def test_a_user_and_a_session_that_only_log_records_name_are_the_traces():
+    details = {"event_name": "gen_ai.client.inference.operation.details", "span_id": 1}
+    bench = Bench()
+    bench.send_logs([{**details, "trace_id": 1, "attributes": {"user.id": "late"}, "time_unix_nano": 9}])
+    bench.send([{"trace_id": 1, "span_id": 1}, {"trace_id": 2, "span_id": 1, "user_id": "said"}])
+    bench.send_logs(
+        [
+            {**details, "trace_id": 1, "attributes": {"user.id": "ann"}, "time_unix_nano": 5},
+            {**details, "trace_id": 2, "attributes": {"user.id": "log", "gen_ai.conversation.id": "c-2"}},
+        ]
+    )
+    found = {(row["user_id"], row["session_id"]) for row in bench.out(everything=True)}
+    assert found == {("ann", None), ("said", "c-2")}
