@@ -93,7 +93,7 @@ def _levels(lookup: Lookup) -> Ints:
     said = lookup.meanings("level", LEVELS.index)
     status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
     failed = (status == _ERROR) | _has_error_type(lookup)
-    excepted = lookup.exceptions != MISSING
+    excepted = lookup.events.has_exception
     default, warning, error = (LEVELS.index(level) for level in ("DEFAULT", "WARNING", "ERROR"))
     derived = np.where(failed | (excepted & (status != _OK)), error, np.where(excepted, warning, default))
     return np.where(said != MISSING, said, derived)
@@ -219,9 +219,9 @@ def _completion_start(lookup: Lookup) -> pa.Array:
 def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iterator[tuple[Ints, Ints]]:
     source = rule.source
     if source.event_time:
-        if not len(lookup.events[0]):
+        if not len(lookup.events):
             return
-        times = lookup.first_event_time(source.event_time)
+        times = lookup.events.first_time(source.event_time)
         rows = np.flatnonzero(todo & (times > 0))
         keep = lookup.allowed(rule, rows)
         yield rows[keep], _not_before(times[rows[keep]], starts[rows[keep]])

@@ -23,6 +23,7 @@ from collector.model.batch import SpanBatch
 from collector.model.dialects.rules import ROOT_BIT, Compiled, Origin, Rule, compiled
 from collector.model.dialects.tables import TYPES, Source
 from collector.model.facts_convert import TEXT_CONVERTS, at_path, scalar_text
+from collector.model.facts_events import SpanEvents
 from collector.model.facts_values import (
     MISSING,
     Bools,
@@ -49,7 +50,6 @@ _IS_TEXT = np.isin(np.arange(256), (schema.STRING, schema.KVLIST, schema.ARRAY))
 
 # Typed: Arrow looks for pandas (and fails, slowly) to learn the type of a bare Python value.
 _COLON = pa.scalar(":", pa.string())
-_EXCEPTION = pa.scalar("exception", pa.string())
 
 
 class Lookup:
@@ -65,6 +65,7 @@ class Lookup:
         self.tables: Compiled = compiled()
         self.num_rows = batch.num_rows
         self.flat = flatten(batch.column("attributes"))
+        self.events = SpanEvents(batch.column("events"))
         self.keys = self.tables.keys(tuple(self.flat.keys))
         self.nothing = np.full(self.num_rows, MISSING, np.int64)
         """The codes of a field that no row has: results are tested for being this very array."""
@@ -78,8 +79,6 @@ class Lookup:
         self._encode_texts()
         self._read_origins()
         self._find_contexts()
-
-    # -- what is in the batch --
 
     def _index_keys(self) -> None:
         infos = self.keys.infos
@@ -154,8 +153,6 @@ class Lookup:
             bits[some] |= np.bitwise_or.reduceat(self.keys.markers[self.flat.key_codes], starts)
         return bits
 
-    # -- rules --
-
     def rules(self, field: str) -> Sequence[Rule]:
         """The rules of a field that can yield something in this batch, by rank."""
         return self.plan.rules.get(field, ())
@@ -181,8 +178,6 @@ class Lookup:
                 chosen = chosen.where(self.allowed(rule, chosen.rows))
             if len(chosen.rows):
                 yield chosen
-
-    # -- texts --
 
     def text_codes(self, field: str, known: Mapping[str, Ints]) -> Ints:
         """Per row the code of the field's text. ``known``: fields resolved before."""
@@ -231,7 +226,7 @@ class Lookup:
         """Whether a source that is no attribute is known to have nothing for any row."""
         if source.field:
             return known[source.field] is self.nothing
-        return bool(source.event) and self.exceptions is self.nothing
+        return bool(source.event) and not self.events.any_exception
 
     def _meaning(self, rule: Rule, positions: Ints) -> Ints:
         if rule.row.const is not None:
@@ -315,8 +310,6 @@ class Lookup:
             self._made_codes[text] = code
         return code
 
-    # -- sources other than one attribute --
-
     def _from_json(self, rule: Rule, todo: Bools) -> Iterator[tuple[Ints, Ints]]:
         for entries, distinct in self.json_values(rule, todo):
             found = (scalar_text(value) for value in distinct.values)
@@ -367,7 +360,7 @@ class Lookup:
         if source.join:
             return self._joined(source.join, rows)
         if source.event:
-            return self.converted(rule, self._event_codes(source.event)[rows])
+            return self.converted(rule, self._exception_codes(source.event)[rows])
         if rule.row.const is not None:
             return np.full(len(rows), self.make(rule.row.const), np.int64)
         return self._span_name_codes(rule, rows)
@@ -377,6 +370,12 @@ class Lookup:
         codes = np.array([MISSING if text is None else self.make(text) for text in found] or [MISSING], np.int64)
         per_row: Ints = codes[self.resource_codes]
         return per_row
+
+    def _exception_codes(self, key: str) -> Ints:
+        out = np.full(self.num_rows, MISSING, np.int64)
+        for row, text in self.events.exception_texts(key):
+            out[row] = self.make(text)
+        return out
 
     def _joined(self, keys: Sequence[str], rows: Ints) -> Ints:
         columns = [self.by_row(key)[rows] for key in keys]
@@ -398,53 +397,6 @@ class Lookup:
         found = [name or None if rule.row.values is None else _value(rule, name) for name in names]
         made = [MISSING if text is None else self.make(text) for text in found]
         return Distinct(names, filled(encoded.indices)).spread(made)
-
-    # -- span events --
-
-    @functools.cached_property
-    def exceptions(self) -> Ints:
-        """Per row the position of its last ``exception`` event among all events, or ``MISSING``."""
-        rows, events = self.events
-        named = pc.equal(events.field("name"), _EXCEPTION).to_numpy(zero_copy_only=False).nonzero()[0]
-        if not len(named):
-            return self.nothing
-        out = self.nothing.copy()
-        out[rows[named]] = named
-        return out
-
-    @functools.cached_property
-    def events(self) -> tuple[Ints, pa.StructArray]:
-        """All events of the batch, and the row of each."""
-        column = self.batch.column("events")
-        offsets = column.offsets.to_numpy(zero_copy_only=False)
-        values = column.values.slice(offsets[0], offsets[-1] - offsets[0])
-        return np.repeat(np.arange(self.num_rows), np.diff(offsets)), values
-
-    def _event_codes(self, key: str) -> Ints:
-        out = np.full(self.num_rows, MISSING, np.int64)
-        rows = np.flatnonzero(self.exceptions != MISSING)
-        if not len(rows):
-            return out
-        lists = self.events[1].field("attributes").take(int_array(self.exceptions[rows]))
-        flat = flatten(lists)
-        chosen = flat.select(np.array([k == key for k in flat.keys] or [False], np.bool_)[flat.key_codes])
-        texts = zip(chosen.rows.tolist(), chosen.types.tolist(), chosen.texts.to_pylist(), strict=True)
-        for row, kind, text in texts:
-            if kind == schema.STRING:
-                out[rows[row]] = self.make(text)
-        return out
-
-    def first_event_time(self, names: Sequence[str]) -> Ints:
-        """Per row the time of its first event with one of these names; 0 if there is none."""
-        rows, events = self.events
-        out = np.zeros(self.num_rows, np.int64)
-        if len(rows):
-            named = pc.is_in(events.field("name"), value_set=text_array(names))
-            picked = np.flatnonzero(named.to_numpy(zero_copy_only=False))[::-1]
-            out[rows[picked]] = events.field("time_unix_nano").to_numpy(zero_copy_only=False)[picked]
-        return out
-
-    # -- results --
 
     def name_column(self, codes: Ints) -> pa.DictionaryArray:
         """A dictionary column of texts with few distinct values."""
