@@ -159,6 +159,9 @@ class Telemetry:
             registry=r,
         )
         self.priced = Counter("spanloom_cost_priced_calls", "Calls priced.", ("source",), registry=r)
+        self.price_reloads = Counter(
+            "spanloom_cost_price_reloads", "Price files read again after a change.", ("outcome",), registry=r
+        )
         self.model_faults = Counter(
             "spanloom_model_faults", "Values that were malformed and kept aside, by field.", ("field",), registry=r
         )

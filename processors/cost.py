@@ -1,7 +1,8 @@
 """Prices model calls: usage buckets × list prices, exact to the pico-dollar.
 
 Cost that came with the span is kept. Otherwise the user's own prices come first, then the list
-prices of genai-prices; a call nobody has a price for is ``unpriced`` and its cost is null, never 0.
+prices of genai-prices, then those of a file in LiteLLM's format, if there is one; a call nobody has
+a price for is ``unpriced`` and its cost is null, never 0.
 
 ``price_ref`` says what was used, in words separated by blanks::
 
@@ -9,6 +10,7 @@ prices of genai-prices; a call nobody has a price for is ``unpriced`` and its co
     genai-prices 0.2.3/azure>openai:gpt-4o      sold by the first, at the list price of the second
     ... tier:flex                               service tier the prices are for
     ... no-tier:flex                            asked for, but without prices of its own: standard ones
+    ... no-off-peak                             LiteLLM's list: peak price, whatever the hour
     ... context:>200000                         prices for requests above so many input tokens
     ... fine-tune-as-base                       a fine-tune priced as the model it came from
     ... fallback:input_cache_read               buckets priced as their parent (input, output)
@@ -26,12 +28,14 @@ from pydantic import field_validator
 
 from processors._prices.bill import Bill, Usage, make_bill
 from processors._prices.columns import cost_columns
+from processors._prices.files import PriceFiles, ReloadingPricer
 from processors._prices.genai import GenaiPrices
 from processors._prices.labels import OTHER, ModelLabels
+from processors._prices.litellm import read_litellm
 from processors._prices.names import Call
-from processors._prices.pricer import Assignment, Pricer
+from processors._prices.pricer import Assignment
 from processors._prices.rates import bucket_of
-from processors._prices.user import PriceEntry, UserPrices, read_prices
+from processors._prices.user import PriceEntry, read_prices
 from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, schema
 
 Ints = npt.NDArray[np.int64]
@@ -39,10 +43,15 @@ Ints = npt.NDArray[np.int64]
 
 class Config(ComponentConfig):
     prices_file: Path | None = None
-    """YAML or JSON file with prices of your own, a list of entries like those under ``overrides``."""
+    """YAML or JSON file with prices of your own: a list of entries like those under ``overrides``, or of models as
+    Langfuse's API has them (``modelName``, ``matchPattern``, ``pricingTiers``). Read again when it changes."""
 
     overrides: tuple[PriceEntry, ...] = ()
     """Prices of your own. They come before those of ``prices_file``, and both before the built-in ones."""
+
+    litellm_prices: Path | None = None
+    """File in the format of LiteLLM's ``model_prices_and_context_window.json``, asked for what the built-in prices
+    do not know. Read again when it changes."""
 
     @field_validator("prices_file")
     @classmethod
@@ -51,15 +60,20 @@ class Config(ComponentConfig):
             read_prices(path)
         return path
 
+    @field_validator("litellm_prices")
+    @classmethod
+    def _is_litellms(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_litellm(path)
+        return path
+
 
 class Cost:
     """Fills the cost columns of rows with usage that came without a cost."""
 
     def __init__(self, config: Config, settings: Settings) -> None:
-        tables = [UserPrices(config.overrides, "overrides")] if config.overrides else []
-        if config.prices_file is not None:
-            tables.append(UserPrices(*read_prices(config.prices_file)))
-        self._pricer = Pricer([*tables, GenaiPrices()])
+        files = PriceFiles(config.overrides, own=config.prices_file, litellm=config.litellm_prices)
+        self._prices = ReloadingPricer(files, GenaiPrices(), settings)
         self._telemetry = settings.telemetry
         self._labels = ModelLabels()
 
@@ -69,7 +83,7 @@ class Cost:
         if not len(rows):
             return batch
         usage = Usage.of(batch.column("usage"), rows)
-        assignment = self._pricer.assign(batch, rows, usage.context_tokens())
+        assignment = self._prices.current().assign(batch, rows, usage.context_tokens())
         bill = make_bill(usage, assignment.price_rows, assignment.of_row)
         self._count(batch.column("role").to_numpy()[rows], usage, bill, assignment)
         return batch.with_columns(cost_columns(batch, rows, usage, bill, assignment))

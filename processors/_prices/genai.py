@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from processors._prices.matching import ModelIndex
-from processors._prices.names import Call, Name, Names, names
+from processors._prices.names import Call, Name, Names, names, tier_note
 from processors._prices.rates import Plan, PriceRow, Rate, Sheet, buckets
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class GenaiPrices:
         return others(call)
 
     def _seller(self, label: str, known: Names) -> Provider | None:
-        return self._find_provider(self._providers, known.providers.get(label, label)) if label else None
+        return self._find_provider(self._providers, known.seller(label)) if label else None
 
     def _candidates(
         self, call: Call, label: str, seller: Provider | None, known: Names
@@ -129,8 +129,7 @@ def _tier_note(tier: str | None, context: Mapping[str, str], *, active: bool) ->
     """What ``price_ref`` says of the service tier: nothing for the standard one."""
     if not context or context.get("service_tier") == "default":
         return ""
-    shown = "".join((tier or "").lower().split())[:32]
-    return f" tier:{shown}" if active else f" no-tier:{shown}"
+    return tier_note(tier, active=active)
 
 
 def _sheet(prices: ModelPrice, ref: str) -> Sheet:

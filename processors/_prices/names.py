@@ -52,6 +52,7 @@ class Names:
     routes: Mapping[str, str | None]
     rewrites: tuple[_Rewrite, ...]
     service_tiers: Mapping[str, Mapping[str, str]]
+    litellm_tiers: Mapping[str, str]
     free: re.Pattern[str]
 
     def forms(self, model: str) -> Iterator[Name]:
@@ -91,6 +92,11 @@ class Names:
         tier = tier.strip().lower()
         return dict(self.service_tiers.get(tier, {"service_tier": tier}))
 
+    def seller(self, label: str) -> str:
+        """The id under which tables know a provider label."""
+        folded = label.strip().lower()
+        return self.providers.get(folded, folded)
+
 
 @functools.cache
 def names() -> Names:
@@ -106,5 +112,12 @@ def names() -> Names:
             for r in data["rewrites"]
         ),
         service_tiers=data["service_tiers"],
+        litellm_tiers=data["litellm_tiers"],
         free=re.compile(data["free"]),
     )
+
+
+def tier_note(tier: str | None, *, active: bool) -> str:
+    """What ``price_ref`` says of a service tier other than the standard one."""
+    shown = "".join((tier or "").lower().split())[:32]
+    return f" tier:{shown}" if active else f" no-tier:{shown}"

@@ -54,6 +54,7 @@ class Bucket:
 
     name: str
     prices: tuple[str, ...] = ()
+    litellm: tuple[str, ...] = ()
     parent: str | None = None
     side: str = ""
     context: bool = False
@@ -127,8 +128,15 @@ class Plan:
 def buckets() -> Mapping[str, Bucket]:
     """The known buckets by name."""
     return {
-        name: Bucket(name, tuple(e["prices"]), e.get("parent"), e.get("side", ""), e.get("context", False))
-        for name, e in load_data("buckets.yaml")["buckets"].items()
+        name: Bucket(
+            name,
+            prices=tuple(entry.get("prices", ())),
+            litellm=tuple(entry.get("litellm", ())),
+            parent=entry.get("parent"),
+            side=entry.get("side", ""),
+            context=entry.get("context", False),
+        )
+        for name, entry in load_data("buckets.yaml")["buckets"].items()
     }
 
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from collector.component import ComponentConfig
+from processors._prices.langfuse import is_langfuse, own_entry
 from processors._prices.names import Call, names
 from processors._prices.rates import Plan, PriceRow, Rate, Sheet, bucket_of
 
@@ -35,8 +36,11 @@ class PriceEntry(ComponentConfig):
     model: str | None = Field(default=None, min_length=1, max_length=200)
     """The model's name as the telemetry has it, in any case."""
 
-    match: str | None = Field(default=None, min_length=1, max_length=200)
+    match: str | None = Field(default=None, min_length=1, max_length=1_000)
     """Instead of ``model``: an RE2 expression for the whole name, in any case."""
+
+    name: str | None = None
+    """What ``price_ref`` calls the entry; without it, ``model`` or ``match``."""
 
     provider: str | None = None
     """Only calls to this provider; without it, any."""
@@ -85,7 +89,7 @@ class PriceEntry(ComponentConfig):
     def fits(self, call: Call) -> bool:
         """Whether it is for this call, whatever the time."""
         provider, tier = _lower(call.provider), _lower(call.tier)
-        if self.provider is not None and _provider_id(self.provider) != _provider_id(provider or ""):
+        if self.provider is not None and names().seller(self.provider) != names().seller(provider or ""):
             return False
         return (self.service_tier is None or _lower(self.service_tier) == tier) and any(map(self._names, call.models))
 
@@ -120,7 +124,7 @@ class UserPrices:
             provider, colon, model = entry.same_as.partition(":")
             named = Call(provider, (model,), call.tier) if colon else Call(None, (entry.same_as,), call.tier)
             return others(named)
-        model = "".join((entry.model or entry.match or "").split())
+        model = "".join((entry.name or entry.model or entry.match or "").split())
         sheet = _sheet(entry, f"{self._name}/{entry.provider or '*'}:{model}")
         return Plan((), (), lambda _: sheet)
 
@@ -128,8 +132,8 @@ class UserPrices:
 def read_prices(path: Path) -> tuple[tuple[PriceEntry, ...], str]:
     """(entries of a price file, name of its contents for ``price_ref``).
 
-    The file is a list of entries, or a map with that list under ``prices``. Raises ``ValueError``
-    naming the file and every entry that is wrong.
+    The file is a list of entries, or a map with that list under ``prices``; an entry may also be in Langfuse's shape.
+    Raises ``ValueError`` naming the file and every entry that is wrong.
     """
     try:
         data = path.read_bytes()
@@ -141,13 +145,26 @@ def read_prices(path: Path) -> tuple[tuple[PriceEntry, ...], str]:
     if not isinstance(document, list):
         raise ValueError(f"the price file {path} is not a list of prices, nor a map with one under 'prices'")
     try:
-        entries = _ENTRIES.validate_python(document)
+        entries = _ENTRIES.validate_python([_own(number, entry) for number, entry in enumerate(document, 1)])
     except ValidationError as e:
         raise ValueError(f"the price file {path} is wrong: {'; '.join(map(_problem, e.errors()))}") from e
+    except _ForeignEntryError as e:
+        raise ValueError(f"the price file {path} is wrong: {e}") from e
     return entries, f"{path.name.replace(' ', '_')} {sha256(data).hexdigest()[:8]}"
 
 
 _ENTRIES = TypeAdapter(tuple[PriceEntry, ...])
+
+
+class _ForeignEntryError(ValueError):
+    """An entry in another product's shape that cannot be carried over."""
+
+
+def _own(number: int, entry: Any) -> Any:
+    try:
+        return own_entry(entry) if is_langfuse(entry) else entry
+    except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as e:
+        raise _ForeignEntryError(f"entry {number}: {e}") from e
 
 
 def _problem(error: Any) -> str:
@@ -192,11 +209,6 @@ def _start(entry: PriceEntry) -> int:
 
 def _lower(text: str | None) -> str | None:
     return text.strip().lower() if text is not None else None
-
-
-def _provider_id(label: str) -> str:
-    label = label.strip().lower()
-    return names().providers.get(label, label)
 
 
 @functools.cache
