@@ -9,7 +9,7 @@ safe to call twice or without a start. The engine starts exporters first and sto
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -112,6 +112,17 @@ class Processor(Protocol):
         """The same kind of batch, changed. Zero rows mean everything was dropped."""
 
 
+class LoadSpans(Protocol):
+    """Reads the spans of due traces back from the journal."""
+
+    def __call__(self, columns: Sequence[str] | None = None) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
+        """All spans, and per span the row of its trace in ``DueTraces.traces``.
+
+        ``columns``: only these of ``schema.SPANS``; None: all. There is ``usage_scope`` besides, as in
+        ``schema.DECIDED``. Costly: only policies that look at spans call it.
+        """
+
+
 @dataclass(frozen=True)
 class DueTraces:
     """Traces that are due for a decision: the input of a sampler."""
@@ -119,9 +130,21 @@ class DueTraces:
     traces: pa.RecordBatch
     """One row per trace, ``schema.TRACE_FACTS``."""
     now_unix_nano: int
-    load_spans: Callable[[], tuple[SpanBatch, npt.NDArray[np.int32]]]
-    """All spans of these traces, read back from the journal, and per span the row of its trace in
-    ``traces``. Costly: only policies that look at spans call it."""
+    load_spans: LoadSpans
+
+
+DECISIONS = ("not_sampled", "sampled", "dropped", "inverted_not_sampled", "inverted_sampled", "failed")
+"""What one policy may say about a trace, by code; -1: it was not asked."""
+
+
+@dataclass(frozen=True)
+class PolicyDecisions:
+    """What every policy of a sampler said about every trace."""
+
+    policies: Sequence[str]
+    """Names, in the order they were asked."""
+    table: npt.NDArray[np.int8]
+    """Policy by trace, codes of ``DECISIONS``."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +156,15 @@ class Verdicts:
     """Text: the policy that kept the trace; null where it is dropped."""
     adjusted_count: npt.NDArray[np.float64]
     """How many traces a kept one stands for: one over its probability of being kept."""
+    policies: PolicyDecisions | None = None
+    """How it came about, for those who ask."""
 
 
 class Sampler(Protocol):
-    """A processor of stage SAMPLING: decides whole traces."""
+    """A processor of stage SAMPLING: decides whole traces.
+
+    With an attribute ``maximum_trace_size_bytes`` above 0, a trace is due as soon as it is larger.
+    """
 
     @property
     def decision_wait_ns(self) -> int:

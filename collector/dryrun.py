@@ -94,7 +94,8 @@ class _DryRun:
 
     def _decisions(self) -> Iterator[tuple[str, Decision]]:
         for name, assembly in self._assemblies.items():
-            for decisions in assembly.decide_due(self._clock(), everything=True):
+            # When all waits have ended, and not as at a shutdown, which may drop what still waits.
+            for decisions in assembly.decide_due(assembly.last_deadline() or self._clock()):
                 yield from ((name, decision) for decision in decisions)
         for name, passing in self._passing.items():
             for decision in passing.decide():

@@ -146,6 +146,7 @@ class Service:
             self._journal,
             self.telemetry,
             max_pending_spans=self._shares.pending_spans // shared_by,
+            max_pending_bytes=self._journal_cap // 2 // shared_by,
             max_decided_traces=self._shares.decided_traces // shared_by,
             max_decided_spans=self._shares.decided_spans // shared_by,
             warn=structlog.get_logger("assembly").warning,

@@ -135,6 +135,15 @@ class Telemetry:
             ("pipeline", "policy"),
             registry=r,
         )
+        self.policy_decisions = Counter(
+            "spanloom_tail_sampling_policy_decisions",
+            "What each policy said about traces it was asked about.",
+            ("pipeline", "policy", "decision"),
+            registry=r,
+        )
+        self.triggers = Counter(
+            "spanloom_assembly_triggers", "What made traces due.", ("pipeline", "trigger"), registry=r
+        )
         self.late_spans = Counter(
             "spanloom_assembly_late_spans", "Spans that came after their trace's decision.", ("pipeline",), registry=r
         )

@@ -17,10 +17,21 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from collector.durations import nanoseconds
+from processors._sampling.composite import CompositePolicy
 from processors._sampling.policies import PolicyConfig
-from processors._sampling.traces import Traces
+from processors._sampling.traces import Bools, Traces
 from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
-from spanloom import ComponentConfig, DueTraces, Duration, ProcessorFactory, Settings, Stage, Verdicts
+from spanloom import (
+    ComponentConfig,
+    DueTraces,
+    Duration,
+    PolicyDecisions,
+    ProcessorFactory,
+    Settings,
+    Stage,
+    Verdicts,
+    schema,
+)
 
 
 class DecisionCacheConfig(ComponentConfig):
@@ -62,11 +73,11 @@ class Config(ComponentConfig):
     sampling_strategy: Literal["trace-complete"] = "trace-complete"
     """Policies see whole traces."""
 
-    maximum_trace_size_bytes: Literal[0] = 0
-    """Only 0, no bound: traces are not dropped for their size."""
+    maximum_trace_size_bytes: int = Field(default=0, ge=0)
+    """Drops traces whose spans are larger than this together, as soon as they are, without asking policies; 0: none."""
 
-    drop_pending_traces_on_shutdown: Literal[False] = False
-    """Only false: at shutdown waiting traces are decided on what has come."""
+    drop_pending_traces_on_shutdown: bool = False
+    """Drops traces that still wait at shutdown; else they are decided on what has come."""
 
     @field_validator("decision_wait")
     @classmethod
@@ -89,7 +100,7 @@ class Config(ComponentConfig):
             raise ValueError(f"policies must have different names; more than one is called {', '.join(twice)}")
         if num_outcomes(self.policies) > MAX_OUTCOMES:
             raise ValueError(
-                "too many different hash_salt and sampling_percentage in probabilistic policies: "
+                "too many policies of chance (different hash_salt and sampling_percentage, limiters): "
                 f"at most {MAX_OUTCOMES} combinations of their outcomes are possible"
             )
         return self
@@ -98,8 +109,15 @@ class Config(ComponentConfig):
 class TailSampling:
     """The sampler: asks all policies about all due traces at once."""
 
-    def __init__(self, config: Config, settings: Settings) -> None:  # noqa: ARG002 - every component is made so
+    def __init__(self, config: Config, settings: Settings) -> None:
         self._config = config
+        for policy in config.policies:
+            if isinstance(policy, CompositePolicy) and policy.composite.without_share:
+                settings.log.warning(
+                    "a part of a composite policy keeps nothing: it has no rate_allocation",
+                    policy=policy.name,
+                    parts=policy.composite.without_share,
+                )
         self._policies = PolicySet(config.policies, first_match=config.sample_on_first_match)
 
     @property
@@ -110,14 +128,30 @@ class TailSampling:
     def decision_wait_after_root_ns(self) -> int:
         return nanoseconds(self._config.decision_wait_after_root_received)
 
+    @property
+    def maximum_trace_size_bytes(self) -> int:
+        return self._config.maximum_trace_size_bytes
+
     def decide(self, due: DueTraces) -> Verdicts:
         """``adjusted_count`` is 0 for a trace that is dropped: it stands for none."""
-        traces = Traces(due)
-        keep, keeper = self._policies.decide(traces)
-        probability = self._policies.probabilities(traces)
+        traces = self._policies.traces(due)
+        asked = self._to_ask_about(traces)
+        decided = self._policies.decide(traces, asked)
+        probability = self._policies.probabilities(traces, asked)
         names = pa.array(self._policies.names, pa.string())
-        sampled_by = names.take(pa.array(keeper, mask=keeper < 0))
-        return Verdicts(keep, sampled_by, np.divide(1.0, probability, out=np.zeros(len(keep)), where=keep))
+        sampled_by = names.take(pa.array(decided.keeper, mask=decided.keeper < 0))
+        stands_for = np.divide(1.0, probability, out=np.zeros(len(decided.keep)), where=decided.keep)
+        said = PolicyDecisions(self._policies.names, decided.table)
+        return Verdicts(decided.keep, sampled_by, stands_for, said)
+
+    def _to_ask_about(self, traces: Traces) -> Bools:
+        """The traces that policies decide about; the others are dropped."""
+        asked = np.ones(len(traces), np.bool_)
+        if most := self._config.maximum_trace_size_bytes:
+            asked &= traces.ints("size_bytes") <= most
+        if self._config.drop_pending_traces_on_shutdown:
+            asked &= traces.ints("trigger") != schema.TRIGGERS.index("shutdown")
+        return asked
 
 
 factory = ProcessorFactory(Config, TailSampling, stage=Stage.SAMPLING)

@@ -8,7 +8,7 @@ span sent again is dropped and a late one is judged as the rest of its trace was
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +16,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component import DueTraces, Sampler, Verdicts
+from collector.component import DECISIONS, DueTraces, PolicyDecisions, Sampler, Verdicts
 from collector.engine import counting, trace_facts
 from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
 from collector.engine.decisions import TRACES, Decision, empty
 from collector.engine.gather import gather
 from collector.engine.journal import Records, Written
 from collector.engine.native_calls import NativeCalls
-from collector.engine.pending import Pending, Refs
+from collector.engine.pending import Early, Pending, Refs
 from collector.engine.rows import RowColumns, decision_tables, split
 from collector.model import log_facts, schema
 from collector.model.batch import Batch, LogBatch, SpanBatch
+from collector.model.sizes import row_bytes
 from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
@@ -57,6 +58,7 @@ class Assembly:
         telemetry: Telemetry,
         *,
         max_pending_spans: int,
+        max_pending_bytes: int = 1 << 62,
         max_decided_traces: int,
         max_decided_spans: int,
         warn: Callable[..., object] = lambda *_, **__: None,
@@ -66,8 +68,13 @@ class Assembly:
         self._records = records
         self._telemetry = telemetry
         self._max_pending_spans = max_pending_spans
+        self._max_pending_bytes = max_pending_bytes
         self._warn = warn
-        self._pending = Pending(sampler.decision_wait_ns, sampler.decision_wait_after_root_ns)
+        self._pending = Pending(
+            sampler.decision_wait_ns,
+            sampler.decision_wait_after_root_ns,
+            getattr(sampler, "maximum_trace_size_bytes", 0),
+        )
         self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
         self._natives = NativeCalls(self.decided, self._pending, records)
         self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
@@ -93,7 +100,9 @@ class Assembly:
             if is_late.any():
                 self._late.append((written.seq, rows[is_late]))
             roots = trace_facts.words(batch.column("parent_span_id"))[rows] == 0
-            self._pending.add_spans(written, distinct, codes[~is_late], rows[~is_late], roots[~is_late])
+            new = ~is_late
+            sizes = row_bytes(batch)[rows[new]]
+            self._pending.add_spans(written, distinct, codes[new], rows[new], roots[new], sizes)
         else:
             self._pending.add_logs(written, distinct, codes[~is_late], rows[~is_late])
 
@@ -126,6 +135,10 @@ class Assembly:
         """When the next trace is due, ns since the epoch; now (0) when late spans wait."""
         return 0 if self._late else self._pending.next_deadline()
 
+    def last_deadline(self) -> int | None:
+        """When all that waits is due, ns since the epoch."""
+        return self._pending.last_deadline()
+
     def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> Iterator[list[Decision]]:
         """Decides what is due: late spans, traces past their deadline, and the oldest above the bound.
 
@@ -141,11 +154,16 @@ class Assembly:
                 return
 
     def _next_due(self, now: int, *, everything: bool) -> Refs | None:
-        over = self._pending.num_rows - self._max_pending_spans
-        if over > 0 and now >= self._warn_again:
+        rows = self._pending.num_rows - self._max_pending_spans
+        early = Early(max(0, rows), max(0, self._pending.nbytes - self._max_pending_bytes))
+        if early and now >= self._warn_again:
             self._warn_again = now + _WARN_EVERY_NS
-            self._warn("more spans wait than memory allows: the oldest traces are decided early", spans=over)
-        return self._pending.take_due(now, max_rows=_MAX_DUE_ROWS, early=max(0, over), everything=everything)
+            self._warn(
+                "more spans wait than memory or the journal have room for: the oldest traces are decided early",
+                spans=early.rows,
+                bytes=early.nbytes,
+            )
+        return self._pending.take_due(now, max_rows=_MAX_DUE_ROWS, early=early, everything=everything)
 
     def _decide(self, due: Refs, now: int) -> list[Decision]:
         facts = gather(self._records, due.seqs, due.rows, trace_facts.NEEDED)
@@ -157,13 +175,18 @@ class Assembly:
         ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
         kept_rows = pa.array(fresh)
         aggregates = trace_facts.trace_facts(
-            due.trace[fresh], ids, facts.filter(kept_rows), counted.scope[fresh] == counting.COUNTED
+            due.trace[fresh],
+            ids,
+            facts.filter(kept_rows),
+            counted.scope[fresh] == counting.COUNTED,
+            size_bytes=due.size_bytes,
+            trigger=due.trigger,
         )
         aggregates = self._with_log_identity(aggregates, due.logs)
         verdicts = self._sampler.decide(
-            DueTraces(aggregates, now, lambda: self._load_spans(due, fresh)),
+            DueTraces(aggregates, now, lambda columns=None: self._load_spans(due, fresh, counted, columns)),
         )
-        self._count(verdicts, due.trace[fresh])
+        self._count(verdicts, due, due.trace[fresh])
         ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
         traces = _trace_table(aggregates, verdicts, ingested)
         columns = RowColumns(due, facts, counted, fresh & verdicts.keep[due.trace])
@@ -196,17 +219,35 @@ class Assembly:
         entry = self._records.read(seq)
         return self._records.info(seq).nbytes / max(1, entry.batch.num_rows)
 
-    def _load_spans(self, due: Refs, fresh: npt.NDArray[np.bool_]) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
-        table = gather(self._records, due.seqs[fresh], due.rows[fresh])
-        return SpanBatch(table), due.trace[fresh]
+    def _load_spans(
+        self,
+        due: Refs,
+        fresh: npt.NDArray[np.bool_],
+        counted: counting.Counted,
+        columns: Sequence[str] | None,
+    ) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
+        stored = None if columns is None else [name for name in columns if name != "usage_scope"] or ["trace_id"]
+        spans = SpanBatch(gather(self._records, due.seqs[fresh], due.rows[fresh], stored))
+        scopes = pa.array(counting.SCOPE_NAMES, pa.string()).take(pa.array(counted.scope[fresh]))
+        return spans.with_columns({"usage_scope": scopes}), due.trace[fresh]
 
-    def _count(self, verdicts: Verdicts, trace: npt.NDArray[np.int32]) -> None:
+    def _count(self, verdicts: Verdicts, due: Refs, trace: npt.NDArray[np.int32]) -> None:
         kept = int(verdicts.keep.sum())
         self._telemetry.decided_traces.labels(self.pipeline, "true").inc(kept)
         self._telemetry.decided_traces.labels(self.pipeline, "false").inc(len(verdicts.keep) - kept)
         for entry in pc.value_counts(verdicts.sampled_by.drop_null()).to_pylist():
             self._telemetry.policy_traces.labels(self.pipeline, entry["values"]).inc(entry["counts"])
         self._dropped("not_sampled", int((~verdicts.keep[trace]).sum()))
+        for code, n in enumerate(np.bincount(due.trigger, minlength=len(schema.TRIGGERS)).tolist()):
+            self._telemetry.triggers.labels(self.pipeline, schema.TRIGGERS[code]).inc(n)
+        if verdicts.policies is not None:
+            self._count_policies(verdicts.policies)
+
+    def _count_policies(self, said: PolicyDecisions) -> None:
+        for name, row in zip(said.policies, said.table, strict=True):
+            for code, n in enumerate(np.bincount(row[row >= 0], minlength=len(DECISIONS)).tolist()):
+                if n:
+                    self._telemetry.policy_decisions.labels(self.pipeline, name, DECISIONS[code]).inc(n)
 
     def _dropped(self, reason: str, n: int) -> None:
         self._telemetry.processor_dropped.labels("tail_sampling", self.pipeline, "traces", reason).inc(n)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from collector.engine.journal import Written
+from collector.model import schema
 
 _NEVER = np.iinfo(np.int64).max
 _LONGEST_NS = 100 * 365 * 86_400 * 10**9
 """A wait above a century is one: deadlines have to fit into 64 bits."""
+_WAIT, _ROOT, _SIZE, _OVERFLOW, _END = range(len(schema.TRIGGERS))
 _ROW = np.dtype([("trace", np.int32), ("row", np.int32), ("seq", np.int64)])
 
 
@@ -29,6 +32,9 @@ class Refs:
     """Per trace, the oldest record it has a row in."""
     logs: pa.RecordBatch
     """``decisions.REFS`` and the trace's index (``trace``): log records of these traces."""
+    size_bytes: npt.NDArray[np.int64]
+    trigger: npt.NDArray[np.uint8]
+    """Per trace, as in ``schema.TRACE_FACTS``."""
     more: bool = False
     """More traces are due."""
 
@@ -46,26 +52,43 @@ class Refs:
     ) -> Refs:
         first = np.full(len(trace_ids), _NEVER)
         np.minimum.at(first, trace, seqs)
-        return cls(trace_ids, trace, seqs, rows, first, _log_table(np.empty(0, _ROW)))
+        n = len(trace_ids)
+        nothing = _log_table(np.empty(0, _ROW))
+        return cls(trace_ids, trace, seqs, rows, first, nothing, np.zeros(n, np.int64), np.zeros(n, np.uint8))
+
+
+class Early(NamedTuple):
+    """What has to be decided before its time, to make room."""
+
+    rows: int = 0
+    nbytes: int = 0
+
+    def __bool__(self) -> bool:
+        return self.rows > 0 or self.nbytes > 0
 
 
 class Pending:
     """Waiting traces with their deadlines.
 
     A trace is due ``wait_ns`` after its first span was acknowledged, or ``after_root_ns`` after its
-    root was (0: the root changes nothing), whichever comes first. When the clock was set back, what
-    waits for longer than a whole wait is due at once.
+    root was (0: the root changes nothing), whichever comes first; at once when it grows above
+    ``max_trace_bytes`` (0: no bound). When the clock was set back, what waits for longer than a whole
+    wait is due at once.
     """
 
-    def __init__(self, wait_ns: int, after_root_ns: int) -> None:
+    def __init__(self, wait_ns: int, after_root_ns: int, max_trace_bytes: int = 0) -> None:
         self._wait = min(wait_ns, _LONGEST_NS)
         self._after_root = min(after_root_ns, _LONGEST_NS)
         self._longest = max(self._wait, self._after_root)
+        self._max_trace_bytes = max_trace_bytes
         self._ordinals: dict[bytes, int] = {}
         self._ids: list[bytes] = []
         self._free: list[int] = []
         self._deadline = np.full(1024, _NEVER, np.int64)
         self._arrived = np.zeros(1024, np.int64)
+        self._bytes = np.zeros(1024, np.int64)
+        self._trigger = np.zeros(1024, np.uint8)
+        self._nbytes = 0
         self._spans = _Rows()
         self._logs = _Rows()
 
@@ -83,6 +106,11 @@ class Pending:
         return len(self._spans) + len(self._logs)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the spans that wait, wherever they are."""
+        return self._nbytes
+
+    @property
     def oldest_seq(self) -> int | None:
         seqs = [rows.oldest_seq for rows in (self._spans, self._logs) if len(rows)]
         return min(seqs, default=None)
@@ -98,13 +126,26 @@ class Pending:
         codes: npt.NDArray[np.integer],
         rows: npt.NDArray[np.int32],
         roots: npt.NDArray[np.bool_],
+        sizes: npt.NDArray[np.int64],
     ) -> None:
-        """``codes`` gives each row's trace in ``distinct``; ``roots`` marks rows without a parent."""
+        """``codes`` gives each row's trace in ``distinct``; ``roots`` marks rows without a parent; ``sizes``
+        are bytes of each row.
+        """
         trace = self._open(written, distinct, codes)
         if self._after_root and roots.any():
-            due = np.unique(trace[roots])
-            self._deadline[due] = np.minimum(self._deadline[due], written.time_unix_nano + self._after_root)
+            self._due_by(np.unique(trace[roots]), written.time_unix_nano + self._after_root, _ROOT)
+        np.add.at(self._bytes, trace, sizes)
+        self._nbytes += int(sizes.sum())
+        if self._max_trace_bytes and len(trace):
+            grown = np.unique(trace)
+            self._due_by(grown[self._bytes[grown] > self._max_trace_bytes], written.time_unix_nano, _SIZE)
         self._spans.append(trace, rows, written.seq)
+
+    def _due_by(self, traces: npt.NDArray[np.int32], deadline: int, why: int) -> None:
+        """These traces are due then, if they were not before."""
+        earlier = traces[self._deadline[traces] > deadline]
+        self._deadline[earlier] = deadline
+        self._trigger[earlier] = why
 
     def add_logs(
         self, written: Written, distinct: list[bytes], codes: npt.NDArray[np.integer], rows: npt.NDArray[np.int32]
@@ -131,9 +172,13 @@ class Pending:
             if ordinal == len(self._deadline):
                 self._deadline = np.append(self._deadline, np.full(ordinal, _NEVER))
                 self._arrived = np.append(self._arrived, np.zeros(ordinal, np.int64))
+                self._bytes = np.append(self._bytes, np.zeros(ordinal, np.int64))
+                self._trigger = np.append(self._trigger, np.zeros(ordinal, np.uint8))
         self._ordinals[trace_id] = ordinal
         self._deadline[ordinal] = now + self._wait
         self._arrived[ordinal] = now
+        self._bytes[ordinal] = 0
+        self._trigger[ordinal] = _WAIT
         return ordinal
 
     def next_deadline(self) -> int | None:
@@ -142,18 +187,28 @@ class Pending:
             return None
         return int(self._deadline[: len(self._ids)].min())
 
-    def take_due(self, now: int, *, max_rows: int, early: int, everything: bool) -> Refs | None:
+    def last_deadline(self) -> int | None:
+        """When all that waits is due, ns since the epoch; None when nothing waits."""
+        deadline = self._deadline[: len(self._ids)]
+        return int(deadline[deadline < _NEVER].max()) if self._ordinals else None
+
+    def take_due(self, now: int, *, max_rows: int, early: Early, everything: bool) -> Refs | None:
         """Removes and returns traces that are due, about ``max_rows`` rows at most; None when none is.
 
-        ``early``: that many rows are to go before their time, those of the oldest traces.
+        ``early``: that much is to go before its time, from the oldest traces.
         """
         if not self._ordinals:
             return None
         deadline = self._deadline[: len(self._ids)]
         waiting = deadline < _NEVER
-        due = waiting if everything else waiting & ((deadline <= now) | (deadline > now + self._longest))
-        if early and not everything:
-            due |= self._oldest(early)
+        due = waiting & ((deadline <= now) | (deadline > now + self._longest))
+        if everything:
+            self._trigger[: len(due)][waiting & ~due] = _END
+            due = waiting
+        elif early:
+            oldest = self._oldest(early)
+            self._trigger[: len(due)][oldest & ~due] = _OVERFLOW
+            due = due | oldest
         if not due.any():
             return None
         chosen, more = self._limit(due, max_rows)
@@ -164,13 +219,17 @@ class Pending:
         rows = (self._spans.all(), self._logs.all())
         return sum(np.bincount(some["trace"], minlength=len(self._ids)) for some in rows)  # type: ignore[return-value]
 
-    def _oldest(self, rows: int) -> npt.NDArray[np.bool_]:
-        """Marks the oldest traces that together hold at least ``rows`` rows."""
-        held = self._held()
-        order = np.argsort(np.where(self._deadline[: len(self._ids)] < _NEVER, self._arrived[: len(self._ids)], _NEVER))
-        marked = np.zeros(len(self._ids), np.bool_)
-        marked[order[: int(np.searchsorted(np.cumsum(held[order]), rows)) + 1]] = True
-        return marked & (self._deadline[: len(self._ids)] < _NEVER)
+    def _oldest(self, early: Early) -> npt.NDArray[np.bool_]:
+        """Marks the oldest traces that together hold at least that much."""
+        n = len(self._ids)
+        order = np.argsort(np.where(self._deadline[:n] < _NEVER, self._arrived[:n], _NEVER))
+        reached = [
+            int(np.searchsorted(np.cumsum(held[order]), least)) + 1 if least > 0 else 0
+            for held, least in ((self._held(), early.rows), (self._bytes[:n], early.nbytes))
+        ]
+        marked = np.zeros(n, np.bool_)
+        marked[order[: max(reached)]] = True
+        return marked & (self._deadline[:n] < _NEVER)
 
     def _limit(self, due: npt.NDArray[np.bool_], max_rows: int) -> tuple[npt.NDArray[np.bool_], bool]:
         """The due traces that fit, oldest first, at least one; and whether any are left."""
@@ -191,16 +250,19 @@ class Pending:
         position = np.zeros(len(chosen), np.int32)
         position[ordinals] = np.arange(len(ordinals), dtype=np.int32)
         ids = [self._ids[o] for o in ordinals.tolist()]
+        size, trigger = self._bytes[ordinals], self._trigger[ordinals]
+        self._nbytes -= int(size.sum())
         for ordinal in np.flatnonzero(chosen).tolist():
             del self._ordinals[self._ids[ordinal]]
             self._deadline[ordinal] = _NEVER
+            self._bytes[ordinal] = 0
             self._free.append(ordinal)
         trace = position[taken["trace"]]
         first = np.full(len(ordinals), _NEVER)
         np.minimum.at(first, trace, taken["seq"])
         logs = logs[np.isin(logs["trace"], ordinals)]
         logs["trace"] = position[logs["trace"]]
-        return Refs(ids, trace, taken["seq"].copy(), taken["row"].copy(), first, _log_table(logs), more)
+        return Refs(ids, trace, taken["seq"].copy(), taken["row"].copy(), first, _log_table(logs), size, trigger, more)
 
 
 def _log_table(logs: npt.NDArray[np.void]) -> pa.RecordBatch:

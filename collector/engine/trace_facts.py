@@ -105,6 +105,9 @@ def trace_facts(
     trace_ids: pa.Array,
     spans: pa.RecordBatch,
     counted: npt.NDArray[np.bool_],
+    *,
+    size_bytes: npt.NDArray[np.int64],
+    trigger: npt.NDArray[np.uint8],
 ) -> pa.RecordBatch:
     """``schema.TRACE_FACTS``, one row per entry of ``trace_ids``; every trace has at least one span."""
     n = len(trace_ids)
@@ -134,6 +137,8 @@ def trace_facts(
         first_by_start(trace, start, spans["user_id"], n, prefer=is_root),
         first_by_start(trace, start, spans["session_id"], n, prefer=is_root),
         merged_tags(trace, start, spans, n),
+        pa.array(size_bytes),
+        pa.array(trigger),
     ]
     return pa.record_batch(columns, schema=schema.TRACE_FACTS)
 

@@ -413,9 +413,15 @@ TRACE_FACTS = pa.schema(
         pa.field("user_id", TEXT),
         pa.field("session_id", TEXT),
         pa.field("tags", pa.list_(TEXT)),
+        pa.field("size_bytes", pa.int64(), nullable=False),  # of all its spans as they came, sizes.row_bytes
+        pa.field("trigger", pa.uint8(), nullable=False),  # index in TRIGGERS
     ]
 )
 """What is known of a trace when it is due: the input of sampling policies."""
+
+TRIGGERS = ("decision_wait", "root_received", "trace_size", "overflow", "shutdown")
+"""What made a trace due: its wait ended, or the wait after its root; it grew above a bound; it was the
+oldest when memory or the journal had no room; nothing more can come."""
 
 DECIDED = pa.schema(
     [

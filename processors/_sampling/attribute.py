@@ -1,11 +1,13 @@
 """Policies about attributes of spans and resources: string, numeric and boolean ones.
 
-They look at spans, which are read back from the journal for them. A value of another type counts as
-the Collector reads it: as "", 0 or false; of a repeated key the first one counts.
+They differ in what they look for only. They look at spans, which are read back from the journal for
+them. A value of another type counts as the Collector reads it: as "", 0 or false; of a repeated key
+the first one counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -15,8 +17,9 @@ import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from pydantic import Field, model_validator
 
-from collector.component import ComponentConfig
 from collector.model import attributes, schema
+from processors._sampling.matching import TextOptions, numpy
+from processors._sampling.policy import Options, Policy
 from processors._sampling.traces import (
     INVERT_NOT_SAMPLED,
     INVERT_SAMPLED,
@@ -44,46 +47,36 @@ class _Values:
         return pc.if_else(pa.array(self.types == schema.STRING), self.texts, "")
 
 
-class _AttributeOptions(ComponentConfig):
+class _AttributeOptions(Options):
     key: str = Field(min_length=1)
     """The attribute's key, on a span or its resource."""
 
     invert_match: bool = False
     """Deprecated by the Collector, use 'not' or 'drop': a match vetoes the trace, none keeps it."""
 
+    @property
+    def columns(self) -> Sequence[str]:
+        return ("attributes", "resource")
+
     def matches(self, values: _Values, *, of_resource: bool) -> Bools:
         """Which of the values are meant."""
         raise NotImplementedError
 
+    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+        found = _found(self, traces)
+        if not self.invert_match:
+            return where(found)
+        return np.where(found, INVERT_NOT_SAMPLED, INVERT_SAMPLED).astype(np.int8)
 
-class StringAttributeOptions(_AttributeOptions):
-    values: tuple[str, ...] = Field(min_length=1)
-    """Keeps traces in which some value is one of these."""
 
-    enabled_regex_matching: bool = False
-    """Takes the values as RE2 expressions, found anywhere in the text."""
-
+class StringAttributeOptions(_AttributeOptions, TextOptions):
     cache_max_size: int = Field(default=0, ge=0)
     """No effect: expressions run over columns."""
 
-    @model_validator(mode="after")
-    def _compiles(self) -> Self:
-        if self.enabled_regex_matching:
-            for value in self.values:
-                try:
-                    pc.match_substring_regex(pa.array([""]), value)
-                except pa.ArrowInvalid as e:
-                    raise ValueError(f"{value!r} is no RE2 expression: {e}") from e
-        return self
-
     def matches(self, values: _Values, *, of_resource: bool) -> Bools:
         texts = values.strings()
-        if not self.enabled_regex_matching:
-            return _numpy(pc.is_in(texts, pa.array([value for value in self.values if value], pa.string())))
-        found = np.zeros(len(texts), bool)
-        for value in self.values:
-            found |= _numpy(pc.match_substring_regex(texts, value))
-        return found if of_resource else found & _numpy(pc.not_equal(texts, ""))
+        found = self.found_in(texts)
+        return found if of_resource else found & numpy(pc.not_equal(texts, ""))
 
 
 class NumericAttributeOptions(_AttributeOptions):
@@ -117,58 +110,33 @@ class BooleanAttributeOptions(_AttributeOptions):
         return values.bools() if self.value else ~values.bools()
 
 
-class StringAttributePolicy(ComponentConfig):
-    name: str = ""
-    """Recorded with the traces it keeps; a policy inside another one needs none."""
-
+class StringAttributePolicy(Policy):
     type: Literal["string_attribute"]
     """Keeps traces by the text of an attribute."""
 
     string_attribute: StringAttributeOptions
     """The values."""
 
-    def evaluate(self, traces: Traces) -> Decisions:
-        return _evaluate(self.string_attribute, traces)
 
-
-class NumericAttributePolicy(ComponentConfig):
-    name: str = ""
-    """Recorded with the traces it keeps; a policy inside another one needs none."""
-
+class NumericAttributePolicy(Policy):
     type: Literal["numeric_attribute"]
     """Keeps traces by the whole number in an attribute."""
 
     numeric_attribute: NumericAttributeOptions
     """The bounds."""
 
-    def evaluate(self, traces: Traces) -> Decisions:
-        return _evaluate(self.numeric_attribute, traces)
 
-
-class BooleanAttributePolicy(ComponentConfig):
-    name: str = ""
-    """Recorded with the traces it keeps; a policy inside another one needs none."""
-
+class BooleanAttributePolicy(Policy):
     type: Literal["boolean_attribute"]
     """Keeps traces by a true or false attribute."""
 
     boolean_attribute: BooleanAttributeOptions
     """The value."""
 
-    def evaluate(self, traces: Traces) -> Decisions:
-        return _evaluate(self.boolean_attribute, traces)
-
-
-def _evaluate(options: _AttributeOptions, traces: Traces) -> Decisions:
-    found = traces.once(options, lambda: _found(options, traces))
-    if not options.invert_match:
-        return where(found)
-    return np.where(found, INVERT_NOT_SAMPLED, INVERT_SAMPLED).astype(np.int8)
-
 
 def _found(options: _AttributeOptions, traces: Traces) -> Bools:
     """Which traces have a span, or a resource of one, with a value that is meant."""
-    spans, owner = traces.spans()
+    spans, _ = traces.spans()
     flat = traces.once("attributes", lambda: attributes.flatten(spans.column("attributes")))
     codes = [code for code, key in enumerate(flat.keys) if key == options.key]
     mine = flat.select(np.isin(flat.key_codes, codes))
@@ -176,9 +144,7 @@ def _found(options: _AttributeOptions, traces: Traces) -> Bools:
     values = _Values(mine.types[first], mine.nums[first], mine.texts.take(pa.array(first)))
     hit = np.zeros(spans.num_rows, bool)
     hit[rows] = options.matches(values, of_resource=False)
-    found = np.zeros(len(traces), bool)
-    found[owner[hit | _resource_hits(options, spans.column("resource"))]] = True
-    return found
+    return traces.any_span(hit | _resource_hits(options, spans.column("resource")))
 
 
 def _resource_hits(options: _AttributeOptions, column: pa.DictionaryArray) -> Bools:
@@ -211,7 +177,3 @@ def _columns(value: AnyValue) -> tuple[int, int, str]:
         case "bool_value":
             return schema.BOOL, int(value.bool_value), ""
     return schema.EMPTY, 0, ""
-
-
-def _numpy(values: pa.BooleanArray) -> Bools:
-    return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]

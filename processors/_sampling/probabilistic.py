@@ -1,50 +1,79 @@
-"""``probabilistic``: a share of all traces, chosen by a hash of the trace id.
+"""``probabilistic`` and ``session``: a share of all traces or sessions, chosen by a hash of the id.
 
-The same hash, salt and threshold as the Collector's, so that both keep the same traces.
+For traces the same hash, salt and threshold as the Collector's, so that both keep the same traces.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
-from collector.component import ComponentConfig
-from processors._sampling.traces import Decisions, Traces, where
+from processors._sampling.policy import Options, Policy
+from processors._sampling.traces import Bools, Decisions, Traces, session_key, where
 
 _DEFAULT_SALT = "default-hash-seed"
 _MAX = 2**64 - 1
 
 
-class ProbabilisticOptions(ComponentConfig):
+class _Share(Options):
     sampling_percentage: float = Field(default=0.0, allow_inf_nan=False)
-    """Per cent of traces to keep; 100 and more keeps all."""
+    """Per cent to keep; 100 and more keeps all."""
 
     hash_salt: str = ""
     """Collectors behind each other need different salts, or the second keeps what the first kept."""
 
+    @property
+    def is_chance(self) -> bool:
+        return True
 
-class ProbabilisticPolicy(ComponentConfig):
-    name: str = ""
-    """Recorded with the traces it keeps; a policy inside another one needs none."""
+    @property
+    def salt(self) -> str:
+        return self.hash_salt or _DEFAULT_SALT
 
+    @property
+    def threshold(self) -> int:
+        """The largest hash that is kept."""
+        return threshold_of(self.sampling_percentage / 100)
+
+
+class ProbabilisticOptions(_Share):
+    """Of all traces."""
+
+    @property
+    def thresholds(self) -> Mapping[str, int]:
+        return {self.salt: self.threshold}
+
+    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - costs the same for all
+        return where(traces.hashes(self.salt) <= self.threshold)
+
+
+class SessionOptions(_Share):
+    """Of all sessions."""
+
+    @property
+    def thresholds(self) -> Mapping[str, int]:
+        return {session_key(self.salt): self.threshold}
+
+    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - costs the same for all
+        return where(traces.session_hashes(self.salt) <= self.threshold)
+
+
+class ProbabilisticPolicy(Policy):
     type: Literal["probabilistic"]
     """Keeps a share of all traces, chosen by trace id."""
 
     probabilistic: ProbabilisticOptions = ProbabilisticOptions()
     """The share."""
 
-    @property
-    def salt(self) -> str:
-        return self.probabilistic.hash_salt or _DEFAULT_SALT
 
-    @property
-    def threshold(self) -> int:
-        """The largest hash that is kept."""
-        return threshold_of(self.probabilistic.sampling_percentage / 100)
+class SessionPolicy(Policy):
+    type: Literal["session"]
+    """Keeps a share of all sessions, each with all its traces; a trace without a session is one by itself."""
 
-    def evaluate(self, traces: Traces) -> Decisions:
-        return where(traces.hashes(self.salt) <= self.threshold)
+    session: SessionOptions = SessionOptions()
+    """The share."""
 
 
 def threshold_of(ratio: float) -> int:

@@ -3,94 +3,138 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from processors._sampling.policies import AnyPolicy, DropPolicy, parts_of
-from processors._sampling.probabilistic import ProbabilisticPolicy
+from collector.component import DueTraces
+from processors._sampling.policies import DropPolicy
+from processors._sampling.policy import Policy
 from processors._sampling.traces import (
     DROPPED,
+    FAILED,
     INVERT_NOT_SAMPLED,
     INVERT_SAMPLED,
+    NOT_ASKED,
     NOT_SAMPLED,
     SAMPLED,
     Bools,
+    Chance,
     Decisions,
+    Limit,
     Traces,
 )
 
 MAX_OUTCOMES = 4_096
-"""Combinations of hash intervals looked at for a probability; twelve salts with one share each."""
+"""Combinations of hash intervals and of what limiters answer that are looked at for a probability:
+twelve salts with one share each."""
 
 _HASHES = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a set of policies decided about some traces."""
+
+    keep: Bools
+    keeper: npt.NDArray[np.int32]
+    """The position of the policy that kept each; -1: none."""
+    table: Decisions
+    """Policy by trace, with NOT_ASKED."""
 
 
 class PolicySet:
     """The policies of a sampler, in the order they are asked: ``drop`` first, else as configured."""
 
-    def __init__(self, policies: Sequence[AnyPolicy], *, first_match: bool = False) -> None:
+    def __init__(self, policies: Sequence[Policy], *, first_match: bool = False) -> None:
         self._policies = sorted(policies, key=lambda policy: not isinstance(policy, DropPolicy))
         self._first_match = first_match
+        parts = [part.options for policy in policies for part in policy.walk()]
+        self._columns = sorted({column for options in parts for column in options.columns})
+        self._limiters = {key: limiter for options in parts for key, limiter in options.limiters().items()}
         self._outcomes = list(outcomes(policies))
 
     @property
     def names(self) -> list[str]:
-        """What ``decide`` numbers."""
+        """What ``Decided`` numbers."""
         return [policy.name for policy in self._policies]
 
-    def decide(self, traces: Traces) -> tuple[Bools, npt.NDArray[np.int32]]:
-        """(which traces are kept, the position in ``names`` of the policy that kept each; -1: none)."""
-        table = self._asked(np.array([policy.evaluate(traces) for policy in self._policies], np.int8))
-        says = {code: (table == code).any(axis=0) for code in range(DROPPED, INVERT_SAMPLED + 1)}
-        sampled = table == SAMPLED
-        inverted = ~sampled.any(axis=0) & ~(table == NOT_SAMPLED).any(axis=0) & says[INVERT_SAMPLED]
-        keep = (sampled.any(axis=0) | inverted) & ~says[DROPPED] & ~says[INVERT_NOT_SAMPLED]
-        keeper = np.where(inverted, (table == INVERT_SAMPLED).argmax(axis=0), sampled.argmax(axis=0))
-        return keep, np.where(keep, keeper, -1).astype(np.int32)
+    def traces(self, due: DueTraces) -> Traces:
+        """The due traces, as these policies see them."""
+        return Traces(due, columns=self._columns, limiters=self._limiters)
 
-    def probabilities(self, traces: Traces) -> npt.NDArray[np.float64]:
-        """How likely each trace was to be kept, being what it is: 1 when its id had no say in it.
-
-        The decision depends on chance only through one hash per salt, so it is looked at once per
-        interval between the thresholds: equal salts share their chance, different ones are independent.
+    def decide(self, traces: Traces, asked: Bools) -> Decided:
+        """Asks everybody about the traces ``asked``; the others are dropped. Limiters are charged, unless chance
+        is fixed.
         """
+        table = self._ask(traces, asked)
+        says = {code: (table == code).any(axis=0) for code in range(NOT_SAMPLED, FAILED + 1)}
+        yes = (table == SAMPLED) | (table == FAILED)
+        inverted = ~yes.any(axis=0) & ~says[NOT_SAMPLED] & says[INVERT_SAMPLED]
+        keep = (yes.any(axis=0) | inverted) & ~says[DROPPED] & ~says[INVERT_NOT_SAMPLED]
+        keeper = np.where(inverted, (table == INVERT_SAMPLED).argmax(axis=0), yes.argmax(axis=0))
+        return Decided(keep, np.where(keep, keeper, -1).astype(np.int32), table)
+
+    def probabilities(self, traces: Traces, asked: Bools) -> npt.NDArray[np.float64]:
+        """How likely each trace was to be kept, being what it is: 1 when neither its id nor a limiter had a
+        say in it. To be asked after ``decide``.
+
+        The decision depends on chance only through one hash per salt and through what limiters answered, so
+        it is looked at once per interval between the thresholds and per answer: equal salts share their
+        chance, different ones are independent.
+        """
+        shares = {key: limiter.shares(traces) for key, limiter in self._limiters.items()}
         kept, always = np.zeros(len(traces)), np.ones(len(traces), bool)
-        for probability, hashes in self._outcomes:
-            keep = self.decide(traces.as_if(hashes))[0]
-            kept += probability * keep
-            always &= keep
+        for probability, chances in self._outcomes:
+            keep = self.decide(traces.as_if(chances), asked).keep
+            likely = np.full(len(traces), float(probability))
+            for key, share in shares.items():
+                likely *= share if chances[key] else 1 - share
+            kept += likely * keep
+            always &= keep | (likely == 0)
         return np.where(always, 1.0, kept)
 
-    def _asked(self, table: Decisions) -> Decisions:
-        """The decisions of the policies that are asked at all, for each trace."""
-        if not self._first_match:
-            return table
-        final = (table == SAMPLED) | (table == DROPPED)
-        asked = np.cumsum(final, axis=0) - final == 0
-        return np.where(asked, table, -1).astype(np.int8)
+    def _ask(self, traces: Traces, asked: Bools) -> Decisions:
+        """Policy by trace. One that is dropped, or kept where the first match counts, is no longer asked about."""
+        rows = []
+        for policy in self._policies:
+            row = np.where(asked, policy.evaluate(traces, asked), NOT_ASKED).astype(np.int8)
+            asked = asked & (row != DROPPED)
+            if self._first_match:
+                asked = asked & (row != SAMPLED)
+            rows.append(row)
+        return np.array(rows, np.int8)
 
 
-def outcomes(policies: Sequence[AnyPolicy]) -> Iterator[tuple[float, dict[str, int]]]:
-    """(probability, hash per salt) of each way chance may decide."""
-    salts = _thresholds(policies)
-    for chosen in product(*(_intervals(thresholds) for thresholds in salts.values())):
-        yield prod(width / _HASHES for width, _ in chosen), dict(zip(salts, (top for _, top in chosen), strict=True))
+def outcomes(policies: Sequence[Policy]) -> Iterator[tuple[float, dict[Chance, int]]]:
+    """(probability of its hashes, hash per salt and answer per limiter) of each way chance may decide."""
+    salts, limits = _chances(policies)
+    intervals = [_intervals(thresholds) for thresholds in salts.values()]
+    for chosen in product(*intervals, *([(1, answer) for answer in (0, 1)] for _ in limits)):
+        hashes = chosen[: len(salts)]
+        names: list[Chance] = [*salts, *limits]
+        chances = dict(zip(names, (top for _, top in chosen), strict=True))
+        yield prod(width / _HASHES for width, _ in hashes), chances
 
 
-def num_outcomes(policies: Sequence[AnyPolicy]) -> int:
-    return prod(len(thresholds) + 1 for thresholds in _thresholds(policies).values())
+def num_outcomes(policies: Sequence[Policy]) -> int:
+    """How many ``outcomes`` there are."""
+    salts, limits = _chances(policies)
+    return prod([len(thresholds) + 1 for thresholds in salts.values()] + [2] * len(limits))
 
 
-def _thresholds(policies: Sequence[AnyPolicy]) -> dict[str, set[int]]:
+def _chances(policies: Sequence[Policy]) -> tuple[dict[str, set[int]], list[Limit]]:
     salts: dict[str, set[int]] = {}
+    limits: list[Limit] = []
     for policy in policies:
-        for part in parts_of(policy):
-            if isinstance(part, ProbabilisticPolicy):
-                salts.setdefault(part.salt, set()).add(part.threshold)
-    return salts
+        for part in policy.walk():
+            for salt, threshold in part.options.thresholds.items():
+                salts.setdefault(salt, set()).add(threshold)
+            limits += part.options.limiters()
+    return salts, limits
 
 
 def _intervals(thresholds: set[int]) -> list[tuple[int, int]]:
