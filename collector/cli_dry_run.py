@@ -1,8 +1,9 @@
-"""``spanloom dry-run``: captured OTLP through a configuration, observations as JSON lines."""
+"""``spanloom dry-run``: captured OTLP through a configuration, observations or scores as JSON lines."""
 
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,13 @@ from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overri
 from collector.cli_output import errors_explained, note, print_line
 from collector.model.batch import Signal
 from collector.rows import json_objects
+
+
+class Table(StrEnum):
+    """What a dry run can print."""
+
+    OBSERVATIONS = "observations"
+    SCORES = "scores"
 
 
 def dry_run(
@@ -25,10 +33,12 @@ def dry_run(
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
+    table: Annotated[Table, typer.Option(help="Which rows to print.")] = Table.OBSERVATIONS,
 ) -> None:
     """Run captured OTLP through a configuration.
 
-    Nothing is stored or sent. Every line printed is one row of the table observations, as JSON.
+    Nothing is stored or sent. Every line printed is one row of the table observations, or with --table scores one
+    evaluation result, as JSON.
     """
     from collector import dryrun, logs  # noqa: PLC0415 - the engine is only needed here
     from collector.capture import read_capture  # noqa: PLC0415
@@ -40,6 +50,7 @@ def dry_run(
             note(warning, kind="warning")
         named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
         names, requests = [name for name, _ in named], [request for _, request in named]
-        for table in dryrun.dry_run(checked, requests, names=names, data_dir=data_dir.absolute()):
-            for row in json_objects(table):
+        found = dryrun.dry_run(checked, requests, names=names, data_dir=data_dir.absolute(), table=table.value)
+        for rows in found:
+            for row in json_objects(rows):
                 print_line(json.dumps(row, ensure_ascii=False))

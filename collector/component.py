@@ -22,6 +22,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from collector.errors import ConfigError
+from collector.model import schema, scoring
 from collector.model.batch import LogBatch, MetricBatch, Signal, SpanBatch
 
 if TYPE_CHECKING:
@@ -177,8 +178,16 @@ class Sampler(Protocol):
     def decide(self, due: DueTraces) -> Verdicts: ...
 
 
+class Scoring(Protocol):
+    """Makes the rows of ``schema.SCORES``; see ``collector.model.scoring``, which does."""
+
+    def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table: ...
+
+    def log_scores(self, logs: LogBatch, ingested_unix_nano: int) -> pa.Table: ...
+
+
 class DecidedSpans:
-    """Kept spans with what the decision added; the observations are built on first use.
+    """Kept spans with what the decision added; observations and scores are built on first use.
 
     Shared by all exporters that are at the same place, so that content is made once.
     """
@@ -189,6 +198,7 @@ class DecidedSpans:
         decided: pa.RecordBatch,
         logs: LogBatch | None,
         build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
+        model: Scoring = scoring,
     ) -> None:
         self.spans = spans
         """In flight: WIRE and FACTS."""
@@ -197,11 +207,17 @@ class DecidedSpans:
         self.logs = logs
         """GenAI log records of these spans, for their content."""
         self._build = build
+        self._model = model
 
     @cached_property
     def observations(self) -> pa.Table:
         """``schema.OBSERVATIONS``, row-aligned with ``spans``."""
         return self._build(self.spans, self.decided, self.logs)
+
+    @cached_property
+    def scores(self) -> pa.Table:
+        """``schema.SCORES``: the evaluation results these spans carry."""
+        return self._model.span_scores(self.spans, self.decided, self.logs)
 
 
 @dataclass(frozen=True)
@@ -210,6 +226,14 @@ class ReceivedBatch:
 
     batch: LogBatch | MetricBatch
     ingested_unix_nano: int
+    model: Scoring = scoring
+
+    @cached_property
+    def scores(self) -> pa.Table:
+        """``schema.SCORES``: the evaluation results among log records."""
+        if not isinstance(self.batch, LogBatch):
+            return schema.SCORES.empty_table()
+        return self.model.log_scores(self.batch, self.ingested_unix_nano)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A dry run: captured requests through the real pipelines, in memory, to observations."""
+"""A dry run: captured requests through the real pipelines, in memory, to observations or scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import structlog
@@ -21,6 +22,7 @@ from collector.engine.modelling import Modelling
 from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader
 from collector.errors import InvalidDataError
+from collector.model import scoring
 from collector.model.batch import Signal
 from collector.model.codec import decode
 from collector.service_config import CollectorConfig
@@ -35,9 +37,10 @@ def dry_run(
     *,
     names: Sequence[str] = (),
     data_dir: Path | None = None,
+    table: Literal["observations", "scores"] = "observations",
     clock: Callable[[], int] = time.time_ns,
 ) -> Iterator[pa.Table]:
-    """Tables of ``schema.OBSERVATIONS``: what each traces pipeline of ``config`` would store.
+    """Tables of ``schema.OBSERVATIONS``, what each traces pipeline of ``config`` would store, or of ``schema.SCORES``.
 
     ``inputs`` are serialised OTLP requests; ``names`` is what errors call them. All of them are taken
     in before anything is decided, so traces are whole however the input is cut. Nothing is written or
@@ -47,7 +50,9 @@ def dry_run(
     absent_modules.settle()
     with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
         folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
-        yield from _DryRun(config, folder, clock).run(inputs, names or [f"input {i + 1}" for i in range(len(inputs))])
+        dry = _DryRun(config, folder, clock)
+        dry.take(inputs, names or [f"input {i + 1}" for i in range(len(inputs))])
+        yield from dry.observations() if table == "observations" else dry.scores()
 
 
 class _DryRun:
@@ -73,7 +78,7 @@ class _DryRun:
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
         self._reader = DecisionReader(self._records, Modelling(telemetry).observations, after)
 
-    def run(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str]) -> Iterator[pa.Table]:
+    def take(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str]) -> None:
         for name, (signal, body) in zip(names, inputs, strict=True):
             decoded = decode(signal, [body])
             for error in decoded.failed.values():
@@ -81,10 +86,20 @@ class _DryRun:
             for (_, route_signal), routes in self._graph.routes.items():
                 if route_signal is signal:
                     self._take(run_routes(routes, decoded.batches))
+
+    def observations(self) -> Iterator[pa.Table]:
         for pipeline, decision in self._decisions():
             spans, _ = self._reader.read(pipeline, decision)
-            for some in spans:
-                yield some.observations
+            yield from (some.observations for some in spans)
+
+    def scores(self) -> Iterator[pa.Table]:
+        """One table, as a store has it: a result that came in two forms is one row."""
+        found: list[pa.Table] = []
+        for pipeline, decision in self._decisions():
+            spans, others = self._reader.read(pipeline, decision)
+            found += [part.scores for part in spans] + [part.scores for part in others]
+        if found:
+            yield scoring.newest(pa.concat_tables(found))
 
     def _take(self, entries: Sequence[Entry]) -> None:
         for written in self._records.append(entries, self._clock()):

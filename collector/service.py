@@ -100,9 +100,8 @@ class Service:
         self._model = Modelling(self.telemetry)
         self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
-        reader = JournalReader(
-            self._journal, DecisionReader(self._journal, self._model.observations, after), self.telemetry
-        )
+        decided = DecisionReader(self._journal, self._model.observations, after, self._model)
+        reader = JournalReader(self._journal, decided, self.telemetry)
         for id_ in graph.exporters:
             self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
         self._runners = [

@@ -2,7 +2,7 @@
 
 Retention drops whole tables. Every signal has a template, an always-empty table with today's
 columns that stands first in its view: it gives the view its column order, and nulls to the columns
-an older table does not have.
+an older table does not have. Scores change, so they are one table with a row per id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model import schema
+from collector.model import schema, scoring
 from exporters._duckdb_connection import registered, run
 from exporters._duckdb_views import SESSIONS, TRACES
 
@@ -42,8 +42,28 @@ DATASETS = {
         Dataset("metrics", "_metrics_v1", schema.STORED_METRICS),
     )
 }
-PUBLIC = frozenset({*DATASETS, "traces", "sessions", "scores"})
+SCORES = "scores"
+PUBLIC = frozenset({*DATASETS, "traces", "sessions", SCORES})
 """What people may name in SQL."""
+
+_REPLACED = ", ".join(
+    f'"{name}" = _rows."{name}"' for name in schema.SCORES.names if name not in {"id", "span_id", "created_at"}
+)
+# As ``scoring.newest`` does among the rows of one range. MERGE needs no index on the ids, which every
+# insert would have to keep; it reads the column.
+_MERGE_SCORES = f"""
+MERGE INTO {SCORES} USING _rows ON {SCORES}.id = _rows.id
+WHEN MATCHED AND _rows.updated_at >= {SCORES}.updated_at THEN UPDATE SET
+    {_REPLACED},
+    span_id = CASE WHEN _rows."timestamp" = {SCORES}."timestamp"
+        THEN coalesce(_rows.span_id, {SCORES}.span_id) ELSE _rows.span_id END,
+    created_at = least({SCORES}.created_at, _rows.created_at)
+WHEN MATCHED THEN UPDATE SET
+    span_id = CASE WHEN _rows."timestamp" = {SCORES}."timestamp"
+        THEN coalesce({SCORES}.span_id, _rows.span_id) ELSE {SCORES}.span_id END,
+    created_at = least({SCORES}.created_at, _rows.created_at)
+WHEN NOT MATCHED THEN INSERT BY NAME
+"""  # noqa: S608 - our own names
 
 
 @dataclass
@@ -61,8 +81,8 @@ class Tables:
             self._create_template(dataset.template, dataset.columns)
             self._create_view(dataset)
         self._create_template("_scores_v1", schema.SCORES)
-        run(self.connection, "CREATE TABLE IF NOT EXISTS scores AS SELECT * FROM _scores_v1")
-        self._add_missing_columns("scores", "_scores_v1")
+        run(self.connection, f"CREATE TABLE IF NOT EXISTS {SCORES} AS SELECT * FROM _scores_v1")  # noqa: S608 - our own names
+        self._add_missing_columns(SCORES, "_scores_v1")
         run(self.connection, TRACES)
         run(self.connection, SESSIONS)
 
@@ -71,7 +91,10 @@ class Tables:
         self._current.clear()
 
     def insert(self, view: str, rows: pa.Table) -> None:
-        """Appends rows (of the view's schema) to the tables of their ``ingested_at``."""
+        """Appends rows (of the view's schema) to the tables of their ``ingested_at``; scores replace theirs."""
+        if view == SCORES:
+            self._merge_scores(scoring.newest(rows))
+            return
         dataset = DATASETS[view]
         for period, part in self._by_period(rows):
             name = f"{dataset.template}_{period}"
@@ -81,7 +104,7 @@ class Tables:
                 run(self.connection, f"INSERT INTO {name} BY NAME SELECT * FROM _rows")  # noqa: S608 - our own names
 
     def drop_expired(self, now: datetime) -> list[str]:
-        """Drops the tables whose newest possible row is past retention; returns their names."""
+        """Drops the tables whose newest possible row is past retention, and old scores; returns the tables' names."""
         if self.retention is None:
             return []
         dropped = []
@@ -93,7 +116,12 @@ class Tables:
             if expired:
                 self._create_view(dataset)
             dropped += expired
+        run(self.connection, f"DELETE FROM {SCORES} WHERE updated_at <= ?", [now - self.retention])  # noqa: S608 - our own names
         return dropped
+
+    def _merge_scores(self, rows: pa.Table) -> None:
+        with registered(self.connection, "_rows", rows):
+            run(self.connection, _MERGE_SCORES)
 
     def _by_period(self, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         days = rows.column("ingested_at").cast(pa.date32())

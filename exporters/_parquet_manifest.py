@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ SCHEMA_KEY = b"spanloom.schema_version"
 """Key of the stored schema's version in a file's footer."""
 
 _VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def update_manifest(folder: Path, scratch: Path, *, time_column: str) -> None:
     """Makes the manifest agree with the folder.
 
-    ``time_column``: the column of int64 nanoseconds whose smallest and largest value are noted.
+    ``time_column``: the column of int64 nanoseconds or of times whose smallest and largest value are noted.
     """
     known = _read(folder / MANIFEST)
     files = parquet_files(folder)
@@ -74,7 +76,11 @@ def _bounds(footer: Any, column: str) -> tuple[int | None, int | None]:
     known = [stats for stats in groups if stats is not None and stats.has_min_max]
     if not known:
         return None, None
-    return min(stats.min for stats in known), max(stats.max for stats in known)
+    return _nanos(min(stats.min for stats in known)), _nanos(max(stats.max for stats in known))
+
+
+def _nanos(value: int | datetime) -> int:
+    return value if isinstance(value, int) else (value - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 def _schema_version(metadata: Mapping[bytes, bytes] | None) -> int | None:

@@ -16,6 +16,7 @@ VERSION = 1
 OBSERVATIONS = "observations"
 LOGS = "logs"
 METRICS = "metrics"
+SCORES = "scores"
 
 
 def observations(batch: ExportBatch) -> Iterator[tuple[pa.Table, pa.ChunkedArray]]:
@@ -34,6 +35,12 @@ def others(batch: ExportBatch) -> Iterator[tuple[str, pa.Table]]:
             yield LOGS, stored_logs(received.batch, received.ingested_unix_nano)
         else:
             yield METRICS, stored_metrics(received.batch, received.ingested_unix_nano)
+
+
+def scores(batch: ExportBatch) -> Iterator[pa.Table]:
+    """Per group of spans or batch of log records that has any: its evaluation results (``schema.SCORES``)."""
+    tables = (*(spans.scores for spans in batch.spans), *(received.scores for received in batch.others))
+    yield from (table for table in tables if table.num_rows)
 
 
 def grouped(tables: Iterable[pa.Table], *, max_rows: int, max_bytes: int) -> Iterator[pa.Table]:

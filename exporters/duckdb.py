@@ -1,4 +1,4 @@
-"""Stores observations, logs and metrics in a DuckDB file: exactly once, and open to SQL meanwhile.
+"""Stores observations, logs, metrics and scores in a DuckDB file: exactly once, and open to SQL meanwhile.
 
 One transaction per range holds the rows and the range's end, so that a range is stored or it is
 not. Times are ``TIMESTAMPTZ``: instants, as in Parquet, which compare right with ``now()`` in every
@@ -247,6 +247,7 @@ def _built(batch: ExportBatch) -> dict[str, list[pa.Table]]:
     tables: dict[str, list[pa.Table]] = {_stored.OBSERVATIONS: [table for table, _ in _stored.observations(batch)]}
     for view, table in _stored.others(batch):
         tables.setdefault(view, []).append(table)
+    tables[_stored.SCORES] = list(_stored.scores(batch))
     return tables
 
 

@@ -1,7 +1,9 @@
-"""Writes observations, logs and metrics to a lake of Parquet files, partitioned by date.
+"""Writes observations, logs, metrics and scores to a lake of Parquet files, partitioned by date.
 
 A range of decisions becomes files named after it. The same range always gives the same files, so
 a range that is exported again after a crash finds them in place: exactly once without a database.
+Files never change, so a score sent again is one more row: of an id, the one with the largest
+``updated_at`` counts.
 """
 
 from __future__ import annotations
@@ -100,6 +102,7 @@ _DISTINCT = {
     ),
     _stored.LOGS: "span_id time time_unix_nano observed_time_unix_nano body attributes",
     _stored.METRICS: "value_double sum exemplars",
+    _stored.SCORES: "id span_id comment metadata timestamp",
 }
 DATASETS = {
     name: Dataset(name, columns, (first, time_column), time_column, frozenset(_DISTINCT[name].split()))
@@ -107,6 +110,7 @@ DATASETS = {
         (_stored.OBSERVATIONS, schema.OBSERVATIONS, "trace_id", "start_unix_nano"),
         (_stored.LOGS, schema.STORED_LOGS, "trace_id", "time_unix_nano"),
         (_stored.METRICS, schema.STORED_METRICS, "name", "time_unix_nano"),
+        (_stored.SCORES, schema.SCORES, "trace_id", "timestamp"),
     )
 }
 
@@ -153,7 +157,9 @@ class ParquetExporter:
             for table, dates in _stored.observations(batch):
                 writes.add(DATASETS[_stored.OBSERVATIONS], table, dates)
             for name, table in _stored.others(batch):
-                writes.add(DATASETS[name], table, _dates(table))
+                writes.add(DATASETS[name], table, _dates(table, "time", "ingested_at"))
+            for table in _stored.scores(batch):
+                writes.add(DATASETS[_stored.SCORES], table, _dates(table, "timestamp", "updated_at"))
             writes.finish()
 
     def shutdown(self) -> None:
@@ -279,10 +285,10 @@ def _row_count(path: Path) -> int | None:
     return rows
 
 
-def _dates(table: pa.Table) -> pa.ChunkedArray:
-    """The partition of log records and points: the UTC date of their time, within -30 and +1 days of receipt."""
-    received = table.column("ingested_at").cast(pa.date32()).cast(pa.int32())
-    day = table.column("time").cast(pa.date32()).cast(pa.int32())
+def _dates(table: pa.Table, time: str, receipt: str) -> pa.ChunkedArray:
+    """The partition of records, points and scores: the UTC date of their time, within -30 and +1 days of receipt."""
+    received = table.column(receipt).cast(pa.date32()).cast(pa.int32())
+    day = table.column(time).cast(pa.date32()).cast(pa.int32())
     day = pc.max_element_wise(pc.coalesce(day, received), pc.subtract(received, pa.scalar(30, pa.int32())))
     return pc.min_element_wise(day, pc.add(received, pa.scalar(1, pa.int32()))).cast(pa.date32())
 

@@ -22,6 +22,7 @@ from collector.errors import CollectorError, JournalError, PermanentError, Retry
 from collector.model.batch import Batch, LogBatch, Signal
 from collector.model.codec import check_framing, decode
 from collector.model.content import genai_logs
+from collector.model.scoring import awaits_span
 from collector.telemetry import Telemetry
 
 _MAX_GROUP_BYTES = 8 * 1024 * 1024
@@ -199,7 +200,7 @@ def _run(route: Route, batches: Sequence[Batch]) -> list[Entry]:
         if route.join:
             if not isinstance(batch, LogBatch):
                 continue
-            batch = batch.filter(genai_logs(batch))
+            batch = batch.filter(genai_logs(batch) | awaits_span(batch))
             if not batch.num_rows:
                 continue
         batch = route.chain.run(batch)

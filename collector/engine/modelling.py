@@ -6,7 +6,7 @@ from collections import Counter
 
 import pyarrow as pa
 
-from collector.model import content, facts
+from collector.model import content, facts, scoring
 from collector.model.batch import LogBatch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -28,6 +28,20 @@ class Modelling:
         """See ``content.observations``."""
         faults: Counter[str] = Counter()
         out = content.observations(spans, decided, logs, faults=faults)
+        self._count(faults)
+        return out
+
+    def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
+        """See ``scoring.span_scores``."""
+        faults: Counter[str] = Counter()
+        out = scoring.span_scores(spans, decided, logs, faults)
+        self._count(faults)
+        return out
+
+    def log_scores(self, logs: LogBatch, ingested_unix_nano: int) -> pa.Table:
+        """See ``scoring.log_scores``."""
+        faults: Counter[str] = Counter()
+        out = scoring.log_scores(logs, ingested_unix_nano, faults)
         self._count(faults)
         return out
 

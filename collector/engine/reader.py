@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector.component import DecidedSpans, ExportBatch, ReceivedBatch
+from collector.component import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
 from collector.engine import counting, trace_facts
 from collector.engine.decisions import Decision
 from collector.engine.gather import gather
 from collector.engine.journal import Journal, Records
 from collector.engine.ledger import DecisionInfo
-from collector.model import schema
+from collector.model import schema, scoring
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -36,9 +36,11 @@ class DecisionReader:
         records: Records,
         build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
         after_sampling: Mapping[str, Callable[[SpanBatch], SpanBatch]],
+        scores: Scoring = scoring,
     ) -> None:
         self._records = records
         self._build = build
+        self._scores = scores
         self._after_sampling = after_sampling
 
     def read(self, pipeline: str, decision: Decision, *, skip_stored: bool = False) -> Parts:
@@ -52,9 +54,9 @@ class DecisionReader:
             batch = self._records.read(seq).batch
             time = self._records.info(seq).time_unix_nano
             if isinstance(batch, SpanBatch):
-                spans.append(DecidedSpans(batch, _undecided(batch, time), None, self._build))
+                spans.append(DecidedSpans(batch, _undecided(batch, time), None, self._build, self._scores))
             elif isinstance(batch, LogBatch | MetricBatch):
-                others.append(ReceivedBatch(batch, time))
+                others.append(ReceivedBatch(batch, time, self._scores))
         return tuple(spans), tuple(others)
 
     def _assembled(self, decision: Decision, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
@@ -70,7 +72,7 @@ class DecisionReader:
             logs = LogBatch(gather(self._records, *refs))
         if (change := self._after_sampling.get(pipeline)) is not None:
             spans = change(spans)
-        return DecidedSpans(spans, decided, logs, self._build)
+        return DecidedSpans(spans, decided, logs, self._build, self._scores)
 
 
 class JournalReader:

@@ -394,10 +394,13 @@ SCORES = pa.schema(
         pa.field("timestamp", TIMESTAMP, nullable=False),
         pa.field("environment", TEXT),
         pa.field("config_id", TEXT),
-        pa.field("created_at", TIMESTAMP),
-        pa.field("updated_at", TIMESTAMP),
+        pa.field("created_at", TIMESTAMP),  # when the first score of this id was acknowledged
+        pa.field("updated_at", TIMESTAMP),  # when this one was
+        pa.field("queue_id", TEXT),
+        pa.field("dataset_run_id", TEXT),
     ]
 )
+"""One row per id; of a trace no span_id, of a session neither. ``value`` of a BOOLEAN is 0 or 1."""
 
 TRACE_FACTS = pa.schema(
     [

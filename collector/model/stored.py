@@ -119,7 +119,7 @@ def _origin(batch: Batch, ingested_unix_nano: int) -> Columns:
     ingested = pa.array(np.full(batch.num_rows, ingested_unix_nano, np.int64))
     return {
         "service_name": _per_value(resources, _service_name),
-        "environment": _per_value(resources, _environment),
+        "environment": environments(resources),
         "scope_name": _per_value(scopes, lambda header: attributes.parse_scope(header).scope.name),
         "scope_version": _per_value(scopes, lambda header: attributes.parse_scope(header).scope.version),
         "ingested_at": stored_columns.timestamps(ingested),
@@ -136,6 +136,11 @@ def _per_value(column: pa.DictionaryArray, text_of: Callable[[bytes], str | None
 def _resource_texts(header: bytes) -> dict[str, str]:
     parsed = attributes.parse_resource(header).resource.attributes
     return {attribute.key: attribute.value.string_value for attribute in parsed}
+
+
+def environments(resources: pa.DictionaryArray) -> pa.StringArray:
+    """Per row of a ``resource`` column the environment it names, or null."""
+    return _per_value(resources, _environment)
 
 
 def _service_name(header: bytes) -> str | None:

@@ -200,6 +200,7 @@ def awkward() -> pa.Table:
 
 
 def _decided(rows: pa.Table, date: dt.date) -> DecidedSpans:
-    spans = SpanBatch(pa.record_batch({"span_name": pa.array([""] * rows.num_rows)}))
+    nothing = {name: pa.array([[]] * rows.num_rows, schema.WIRE.field(name).type) for name in ("attributes", "events")}
+    spans = SpanBatch(pa.record_batch({"span_name": pa.array([""] * rows.num_rows), **nothing}))
     decided = pa.record_batch({"date": pa.array([date] * rows.num_rows, pa.date32())})
     return DecidedSpans(spans, decided, None, lambda *_: rows)

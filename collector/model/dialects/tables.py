@@ -237,6 +237,67 @@ class Inclusion(_Strict):
     """Seen in captures; beats the comparison with the total, which such emitters add up wrongly."""
 
 
+ScoreField = Literal[
+    "id",
+    "identifier",
+    "name",
+    "value",
+    "label",
+    "correction",
+    "comment",
+    "metadata",
+    "source",
+    "data_type",
+    "time",
+    "trace_id",
+    "span_id",
+    "session_id",
+    "environment",
+    "config_id",
+    "queue_id",
+    "dataset_run_id",
+    "response_id",
+]
+
+
+class ScoreCarrier(_Strict):
+    """Where results of evaluations stand: exactly one of ``events``, ``indexed``, ``objects`` and ``named``."""
+
+    events: Texts = ()
+    """Names of span events and of log records; each is a result."""
+    indexed: str | None = None
+    """A prefix with ``*`` for the index; the attributes below one index are a result."""
+    objects: Texts = ()
+    """Prefixes; each attribute below one that holds a JSON object is a result."""
+    named: str | None = None
+    """A prefix; each attribute below it is the value of the result that the rest of its key names."""
+    about: Literal["span", "linked", "trace", "session"] = "span"
+    """What is judged: the span that carries it, the one it links to (itself, if there is not exactly one), the
+    trace of that one, or its session."""
+    fields: Mapping[ScoreField, Texts] = {}
+    """Where each field stands: attributes of the event, ends of indexed keys, or dotted paths in the object; the
+    first that holds a value wins. What no field names is kept in the result's metadata."""
+    sources: Mapping[str, Literal["API", "EVAL", "ANNOTATION", "RULE"]] = {}
+    """Spellings of the source."""
+    source: Literal["API", "EVAL", "ANNOTATION", "RULE"] = "EVAL"
+    """The source of results that do not say."""
+    booleans: Mapping[str, bool] = {}
+    """Labels (case-folded) that are a yes or a no where there is no number."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ScoreCarrier:
+        if sum(bool(given) for given in (self.events, self.indexed, self.objects, self.named)) != 1:
+            raise ValueError("results stand in exactly one of events, indexed, objects, named")
+        if self.named is None and not {"name", "value"} <= self.fields.keys():
+            raise ValueError("'fields' names at least name and value")
+        return self
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Of the attributes that carry results; none: events do."""
+        return self.objects or tuple(prefix for prefix in (self.indexed, self.named) if prefix)
+
+
 class File(_Strict):
     """One YAML file."""
 
@@ -249,6 +310,7 @@ class File(_Strict):
     usage_objects: tuple[UsageObject, ...] = ()
     cost_objects: tuple[CostObject, ...] = ()
     inclusion: tuple[Inclusion, ...] = ()
+    scores: tuple[ScoreCarrier, ...] = ()
     usage_keys: Texts = ()
     """Keys and prefixes (``*``) of what was provided as usage, kept as ``provided_usage``."""
     cost_keys: Texts = ()

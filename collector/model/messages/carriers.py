@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -88,7 +88,7 @@ def contents(spans: SpanBatch, logs: LogBatch | None) -> list[Content]:
     types = spans.column("type").dictionary_decode().to_pylist()
     found = [Content(type=t) for t in types]
     _add_attributes(found, spans)
-    for row, event in _span_events(spans.column("events")):
+    for row, _, event in span_events(spans.column("events"), _EVENTS | {EXCEPTION}):
         found[row].events.append(event)
     if logs is not None and logs.num_rows:
         for row, event in _log_events(spans, logs):
@@ -102,7 +102,7 @@ def _add_attributes(found: list[Content], spans: SpanBatch) -> None:
     wanted = np.array([bool(plan) for plan in plans], np.bool_)
     chosen = flat.select(wanted[flat.key_codes]) if plans else flat
     alone = [plan.names[0] if plan.is_name_alone() else None for plan in plans]
-    for row, code, value in _values(chosen):
+    for row, code, value in values(chosen):
         if value is None:
             continue
         name = alone[code]
@@ -132,7 +132,8 @@ def _put(content: Content, plan: _Plan, value: Any) -> None:
             node[path[-1]] = value
 
 
-def _values(flat: attributes.Flat) -> Iterator[tuple[int, int, Any]]:
+def values(flat: attributes.Flat) -> Iterator[tuple[int, int, Any]]:
+    """Row, key code and Python value of each attribute."""
     columns = (flat.rows.tolist(), flat.key_codes.tolist(), flat.types.tolist(), flat.nums.tolist())
     for row, code, kind, num, text in zip(*columns, flat.texts.to_pylist(), strict=True):
         yield row, code, text if kind == schema.STRING else decoded(kind, num, text)
@@ -146,10 +147,11 @@ def decoded(kind: int, num: int, text: str) -> Any:
         return text
 
 
-def _dicts(column: pa.ListArray) -> list[dict[str, Any]]:
+def dicts(column: pa.ListArray) -> list[dict[str, Any]]:
+    """The values of each row of a ``schema.ATTRIBUTES`` column by key; the last of a key wins."""
     flat = attributes.flatten(column)
     out: list[dict[str, Any]] = [{} for _ in range(len(column))]
-    for row, code, value in _values(flat):
+    for row, code, value in values(flat):
         out[row][flat.keys[code]] = value
     return out
 
@@ -178,19 +180,21 @@ def _language(header: bytes) -> str:
     return next((kv.value.string_value for kv in pairs if kv.key == "telemetry.sdk.language"), "")
 
 
-def _span_events(column: pa.ListArray) -> Iterator[tuple[int, Event]]:
+def span_events(column: pa.ListArray, named: frozenset[str]) -> Iterator[tuple[int, int, Event]]:
+    """The events of these names in an ``events`` column: row, time (ns since the epoch), event."""
     offsets = column.offsets.to_numpy(zero_copy_only=False)
     child = column.values.slice(offsets[0], offsets[-1] - offsets[0])
     names = child.field("name").dictionary_encode()
-    wanted = np.array([n in _EVENTS or n == EXCEPTION for n in names.dictionary.to_pylist()], np.bool_)
+    wanted = np.array([n in named for n in names.dictionary.to_pylist()], np.bool_)
     if not wanted.any():
         return
     chosen = np.flatnonzero(wanted[names.indices.to_numpy(zero_copy_only=False)])
     rows = np.repeat(np.arange(len(column)), np.diff(offsets))[chosen].tolist()
+    times = child.field("time_unix_nano").take(pa.array(chosen)).to_pylist()
     texts = names.take(pa.array(chosen)).dictionary_decode().to_pylist()
-    fields = _dicts(child.field("attributes").take(pa.array(chosen)))
-    for row, name, members in zip(rows, texts, fields, strict=True):
-        yield row, Event(name, members)
+    fields = dicts(child.field("attributes").take(pa.array(chosen)))
+    for row, time, name, members in zip(rows, times, texts, fields, strict=True):
+        yield row, time, Event(name, members)
 
 
 def _log_events(spans: SpanBatch, logs: LogBatch) -> Iterator[tuple[int, Event]]:
@@ -204,7 +208,7 @@ def _log_events(spans: SpanBatch, logs: LogBatch) -> Iterator[tuple[int, Event]]
     observed = logs.column("observed_time_unix_nano").to_pylist()
     times = [t or observed[n] for n, t in enumerate(logs.column("time_unix_nano").to_pylist())]
     matched.sort(key=lambda pair: (times[pair[0]], observed[pair[0]], pair[0]))
-    fields = _dicts(logs.column("attributes"))
+    fields = dicts(logs.column("attributes"))
     names = logs.column("event_name").to_pylist()
     bodies = list(zip(*(logs.column(f"body_{part}").to_pylist() for part in ("type", "num", "text")), strict=True))
     for n, row in matched:
@@ -219,16 +223,22 @@ def _ids(table: pa.RecordBatch) -> Sequence[bytes]:
 
 def genai_logs(batch: LogBatch) -> npt.NDArray[np.bool_]:
     """Records worth joining to a span: a GenAI event (by name) with a trace id and a span id."""
-    named = pc.starts_with(batch.column("event_name"), _GENAI).to_numpy(zero_copy_only=False).copy()
+    named = logs_named(batch, lambda names: pc.starts_with(names, _GENAI))
+    identified = pc.and_(_is_id(batch.column("trace_id"), 16), _is_id(batch.column("span_id"), 8))
+    result: npt.NDArray[np.bool_] = named & identified.to_numpy(zero_copy_only=False)
+    return result
+
+
+def logs_named(batch: LogBatch, matches: Callable[[pa.StringArray], pa.BooleanArray]) -> npt.NDArray[np.bool_]:
+    """Marks records whose event name, in its field or in the attribute ``event.name``, matches."""
+    named: npt.NDArray[np.bool_] = matches(batch.column("event_name")).to_numpy(zero_copy_only=False).copy()
     flat = attributes.flatten(batch.column("attributes"))
     is_name = np.array([key == _EVENT_NAME for key in flat.keys], np.bool_)
     if is_name.any():
         chosen = flat.select(is_name[flat.key_codes])
-        genai = pc.starts_with(chosen.texts, _GENAI).to_numpy(zero_copy_only=False)
-        named[chosen.rows[genai & (chosen.types == schema.STRING)]] = True
-    identified = pc.and_(_is_id(batch.column("trace_id"), 16), _is_id(batch.column("span_id"), 8))
-    result: npt.NDArray[np.bool_] = named & identified.to_numpy(zero_copy_only=False)
-    return result
+        found = matches(chosen.texts).to_numpy(zero_copy_only=False)
+        named[chosen.rows[found & (chosen.types == schema.STRING)]] = True
+    return named
 
 
 def _is_id(column: pa.BinaryArray, width: int) -> pa.BooleanArray:
