@@ -1,4 +1,4 @@
-"""The admin server's app: health, metrics, SQL.
+"""The admin server's app: health, metrics, SQL, pricing again.
 
 The API answers only requests that a person or program on purpose sends here: a web page somewhere
 else must not read a laptop's data through the browser. So the host name must be one of this machine
@@ -7,7 +7,7 @@ else must not read a laptop's data through the browser. So the host name must be
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict, Field
 
 from collector.errors import CollectorError, RetryableError
+from collector.repricing import COLUMNS, ModelChange
 from collector.rows import json_rows
 from collector.telemetry import Telemetry
 
@@ -34,6 +35,9 @@ _log = structlog.stdlib.get_logger("admin")
 
 Query = Callable[[str, int], pa.Table]
 """(sql, limit) → at most ``limit`` rows; blocks; raises ``PermanentError`` on a bad statement."""
+
+RepriceStores = Callable[[int, bool], Mapping[str, Sequence[ModelChange]]]
+"""(since in Unix nanoseconds, dry run) → store → what changed; blocks."""
 
 
 class Health(Protocol):
@@ -61,11 +65,21 @@ class QueryRequest(BaseModel):
     limit: int = Field(default=1_000, ge=1, le=MAX_ROWS)
 
 
+class RepriceRequest(BaseModel):
+    """Body of ``POST /api/v1/reprice``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since_unix_nano: int = Field(ge=0)
+    dry_run: bool = True
+
+
 def create_app(
     *,
     telemetry: Telemetry,
     health: Health,
     query: Query | None,
+    reprice: RepriceStores | None = None,
     version: str,
     allowed_hosts: Iterable[str] = (),
 ) -> FastAPI:
@@ -77,6 +91,7 @@ def create_app(
     _add_health(app, health)
     _add_metrics(app, telemetry)
     _add_query(app, query)
+    _add_reprice(app, reprice)
     return app
 
 
@@ -116,6 +131,22 @@ def _add_query(app: FastAPI, query: Query | None) -> None:
             return _error(503, str(error))
         except CollectorError as error:
             return _error(400, str(error))
+
+
+def _add_reprice(app: FastAPI, reprice: RepriceStores | None) -> None:
+    @app.post("/api/v1/reprice")
+    async def run(body: RepriceRequest) -> JSONResponse:
+        """Per store, what pricing its rows again changes, or would change."""
+        if reprice is None:
+            return _error(404, "this service has no stores")
+        try:
+            reports = await run_in_threadpool(reprice, body.since_unix_nano, body.dry_run)
+        except RetryableError as error:
+            return _error(503, str(error))
+        except CollectorError as error:
+            return _error(400, str(error))
+        rows = {name: [change.as_row() for change in report] for name, report in reports.items()}
+        return JSONResponse({"columns": COLUMNS, "stores": rows})
 
 
 def _answer(query: Query, sql: str, limit: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from collector import config as configuration
 from collector import service_file
 from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides
 from collector.cli_output import Output, errors_explained, note, print_table
+from collector.cli_service import ask_service
 from collector.errors import ConfigError, PermanentError, RetryableError
 from collector.rows import json_rows
 from collector.yaml_tree import Mapping, find, plain
@@ -65,20 +65,7 @@ def _ask_running(data_dir: Path, sql: str, limit: int) -> _Answer | None:
 
 def _ask_service(address: str, sql: str, limit: int) -> _Answer:
     """Raises ``RetryableError`` when nobody listens there."""
-    import httpx  # noqa: PLC0415 - only needed when a service runs
-
-    url = address if "://" in address else f"http://{address}"
-    try:
-        # A proxy from the environment must not see what is asked of this machine.
-        with httpx.Client(trust_env=False, timeout=_SECONDS) as client:
-            response = client.post(f"{url.rstrip('/')}/api/v1/query", json={"sql": sql, "limit": limit})
-        document = response.json()
-    except httpx.ConnectError as error:
-        raise RetryableError(f"the service at {address} gave no answer: {error}") from None
-    except (httpx.HTTPError, httpx.InvalidURL, json.JSONDecodeError) as error:
-        raise PermanentError(f"the service at {address} gave no answer: {error}") from None
-    if response.status_code != 200:
-        raise PermanentError(str(document.get("error", f"the service answered {response.status_code}")))
+    document = ask_service(address, "/api/v1/query", {"sql": sql, "limit": limit}, timeout_seconds=_SECONDS)
     return _Answer([column["name"] for column in document["columns"]], document["rows"], document["truncated"])
 
 

@@ -291,6 +291,47 @@ class Queryable(Protocol):
 
 
 @dataclass(frozen=True)
+class Repriced:
+    """What pricing stored rows again changed."""
+
+    rows: npt.NDArray[np.int64]
+    """Positions of the changed rows in the table that was given."""
+    columns: pa.Table
+    """Their new values: ``schema.PRICED``, as ``observations`` has them."""
+
+
+Reprice = Callable[[pa.Table], Repriced]
+"""Prices rows (``REPRICED_FROM``) again."""
+
+
+@runtime_checkable
+class Repriceable(Protocol):
+    """A store whose rows can be priced again."""
+
+    def reprice(self, price: Reprice, *, since_unix_nano: int, dry_run: bool) -> None:
+        """Gives ``price`` the columns ``REPRICED_FROM`` of every observation that started at ``since_unix_nano`` or
+        later, and unless it is a ``dry_run`` stores what it changed. Called from the exporter's thread.
+        """
+
+
+REPRICED_FROM = (
+    *("start_unix_nano", "end_unix_nano", "provider", "request_model", "response_model", "model", "model_parameters"),
+    *("usage_scope", "usage", *schema.PRICED),
+)
+"""The columns of ``observations`` from which a call is priced again."""
+
+
+@runtime_checkable
+class PriceList(Protocol):
+    """A processor that knows prices (``spanloom prices show``)."""
+
+    def prices(self, model: str, *, provider: str | None, tier: str | None, unix_nano: int) -> pa.Table | None:
+        """The prices of a model at a time, one row each with ``context``, ``bucket``, ``usd_per_million`` and
+        ``price_ref`` (all text), or None when nobody has one.
+        """
+
+
+@dataclass(frozen=True)
 class Received:
     """The engine's answer to one request: what of it is now safe."""
 
@@ -362,6 +403,9 @@ class ProcessorFactory:
     create: Callable[[Any, Settings], Processor | Sampler]
     stage: Stage = Stage.STATELESS
     signals: frozenset[Signal] = frozenset({Signal.TRACES})
+    prices: bool = False
+    """It fills ``schema.PRICED`` from usage; ``reprice`` runs it again over stored usage."""
+
     stability: Stability = Stability.BETA
 
 

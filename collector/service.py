@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,15 @@ import structlog
 from collector import absent_modules
 from collector.admin import create_app
 from collector.budget import ByteBudget
-from collector.component import Queryable, Receiver, ReceiverFactory, ReceiverSettings, Settings
+from collector.component import (
+    ComponentId,
+    Queryable,
+    Receiver,
+    ReceiverFactory,
+    ReceiverSettings,
+    Repriceable,
+    Settings,
+)
 from collector.delivery import RetryConfig
 from collector.durations import nanoseconds
 from collector.engine import graph as graphs
@@ -36,6 +45,7 @@ from collector.errors import CollectorError, ConfigError, where
 from collector.http_server import HttpServer, serve
 from collector.model import codec, schema
 from collector.model.batch import SpanBatch
+from collector.repricing import ModelChange, Repricing, pricing_processors
 from collector.service_config import CollectorConfig, JournalConfig
 from collector.telemetry import Telemetry
 from collector.version import VERSION
@@ -213,9 +223,21 @@ class Service:
             telemetry=self.telemetry,
             health=self,
             query=query if stores else None,
+            reprice=self.reprice,
             version=VERSION,
             allowed_hosts=self._config.service.admin.allowed_hosts,
         )
+
+    def reprice(self, since_unix_nano: int, dry_run: bool) -> dict[str, list[ModelChange]]:
+        """Prices what the stores hold again; per store the report. Each store does it between two deliveries."""
+        reports = {}
+        for runner in self._runners:
+            store = self._graph.exporters[ComponentId.parse(runner.name)]
+            if isinstance(store, Repriceable):
+                pricing = Repricing(pricing_processors(self._config, self._data_dir))
+                runner.call(partial(store.reprice, pricing, since_unix_nano=since_unix_nano, dry_run=dry_run))
+                reports[runner.name] = pricing.report()
+        return reports
 
     def started(self) -> tuple[bool, str]:
         """Everything listens."""

@@ -103,6 +103,10 @@ class Tables:
             with registered(self.connection, "_rows", part):
                 run(self.connection, f"INSERT INTO {name} BY NAME SELECT * FROM _rows")  # noqa: S608 - our own names
 
+    def tables_of(self, view: str) -> list[str]:
+        """The tables under a view that hold rows, oldest first."""
+        return self._dated(DATASETS[view])
+
     def drop_expired(self, now: datetime) -> list[str]:
         """Drops the tables whose newest possible row is past retention, and old scores; returns the tables' names."""
         if self.retention is None:

@@ -19,12 +19,13 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field
 
-from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Settings
+from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
 from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
 from collector.service_config import Duration
 from exporters import _stored
 from exporters._duckdb_connection import connect, delivery_error, is_broken, run, transaction
 from exporters._duckdb_query import query
+from exporters._duckdb_reprice import reprice_table
 from exporters._duckdb_tables import Tables
 
 _RETENTION_CHECK_SECONDS = 3600
@@ -115,6 +116,16 @@ class DuckDBExporter:
         if self._clock() >= self._retention_due:
             with self._delivering():
                 self._apply_retention()
+
+    def reprice(self, price: Reprice, *, since_unix_nano: int, dry_run: bool) -> None:
+        """See ``component.Repriceable``: changed pages are committed one by one."""
+        if self._connection is None:
+            self._reopen()
+        assert self._connection is not None
+        assert self._tables is not None
+        with self._delivering():
+            for table in self._tables.tables_of(_stored.OBSERVATIONS):
+                reprice_table(self._connection, table, price, since_unix_nano=since_unix_nano, dry_run=dry_run)
 
     def query(self, sql: str, *, limit: int) -> pa.Table:
         """The first ``limit`` rows of one SELECT; may be called from any thread."""

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Settings
+from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
 from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
 from collector.files import sync_folder
 from collector.model import schema
@@ -37,6 +37,7 @@ from exporters._parquet_files import (
     write_file,
 )
 from exporters._parquet_manifest import SCHEMA_KEY, update_manifest
+from exporters._parquet_reprice import folders_since, repriced_rows
 
 _LEVELS = {"zstd": (1, 22), "gzip": (1, 9), "brotli": (0, 11)}
 _MIB = 1024 * 1024
@@ -162,6 +163,33 @@ class ParquetExporter:
                 writes.add(DATASETS[_stored.SCORES], table, _dates(table, "timestamp", "updated_at"))
             writes.finish()
 
+    def reprice(self, price: Reprice, *, since_unix_nano: int, dry_run: bool) -> None:
+        """See ``component.Repriceable``: changed files are replaced one by one, under their names."""
+        dataset = DATASETS[_stored.OBSERVATIONS]
+        with _delivering():
+            for folder in folders_since(self._root / dataset.name, since_unix_nano):
+                changed = [
+                    self._reprice_file(dataset, folder / name, price, since_unix_nano=since_unix_nano, dry_run=dry_run)
+                    for name in sorted(parquet_files(folder))
+                ]
+                if any(changed):
+                    update_manifest(folder, self._scratch, time_column=dataset.time_column)
+
+    def _reprice_file(
+        self,
+        dataset: Dataset,
+        path: Path,
+        price: Reprice,
+        *,
+        since_unix_nano: int,
+        dry_run: bool,
+    ) -> bool:
+        """Whether the file was replaced."""
+        rows = repriced_rows(path, price, since_unix_nano=since_unix_nano, dry_run=dry_run)
+        if rows is not None:
+            write_file(path, self._scratch, lambda temporary: _write_rows(temporary, dataset, rows, self._config))
+        return rows is not None
+
     def shutdown(self) -> None:
         """Nothing is held back: every export is complete when it returns."""
 
@@ -221,18 +249,8 @@ class _RangeWriter:
         part = replace(self._part, number=self._written.get(key, 0))
         self._written[key] = part.number + 1
         if _row_count(folder / part.name) != rows.num_rows:
-            write_file(folder / part.name, self._scratch, lambda path: self._write_rows(path, DATASETS[key[0]], rows))
-
-    def _write_rows(self, path: Path, dataset: Dataset, rows: pa.Table) -> None:
-        rows = rows.cast(dataset.columns).combine_chunks()
-        rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in dataset.sort_by]))
-        options = _writer_options(dataset, self._config)
-        with (
-            pa.OSFile(str(path), "wb") as sink,
-            pq.ParquetWriter(sink, dataset.columns, **options, **_bloom_filter(rows)) as writer,
-        ):
-            writer.add_key_value_metadata({SCHEMA_KEY: str(_stored.VERSION)})
-            writer.write_table(rows, row_group_size=_row_group_rows(rows, self._config.row_group_rows))
+            dataset = DATASETS[key[0]]
+            write_file(folder / part.name, self._scratch, lambda path: _write_rows(path, dataset, rows, self._config))
 
     def _make_way(self, folder: Path) -> None:
         """Removes files of smaller ranges that this range covers: a killed run cut its ranges otherwise.
@@ -255,6 +273,18 @@ class _RangeWriter:
             other = Part.parse(name)
             if other and other.same_range(self._part) and other.number >= files:
                 _remove(folder / name)
+
+
+def _write_rows(path: Path, dataset: Dataset, rows: pa.Table, config: Config) -> None:
+    rows = rows.cast(dataset.columns).combine_chunks()
+    rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in dataset.sort_by]))
+    options = _writer_options(dataset, config)
+    with (
+        pa.OSFile(str(path), "wb") as sink,
+        pq.ParquetWriter(sink, dataset.columns, **options, **_bloom_filter(rows)) as writer,
+    ):
+        writer.add_key_value_metadata({SCHEMA_KEY: str(_stored.VERSION)})
+        writer.write_table(rows, row_group_size=_row_group_rows(rows, config.row_group_rows))
 
 
 @contextmanager

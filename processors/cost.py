@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import field_validator
 
 from processors._prices.bill import Bill, Usage, make_bill
@@ -35,6 +36,7 @@ from processors._prices.litellm import read_litellm
 from processors._prices.names import Call
 from processors._prices.pricer import Assignment
 from processors._prices.rates import bucket_of
+from processors._prices.shown import price_table
 from processors._prices.user import PriceEntry, read_prices
 from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, schema
 
@@ -88,6 +90,10 @@ class Cost:
         self._count(batch.column("role").to_numpy()[rows], usage, bill, assignment)
         return batch.with_columns(cost_columns(batch, rows, usage, bill, assignment))
 
+    def prices(self, model: str, *, provider: str | None, tier: str | None, unix_nano: int) -> pa.Table | None:
+        """See ``component.PriceList``."""
+        return price_table(self._prices.current(), Call(provider, (model,), tier), unix_nano)
+
     def _count(self, role: npt.NDArray[np.uint8], usage: Usage, bill: Bill, assignment: Assignment) -> None:
         """Counts calls by outcome; a wrapper usually repeats the usage of calls counted themselves."""
         counted = (role != schema.ROLE_WRAPPER) & ~bill.faulty
@@ -118,4 +124,4 @@ def _rows_to_price(batch: SpanBatch) -> Ints:
     return np.flatnonzero(used & is_open & (batch.column("role").to_numpy() != schema.ROLE_NEVER))
 
 
-factory = ProcessorFactory(Config, Cost)
+factory = ProcessorFactory(Config, Cost, prices=True)

@@ -26,7 +26,7 @@ HEAVY = {
     "grpc": ("collector/receivers/", "collector/tls.py", "exporters/otlp_grpc.py", "exporters/_otlp"),
     "fastapi": ("collector/receivers/", "collector/admin.py", "collector/http_server.py"),
     "uvicorn": ("collector/receivers/", "collector/http_server.py"),
-    "httpx": ("exporters/otlp_http.py", "collector/cli_query.py"),
+    "httpx": ("exporters/otlp_http.py", "collector/cli_service.py"),
     "genai_prices": ("processors/_prices/",),
     "re2": ("processors/", "collector/model/"),
     "typer": ("collector/cli",),

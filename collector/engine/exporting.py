@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 
 import structlog
 
@@ -60,6 +61,7 @@ class ExportRunner:
         self._records_intent = exporter.stores and not isinstance(exporter, Checkpointed)
         self._wake = threading.Condition()
         self._queue: deque[DecisionInfo] = deque()
+        self._tasks: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._draining = False
         self._stopped = threading.Event()
         self._started = False
@@ -131,19 +133,49 @@ class ExportRunner:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
+    def call(self, task: Callable[[], None]) -> None:
+        """Runs a task in the exporter's thread, between two deliveries, and waits for its end.
+
+        Raises what the task raises, and ``RetryableError`` when the exporter is ending.
+        """
+        outcome: Future[None] = Future()
+        with self._wake:
+            if self._draining or not self._started:
+                raise RetryableError(f"the exporter {self.name} is not running")
+            self._tasks.append((task, outcome))
+            self._wake.notify()
+        outcome.result()
+
+    def _run_tasks(self) -> None:
+        while self._tasks:
+            task, outcome = self._tasks.popleft()
+            try:
+                task()
+            except Exception as error:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(None)
+
     def _work(self) -> None:
         try:
             while (infos := self._next_range()) is not None:
-                self._deliver(infos)
+                self._run_tasks()
+                if infos:
+                    self._deliver(infos)
         except BaseException as error:
             self._fatal(error)
         finally:
             self._exporter.shutdown()
 
     def _next_range(self) -> list[DecisionInfo] | None:
-        """The next decisions to deliver together; None: time to end. They stay queued until delivered."""
+        """The next decisions to deliver together, none when there is a task; None: time to end.
+
+        They stay queued until delivered.
+        """
         with self._wake:
             while not self._ready():
+                if self._tasks:
+                    return []
                 if self._stopped.is_set() or (self._draining and not self._queue):
                     return None
                 self._wake.wait(self._seconds_to_flush())

@@ -155,6 +155,9 @@ FACTS = pa.schema(
 )
 """Scalars resolved from the masked batch before the journal."""
 
+PRICED = ("input_cost", "output_cost", "total_cost", "cost", "cost_source", "price_ref")
+"""The columns a processor that prices calls fills, in flight and stored."""
+
 SPANS = pa.schema([*WIRE, *FACTS])
 
 LOGS = pa.schema(

@@ -59,12 +59,13 @@ class Pricer:
         # A span without a start is priced by its end, one without times at the latest prices.
         times = np.where(start > 0, start, np.where(end > 0, end, np.iinfo(np.int64).max))
         for code, members in enumerate(_members(call_of_row, len(calls))):
-            plan = self._plan(calls[code])
+            plan = self.plan(calls[code])
             if plan is not None:
                 _choose(plan, members, times, context_tokens, chosen)
         return Assignment(chosen.price_rows, chosen.of_row, calls, call_of_row)
 
-    def _plan(self, call: Call) -> Plan | None:
+    def plan(self, call: Call) -> Plan | None:
+        """The prices of a call, or None when no table has any."""
         try:
             self._plans.move_to_end(call)
             return self._plans[call]
