@@ -22,6 +22,7 @@ from collector.model.dialects.rules import Rule
 from collector.model.dialects.tables import LEVELS, ROLES, TYPES
 from collector.model.facts_convert import finish_reasons, flat_texts, iso_time, texts
 from collector.model.facts_lookup import Lookup
+from collector.model.facts_recorder import Recorder
 from collector.model.facts_values import MISSING, Bools, Distinct, Ints, decoded, int_array, named
 from collector.model.provided import cost
 from collector.model.usage import usage
@@ -34,13 +35,14 @@ _MAX_NANOS = 2**62
 _USUAL_TIME = r"^20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?Z$"
 
 
-def resolve(batch: SpanBatch, faults: Counter[str] | None = None) -> SpanBatch:
+def resolve(batch: SpanBatch, faults: Counter[str] | None = None, recorder: Recorder | None = None) -> SpanBatch:
     """The batch with every column of ``schema.FACTS`` added or replaced.
 
     ``faults`` counts values that had to be refused: ``usage_refused``, ``cost_refused`` (negative,
     NaN, absurd) and ``cost_overflow``; they stay in ``provided_usage`` and ``provided_cost``.
+    ``recorder`` is told what every rule says and which one is believed.
     """
-    lookup = Lookup(batch, Counter() if faults is None else faults)
+    lookup = Lookup(batch, Counter() if faults is None else faults, recorder)
     columns: dict[str, pa.Array] = {}
     types = _types(lookup, columns)
     codes: dict[str, Ints] = {}
@@ -96,6 +98,9 @@ def _levels(lookup: Lookup) -> Ints:
     excepted = lookup.events.has_exception
     default, warning, error = (LEVELS.index(level) for level in ("DEFAULT", "WARNING", "ERROR"))
     derived = np.where(failed | (excepted & (status != _OK)), error, np.where(excepted, warning, default))
+    if lookup.recorder is not None:
+        lookup.recorder.note("level", "status is ERROR, or error.type is set", failed)
+        lookup.recorder.note("level", "an exception event, and the status is not ERROR", excepted & ~failed)
     return np.where(said != MISSING, said, derived)
 
 
@@ -108,6 +113,8 @@ def _roles(lookup: Lookup, types: Ints) -> pa.Array:
     said = lookup.meanings("role", ROLES.index)
     calls = (types == TYPES.index("generation")) | (types == TYPES.index("embedding"))
     derived = np.where(calls, schema.ROLE_CALL, schema.ROLE_OTHER)
+    if lookup.recorder is not None:
+        lookup.recorder.note("role", "a call, by its type", calls)
     return int_array(np.where(said != MISSING, said, derived).astype(np.uint8))
 
 
@@ -162,7 +169,7 @@ def _list_codes(lookup: Lookup, field: str, weak: set[int]) -> tuple[Ints, list[
         for rows, found in _lists_by_rule(lookup, rule, todo):
             yield rows, found.spread([number(rule, values) for values in found.values])
 
-    return lookup.first(field, values_of), lists
+    return lookup.first(field, values_of, lambda codes: [lists[code] for code in codes]), lists
 
 
 def _lists_by_rule(lookup: Lookup, rule: Rule, todo: Bools) -> Iterator[tuple[Ints, Distinct]]:
@@ -212,7 +219,7 @@ def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
 def _completion_start(lookup: Lookup) -> pa.Array:
     starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
     field = "completion_start_unix_nano"
-    found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts))
+    found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts), np.ndarray.tolist)
     return pa.nulls(lookup.num_rows, pa.int64()) if found is lookup.nothing else int_array(found, found <= 0)
 
 

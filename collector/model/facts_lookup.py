@@ -24,6 +24,7 @@ from collector.model.dialects.rules import ROOT_BIT, Compiled, Origin, Rule, com
 from collector.model.dialects.tables import TYPES, Source
 from collector.model.facts_convert import TEXT_CONVERTS, at_path, scalar_text
 from collector.model.facts_events import SpanEvents
+from collector.model.facts_recorder import Recorder
 from collector.model.facts_values import (
     MISSING,
     Bools,
@@ -59,9 +60,10 @@ class Lookup:
     texts, ``MISSING`` is none, and lower codes number texts made here (conversions, constants).
     """
 
-    def __init__(self, batch: SpanBatch, faults: Counter[str]) -> None:
+    def __init__(self, batch: SpanBatch, faults: Counter[str], recorder: Recorder | None = None) -> None:
         self.batch = batch
         self.faults = faults
+        self.recorder = recorder
         self.tables: Compiled = compiled()
         self.num_rows = batch.num_rows
         self.flat = flatten(batch.column("attributes"))
@@ -79,6 +81,8 @@ class Lookup:
         self._encode_texts()
         self._read_origins()
         self._find_contexts()
+        if recorder is not None:
+            recorder.begin(batch, [self.distinct_contexts[code] for code in self.contexts])
 
     def _index_keys(self) -> None:
         infos = self.keys.infos
@@ -181,22 +185,42 @@ class Lookup:
 
     def text_codes(self, field: str, known: Mapping[str, Ints]) -> Ints:
         """Per row the code of the field's text. ``known``: fields resolved before."""
-        return self.first(field, lambda rule, todo: self._texts_by_rule(rule, todo, known))
+        return self.first(
+            field,
+            lambda rule, todo: self._texts_by_rule(rule, todo, known),
+            lambda codes: self.texts(codes).to_pylist(),
+        )
 
-    def first(self, field: str, values: Callable[[Rule, Bools], Iterator[tuple[Ints, Ints]]]) -> Ints:
-        """Per row the first code that ``values`` yields, going through the field's rules by rank."""
+    def first(
+        self,
+        field: str,
+        values: Callable[[Rule, Bools], Iterator[tuple[Ints, Ints]]],
+        shown: Callable[[Ints], Sequence[object]],
+    ) -> Ints:
+        """Per row the first code that ``values`` yields, going through the field's rules by rank.
+
+        ``shown``: what codes stand for, for a recorder.
+        """
         out = self.nothing
         todo = np.ones(self.num_rows, np.bool_)
         for rule in self.rules(field):
+            before = None if self.recorder is None else todo.copy()
             for rows, codes in values(rule, todo):
                 found = codes != MISSING
                 if np.count_nonzero(found):
                     out = self.nothing.copy() if out is self.nothing else out
                     out[rows[found]] = codes[found]
                     todo[rows[found]] = False
-            if not np.count_nonzero(todo):
+            if self.recorder is not None and before is not None:
+                self.recorder.heard(field, rule, values(rule, self.everything), before & ~todo, shown)
+            elif not np.count_nonzero(todo):
                 break
         return out
+
+    @functools.cached_property
+    def everything(self) -> Bools:
+        """All rows."""
+        return np.ones(self.num_rows, np.bool_)
 
     def meanings(self, field: str, number: Callable[[str], int]) -> Ints:
         """Per row what ``number`` makes of the field's text; ``MISSING`` where there is none."""

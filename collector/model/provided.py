@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from collector.model import schema
 from collector.model.dialects.tables import COUNT_FIELDS, MONEY_FIELDS
-from collector.model.facts_convert import EXACT_BELOW, MAX_MONEY, RefusedError, pico
+from collector.model.facts_convert import EXACT_BELOW, MAX_MONEY, PICO, RefusedError, pico
 from collector.model.facts_lookup import Lookup
 from collector.model.facts_values import MISSING, Bools, Ints, decoded, int_array, named
 from collector.model.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
@@ -63,6 +64,14 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
     total = np.where(taken, objects.total, attribute_total)
     usable = (total > 0) | ((total == 0) & (cache_hits | (usage.present & (usage.tokens == 0))))
     usable &= ~foreign_currency
+    if lookup.recorder is not None:
+        lookup.recorder.note("cost", "from an object of costs", taken & usable)
+        lookup.recorder.note(
+            "cost", "reported in another currency than USD: not taken", (total >= 0) & foreign_currency
+        )
+        lookup.recorder.note(
+            "cost", "a cost of 0 with tokens means that nobody knew it: not taken", (total == 0) & ~usable
+        )
     extras = [extra for extra in objects.extras if usable[extra[0]] and taken[extra[0]]]
     return _columns(buckets, extras, total, usable)
 
@@ -132,12 +141,19 @@ def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
     out = lookup.nothing.copy()
     todo = todo.copy()
     for rule in rules:
+        before = None if lookup.recorder is None else out.copy()
         for rows, values in _amounts(lookup, rule, todo):
             # A zero may mean "unknown", so it only stands if nobody says more.
             some = values > out[rows]
             out[rows[some]] = values[some]
             todo[rows[values > 0]] = False
+        if lookup.recorder is not None and before is not None:
+            lookup.recorder.heard(name, rule, _amounts(lookup, rule, lookup.everything), out != before, _dollars)
     return out
+
+
+def _dollars(amounts: Ints) -> list[Decimal]:
+    return [Decimal(amount) / PICO for amount in amounts.tolist()]
 
 
 def _amounts(lookup: Lookup, rule: Any, todo: Bools) -> Iterator[tuple[Ints, Ints]]:
@@ -190,7 +206,8 @@ def _object_costs(lookup: Lookup) -> _ObjectCosts:
         return _ObjectCosts(dict.fromkeys(_BUCKETS, lookup.nothing), lookup.nothing)
     out = _ObjectCosts({name: lookup.nothing.copy() for name in _BUCKETS}, lookup.nothing.copy())
     for rule in rules:
-        for entries, distinct in lookup.json_values(rule, out.total == MISSING):
+        todo = out.total == MISSING
+        for entries, distinct in lookup.json_values(rule, todo):
             parsed = [_parse_costs(lookup, value) for value in distinct.values]
             said = {name for p in parsed for name in p}
             for name, column in [*out.buckets.items(), ("total", out.total)]:
@@ -200,6 +217,15 @@ def _object_costs(lookup: Lookup) -> _ObjectCosts:
                 others = [[(name, cost) for name, cost in p.items() if name not in _NAMED] for p in parsed]
                 pairs = zip(entries.rows.tolist(), distinct.indices.tolist(), strict=True)
                 out.extras += [(row, name, cost) for row, index in pairs for name, cost in others[index]]
+        if lookup.recorder is not None:
+            heard = (
+                (
+                    entries.rows,
+                    distinct.spread([_parse_costs(lookup, value).get("total", MISSING) for value in distinct.values]),
+                )
+                for entries, distinct in lookup.json_values(rule, lookup.everything)
+            )
+            lookup.recorder.heard("cost_object", rule, heard, todo & (out.total != MISSING), _dollars)
     return out
 
 

@@ -49,20 +49,28 @@ def _first_count(lookup: Lookup, objects: _ObjectSources, name: str, closed: Boo
     out = lookup.nothing.copy()
     todo = np.ones(lookup.num_rows, np.bool_)
     for rule in rules:
-        open_rows = todo if rule.explicit else todo & ~closed
-        if rule.usage_object:
-            found = [objects.column(rule, name, open_rows)]
-        elif rule.source.json_key:
-            found = [_json_counts(lookup, e, d) for e, d in lookup.json_values(rule, open_rows)]
-        else:
-            assert rule.source.key is not None
-            groups = lookup.groups(rule, rule.source.key, open_rows)
-            found = [(e.rows, attribute_counts(lookup, e.positions)) for e in groups]
-        for rows, values in found:
+        before = None if lookup.recorder is None else todo.copy()
+        for rows, values in _counts_by_rule(lookup, objects, rule, name, todo if rule.explicit else todo & ~closed):
             some = values != MISSING
             out[rows[some]] = values[some]
             todo[rows[some]] = False
+        if lookup.recorder is not None and before is not None:
+            everything = _counts_by_rule(lookup, objects, rule, name, lookup.everything)
+            lookup.recorder.heard(name, rule, everything, before & ~todo, np.ndarray.tolist)
     return out
+
+
+def _counts_by_rule(
+    lookup: Lookup, objects: _ObjectSources, rule: Rule, name: str, todo: Bools
+) -> list[tuple[Ints, Ints]]:
+    """Rows and counts that one rule yields."""
+    if rule.usage_object:
+        return [objects.column(rule, name, todo)]
+    if rule.source.json_key:
+        return [_json_counts(lookup, e, d) for e, d in lookup.json_values(rule, todo)]
+    assert rule.source.key is not None
+    groups = lookup.groups(rule, rule.source.key, todo)
+    return [(e.rows, attribute_counts(lookup, e.positions)) for e in groups]
 
 
 def _json_counts(lookup: Lookup, entries: Entries, distinct: Distinct) -> tuple[Ints, Ints]:

@@ -91,6 +91,8 @@ class Rule:
     """An attribute the rule needs; none: it asks something that every span has."""
     usage_object: bool = False
     explicit: bool = False
+    table: str = ""
+    """The file the row stands in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +100,9 @@ class Context:
     """What a distinct (origin, marker bits) comes to."""
 
     dialect: str
+    matches: tuple[tuple[str, When], ...]
+    """Every dialect that the span could be taken for and the test that says so; the first one is it."""
+    origin: Origin
     holds: npt.NDArray[np.bool_]
     """Per rule id, whether its condition holds."""
     inclusions: npt.NDArray[np.bool_]
@@ -168,9 +173,11 @@ class Compiled:
     json_needles: dict[str, str | None] = field(default_factory=dict)
     """Key that holds JSON → a pattern of the members rules ask for; none: they ask for the whole."""
     _markers: dict[tuple[str, ...], int] = field(default_factory=dict)
+    _table: str = ""
 
     def add(self, file: tables.File) -> None:
         """Takes over one file."""
+        self._table = file.table
         for row in file.rows:
             self._add_rule(row)
         for usage in file.usage_objects:
@@ -192,7 +199,7 @@ class Compiled:
     def _add_rule(self, row: Row, *, field_name: str = "", usage_object: bool = False, explicit: bool = False) -> None:
         source = row.source
         key = source.key or source.json_key or next(iter(source.join), None)
-        rule = Rule(len(self.rules), row, self._condition(row.when), source, key, usage_object, explicit)
+        rule = Rule(len(self.rules), row, self._condition(row.when), source, key, usage_object, explicit, self._table)
         self.rules.append(rule)
         self.by_field.setdefault(field_name or row.field, []).append(rule)
 
@@ -298,9 +305,12 @@ class Compiled:
     @functools.lru_cache(maxsize=4_096)  # noqa: B019
     def context(self, origin: Origin, bits: int) -> Context:
         """The dialect and the rules that hold for this origin and these marker bits."""
-        found = (name for name, tests in self.dialects if any(test.holds(origin, bits) for test in tests))
+        found = ((name, next((t.when for t in tests if t.holds(origin, bits)), None)) for name, tests in self.dialects)
+        matches = tuple((name, when) for name, when in found if when is not None)
         return Context(
-            next(found, PLAIN),
+            matches[0][0] if matches else PLAIN,
+            matches,
+            origin,
             np.array([rule.condition.holds(origin, bits) for rule in self.rules], np.bool_),
             np.array([condition.holds(origin, bits) for _, condition in self.inclusions], np.bool_),
         )

@@ -301,6 +301,8 @@ class ScoreCarrier(_Strict):
 class File(_Strict):
     """One YAML file."""
 
+    table: str = ""
+    """The stem of the file's name; the loader knows it."""
     dialect: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
     order: int | None = None
     """Place of this dialect in the order of detection."""
@@ -399,7 +401,8 @@ def check_ranks(files: Iterable[File]) -> None:
 def files() -> tuple[File, ...]:
     """All dialect files, in the order of detection; shared lists last."""
     names = sorted(f.name for f in resources.files(__package__).iterdir() if f.name.endswith(".yaml"))
-    loaded = [load(File, name) for name in names if name not in {"aliases.yaml", "usage_objects.yaml"}]
+    chosen = [name for name in names if name not in {"aliases.yaml", "usage_objects.yaml"}]
+    loaded = [load(File, name).model_copy(update={"table": name.removesuffix(".yaml")}) for name in chosen]
     check_ranks(loaded)
     return tuple(sorted(loaded, key=lambda file: 10_000 if file.order is None else file.order))
 
