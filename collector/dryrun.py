@@ -25,6 +25,7 @@ from collector.errors import InvalidDataError
 from collector.model import scoring
 from collector.model.batch import Signal
 from collector.model.codec import decode
+from collector.model.facts_recorder import Recorder
 from collector.service_config import CollectorConfig
 from collector.telemetry import Telemetry
 
@@ -39,27 +40,32 @@ def dry_run(
     data_dir: Path | None = None,
     table: Literal["observations", "scores"] = "observations",
     clock: Callable[[], int] = time.time_ns,
+    recorder: Recorder | None = None,
 ) -> Iterator[pa.Table]:
     """Tables of ``schema.OBSERVATIONS``, what each traces pipeline of ``config`` would store, or of ``schema.SCORES``.
 
     ``inputs`` are serialised OTLP requests; ``names`` is what errors call them. All of them are taken
     in before anything is decided, so traces are whole however the input is cut. Nothing is written or
-    sent. ``data_dir``: where a masker's key is, if there is one already. Raises ``InvalidDataError`` for
+    sent. ``data_dir``: where a masker's key is, if there is one already. ``recorder``: is told what
+    decided every value. Raises ``InvalidDataError`` for
     a malformed input.
     """
     absent_modules.settle()
     with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
         folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
-        dry = _DryRun(config, folder, clock)
+        dry = _DryRun(config, folder, clock, recorder)
         dry.take(inputs, names or [f"input {i + 1}" for i in range(len(inputs))])
         yield from dry.observations() if table == "observations" else dry.scores()
 
 
 class _DryRun:
-    def __init__(self, config: CollectorConfig, data_dir: Path, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, config: CollectorConfig, data_dir: Path, clock: Callable[[], int], recorder: Recorder | None
+    ) -> None:
         telemetry = Telemetry()
+        modelling = Modelling(telemetry, recorder)
         base = Settings(config.pipelines[0].id, telemetry, structlog.get_logger("dry-run"), data_dir)
-        self._graph = graphs.build(config, graphs.SettingsFactory(base))
+        self._graph = graphs.build(config, graphs.SettingsFactory(base), modelling)
         self._clock = clock
         self._records = MemoryRecords()
         self._assemblies = {
@@ -71,12 +77,13 @@ class _DryRun:
                 max_pending_spans=_UNBOUNDED,
                 max_decided_traces=_UNBOUNDED,
                 max_decided_spans=_UNBOUNDED,
+                recorder=recorder,
             )
             for name, sampler in self._graph.samplers.items()
         }
         self._passing = {name: Passing() for name in self._graph.passing}
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
-        self._reader = DecisionReader(self._records, Modelling(telemetry).observations, after)
+        self._reader = DecisionReader(self._records, modelling.observations, after)
 
     def take(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str]) -> None:
         for name, (signal, body) in zip(names, inputs, strict=True):

@@ -27,6 +27,7 @@ from collector.engine.pending import Early, Pending, Refs
 from collector.engine.rows import RowColumns, decision_tables, split
 from collector.model import log_facts, schema
 from collector.model.batch import Batch, LogBatch, SpanBatch
+from collector.model.facts_recorder import Recorder
 from collector.model.sizes import row_bytes
 from collector.telemetry import Telemetry
 
@@ -62,6 +63,7 @@ class Assembly:
         max_decided_traces: int,
         max_decided_spans: int,
         warn: Callable[..., object] = lambda *_, **__: None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.pipeline = pipeline
         self._sampler = sampler
@@ -75,6 +77,7 @@ class Assembly:
             sampler.decision_wait_after_root_ns,
             getattr(sampler, "maximum_trace_size_bytes", 0),
         )
+        self._recorder = recorder
         self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
         self._natives = NativeCalls(self.decided, self._pending, records)
         self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
@@ -181,6 +184,7 @@ class Assembly:
             counted.scope[fresh] == counting.COUNTED,
             size_bytes=due.size_bytes,
             trigger=due.trigger,
+            recorder=self._recorder,
         )
         aggregates = self._with_log_identity(aggregates, due.logs)
         verdicts = self._sampler.decide(

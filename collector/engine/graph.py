@@ -49,9 +49,13 @@ class Graph:
         return {name: tuple(sorted(others)) for name, others in out.items()}
 
 
-def build(config: CollectorConfig, settings: Mapping[ComponentId, Settings] | SettingsFactory) -> Graph:
+def build(
+    config: CollectorConfig,
+    settings: Mapping[ComponentId, Settings] | SettingsFactory,
+    modelling: Modelling | None = None,
+) -> Graph:
     """Creates processors and exporters, and joins them. Creating does no I/O."""
-    return _Builder(config, settings).build()
+    return _Builder(config, settings, modelling).build()
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,17 @@ class SettingsFactory:
 
 
 class _Builder:
-    def __init__(self, config: CollectorConfig, settings: Mapping[ComponentId, Settings] | SettingsFactory) -> None:
+    def __init__(
+        self,
+        config: CollectorConfig,
+        settings: Mapping[ComponentId, Settings] | SettingsFactory,
+        modelling: Modelling | None,
+    ) -> None:
         self._config = config
         self._settings = settings
         self._graph = Graph()
         self._telemetry = settings[config.pipelines[0].id].telemetry
-        self._resolve = Modelling(self._telemetry).resolve
+        self._resolve = (modelling or Modelling(self._telemetry)).resolve
         self._prefixes: dict[tuple[Signal, tuple[ComponentId, ...]], Chain] = {}
 
     def build(self) -> Graph:

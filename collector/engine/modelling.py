@@ -8,26 +8,28 @@ import pyarrow as pa
 
 from collector.model import content, facts, scoring
 from collector.model.batch import LogBatch, SpanBatch
+from collector.model.facts_recorder import Recorder
 from collector.telemetry import Telemetry
 
 
 class Modelling:
     """The trace model with its faults in ``spanloom_model_faults``."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, recorder: Recorder | None = None) -> None:
         self._telemetry = telemetry
+        self._recorder = recorder
 
     def resolve(self, batch: SpanBatch) -> SpanBatch:
         """See ``facts.resolve``."""
         faults: Counter[str] = Counter()
-        out = facts.resolve(batch, faults)
+        out = facts.resolve(batch, faults, self._recorder)
         self._count(faults)
         return out
 
     def observations(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
         """See ``content.observations``."""
         faults: Counter[str] = Counter()
-        out = content.observations(spans, decided, logs, faults=faults)
+        out = content.observations(spans, decided, logs, faults=faults, recorder=self._recorder)
         self._count(faults)
         return out
 

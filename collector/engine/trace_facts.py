@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.facts_recorder import Recorder
 
 NEEDED = (
     "trace_id",
@@ -36,6 +37,9 @@ NEEDED = (
     "total_cost",
     "scope_name",
 )
+
+FILLED_DOWN = ("trace_name", "user_id", "session_id")
+"""Facts of a trace that are the text of one of its spans."""
 
 Ordinals = npt.NDArray[np.int32]
 _DAY = 86_400 * 10**9
@@ -71,6 +75,15 @@ def first_by_start(
     trace: Ordinals, start: npt.NDArray[np.int64], values: pa.Array, num_traces: int, *, prefer: npt.NDArray[np.bool_]
 ) -> pa.Array:
     """Per trace the first non-empty text: preferred rows before others, then by start time."""
+    picked = first_rows(trace, start, values, num_traces, prefer=prefer)
+    values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
+    return values.take(pa.array(picked, mask=picked < 0))
+
+
+def first_rows(
+    trace: Ordinals, start: npt.NDArray[np.int64], values: pa.Array, num_traces: int, *, prefer: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """The rows that ``first_by_start`` takes its texts from; -1: there is none."""
     values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
     present = pc.fill_null(pc.not_equal(values, ""), False).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(present)
@@ -78,7 +91,7 @@ def first_by_start(
     owners, at = np.unique(trace[order], return_index=True)
     picked = np.full(num_traces, -1, np.int64)
     picked[owners] = order[at]
-    return values.take(pa.array(picked, mask=picked < 0))
+    return picked
 
 
 def merged_tags(trace: Ordinals, start: npt.NDArray[np.int64], spans: pa.RecordBatch, num_traces: int) -> pa.Array:
@@ -108,8 +121,12 @@ def trace_facts(
     *,
     size_bytes: npt.NDArray[np.int64],
     trigger: npt.NDArray[np.uint8],
+    recorder: Recorder | None = None,
 ) -> pa.RecordBatch:
-    """``schema.TRACE_FACTS``, one row per entry of ``trace_ids``; every trace has at least one span."""
+    """``schema.TRACE_FACTS``, one row per entry of ``trace_ids``; every trace has at least one span.
+
+    ``recorder`` is told which spans the facts filled down come from.
+    """
     n = len(trace_ids)
     start = spans["start_unix_nano"].to_numpy(zero_copy_only=False)
     end = spans["end_unix_nano"].to_numpy(zero_copy_only=False)
@@ -140,6 +157,10 @@ def trace_facts(
         pa.array(size_bytes),
         pa.array(trigger),
     ]
+    if recorder is not None:
+        for name in FILLED_DOWN:
+            rows = first_rows(trace, start, spans[name], n, prefer=is_root)
+            recorder.filled_down(name, trace_ids, spans["span_id"], rows)
     return pa.record_batch(columns, schema=schema.TRACE_FACTS)
 
 

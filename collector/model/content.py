@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from collector.model import json_text, schema, stored_columns
 from collector.model.batch import LogBatch, SpanBatch
+from collector.model.facts_recorder import Recorder
 from collector.model.messages import carriers, resolve
 from collector.model.messages.carriers import genai_logs
 from collector.model.messages.shapes import Content
@@ -40,12 +41,14 @@ def observations(
     logs: LogBatch | None = None,
     *,
     faults: Counter[str] | None = None,
+    recorder: Recorder | None = None,
 ) -> pa.Table:
     """The rows of ``schema.OBSERVATIONS`` for these spans, in their order.
 
     ``spans`` has the columns of ``schema.SPANS``; ``decided`` those of ``schema.DECIDED``, row by
     row the same spans; ``logs`` the GenAI log records of their traces. ``faults`` counts, by name
-    of the column, values that could not be read and were kept as they came.
+    of the column, values that could not be read and were kept as they came. ``recorder`` is told
+    what the content came from.
     """
     faults = Counter() if faults is None else faults
     contents = carriers.contents(spans, logs)
@@ -53,10 +56,15 @@ def observations(
     columns |= {name: _plain(decided.column(name)) for name in _DECIDED}
     columns["usage_rule"] = pc.coalesce(_plain(decided.column("usage_rule")), columns["usage_rule"])
     columns |= _wire(spans, decided)
-    columns |= _content(contents, _plain(spans.column("service_tier")), faults)
+    choices: list[list[resolve.Choice]] | None = None if recorder is None else [[] for _ in contents]
+    columns |= _content(contents, _plain(spans.column("service_tier")), faults, choices)
     columns |= _money(columns, faults)
     columns["status_message"] = _status_message(spans, contents, columns)
+    own = dict(columns)
     _inherit(columns, decided.column("inherit_from"))
+    if recorder is not None and choices is not None:
+        recorder.stored(spans, choices)
+        recorder.inherited(decided.column("inherit_from"), own, columns)
     _keep_counted(columns)
     columns["otlp"] = remains(spans, columns)
     arrays = [_as_type(columns[field.name], field.type) for field in schema.OBSERVATIONS]
@@ -97,8 +105,16 @@ def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
     }
 
 
-def _content(contents: list[Content], service_tier: pa.Array, faults: Counter[str]) -> dict[str, pa.Array]:
-    rows = [resolve.texts(c, faults) for c in contents]
+def _content(
+    contents: list[Content],
+    service_tier: pa.Array,
+    faults: Counter[str],
+    choices: list[list[resolve.Choice]] | None,
+) -> dict[str, pa.Array]:
+    if choices is None:
+        rows = [resolve.texts(c, faults) for c in contents]
+    else:
+        rows = [resolve.texts(c, faults, chosen) for c, chosen in zip(contents, choices, strict=True)]
     texts = zip(*rows, strict=True) if rows else [()] * len(resolve.KINDS)
     columns = {kind: pa.array(column, pa.string()) for kind, column in zip(resolve.KINDS, texts, strict=True)}
     columns["model_parameters"] = _with_service_tier(columns["model_parameters"], service_tier)

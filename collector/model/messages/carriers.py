@@ -70,6 +70,13 @@ def _plan(key: str) -> _Plan:
     return _Plan(tuple(names), prefixed, indexed)
 
 
+def names_of(key: str) -> frozenset[str]:
+    """The keys and prefixes under which content rows ask for an attribute; none: no row does."""
+    plan = _plan(key)
+    prefixes = (prefix for prefix, _ in (*plan.prefixed, *([plan.indexed] if plan.indexed else [])))
+    return frozenset([*plan.names, *prefixes])
+
+
 def _path(key: str, prefix: str) -> tuple[str, tuple[str | int, ...]] | None:
     if not key.startswith(prefix + "."):
         return None

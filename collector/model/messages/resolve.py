@@ -10,6 +10,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,18 +27,46 @@ _Rows = tuple[tuple[Row, Shape], ...]
 _Names = tuple[str, ...]
 
 
-def texts(content: Content, faults: Counter[str]) -> list[str | None]:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A content row that could find something on a span."""
+
+    kind: str
+    row: Row
+    carrier: str
+    """``attribute``, ``event`` or ``log``."""
+    chosen: bool
+
+
+def texts(content: Content, faults: Counter[str], choices: list[Choice] | None = None) -> list[str | None]:
     """The stored texts of a span, one per entry of ``KINDS``: JSON or plain text, None for nothing.
 
     ``metadata`` is a JSON object merged from all its rows, of a key said twice the first row's value.
+    ``choices`` takes up which rows were there and which one gave the text.
     """
     names = tuple([e.name for e in (*content.events, *content.logs)])
     found: list[str | None] = [None] * len(KINDS)
     for n, kind, rows in _applicable(
         content.type, tuple(content.keys), tuple(content.prefixed), tuple(content.indexed), names
     ):
-        found[n] = _metadata(content, rows, faults) if kind == METADATA else _first(content, kind, rows, faults)
+        if kind == METADATA:
+            found[n], used = _metadata(content, rows, faults), len(rows)
+        else:
+            found[n], used = _first(content, kind, rows, faults)
+        if choices is not None:
+            choices += _choices(content, kind, rows, chosen=range(len(rows)) if kind == METADATA else [used])
     return found
+
+
+def _choices(content: Content, kind: str, rows: _Rows, *, chosen: Sequence[int]) -> list[Choice]:
+    there = [(n, row) for n, (row, _) in enumerate(rows) if _value(row, content) is not None]
+    return [Choice(kind, row, _carrier(row, content), n in chosen) for n, row in there]
+
+
+def _carrier(row: Row, content: Content) -> str:
+    if not row.events:
+        return "attribute"
+    return "event" if any(e.name in row.events for e in content.events) else "log"
 
 
 @lru_cache(maxsize=4_096)
@@ -61,8 +90,9 @@ def _applicable(
     return tuple((n, kind, of_kind) for n, (kind, of_kind) in enumerate(rows) if of_kind)
 
 
-def _first(content: Content, kind: str, rows: _Rows, faults: Counter[str]) -> str | None:
-    for row, shape in rows:
+def _first(content: Content, kind: str, rows: _Rows, faults: Counter[str]) -> tuple[str | None, int]:
+    """The text of the first row that yields one, and that row's place (-1: none)."""
+    for n, (row, shape) in enumerate(rows):
         value = _value(row, content)
         if value is None:
             continue
@@ -71,11 +101,11 @@ def _first(content: Content, kind: str, rows: _Rows, faults: Counter[str]) -> st
             if row.drop:
                 found = _less(found, row.drop)
             if found not in (None, "", [], {}):
-                return as_text(found)
+                return as_text(found), n
         except Exception:
             faults[kind] += 1
-            return as_text(value) if isinstance(value, str) else _last_resort(value)
-    return None
+            return (as_text(value) if isinstance(value, str) else _last_resort(value)), n
+    return None, -1
 
 
 def _metadata(content: Content, rows: _Rows, faults: Counter[str]) -> str | None:

@@ -1,0 +1,67 @@
+"""``spanloom explain``: for each field of each observation the value, its source and the rule that chose it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_output import errors_explained, fail, note, print_line
+from collector.model.batch import Signal
+
+
+class Form(StrEnum):
+    """How explanations are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def explain(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
+        ),
+    ],
+    config: ConfigFiles = None,
+    overrides: Overrides = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
+    trace: Annotated[str, typer.Option(metavar="ID", help="Only this trace; the first digits are enough.")] = "",
+    span: Annotated[str, typer.Option(metavar="ID", help="Only this span; the first digits are enough.")] = "",
+    output: Annotated[Form, typer.Option(help="A table, or one JSON object per observation and line.")] = Form.TABLE,
+) -> None:
+    """Explain what becomes of captured OTLP: which key gave each field, by which rule, and what lost.
+
+    The configured pipeline runs as in dry-run, so values are masked as it masks them. Nothing is stored or sent.
+    """
+    from collector import logs  # noqa: PLC0415 - the engine is only needed here
+    from collector.capture import read_capture  # noqa: PLC0415
+    from collector.explain import explain as explanations  # noqa: PLC0415
+    from collector.explain.lines import lines  # noqa: PLC0415
+
+    with errors_explained():
+        checked = load_config(config, overrides, data_dir)
+        logs.configure("warn")
+        for warning in checked.warnings:
+            note(warning, kind="warning")
+        named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
+        names, requests = [name for name, _ in named], [request for _, request in named]
+        found = 0
+        for each in explanations(checked, requests, names=names, data_dir=data_dir.absolute()):
+            if not each.trace_id.startswith(trace.lower()) or not each.span_id.startswith(span.lower()):
+                continue
+            if output is Form.JSON:
+                print_line(json.dumps(dataclasses.asdict(each), ensure_ascii=False, default=str))
+            else:
+                for line in ["", *lines(each)] if found else lines(each):
+                    print_line(line)
+            found += 1
+    if not found:
+        fail("no such span among what the pipeline keeps" if trace or span else "the pipeline keeps no spans of this")
