@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from collector.explain.observations import Explanation, Line
@@ -20,7 +21,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     """One observation."""
     e = explanation
     parent = f"parent {e.parent_span_id}" if e.parent_span_id else "root"
-    yield f'span {e.span_id} "{e.span_name}"  trace {e.trace_id}  {parent}'
+    yield f'span {e.span_id} "{shown(e.span_name, _WIDTH - 24)}"'
+    yield f"  trace    {e.trace_id}  {parent}"
     yield f"  scope    {e.scope or '(none)'}"
     also = f"; also fits {', '.join(e.other_dialects)}" if e.other_dialects else ""
     yield from _wrapped(f"{e.dialect}: {e.detected_by}{also}", "  dialect  ")
@@ -29,7 +31,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     for line in e.fields:
         yield from _line(line)
     for title, keys in (
-        ("told a dialect or a condition, nothing else", e.conditions_only),
+        ("told a dialect, a condition or how to mask, nothing else", e.conditions_only),
         ("known to a table, gave nothing here", e.known_unused),
         ("known to no table, kept in attributes only", e.unknown),
     ):
@@ -42,9 +44,12 @@ def lines(explanation: Explanation) -> Iterator[str]:
 def _line(line: Line) -> Iterator[str]:
     value = "" if line.value is None else shown(line.value, _VALUE)
     if line.said is None:
-        if line.value is not None and not line.note:
-            value = shown(line.value, _WIDTH - _FIELD - 3)
-        yield from _noted(f"  {line.field:{_FIELD}} {value:{_VALUE}} ", line.note or "")
+        start, whole = f"  {line.field:{_FIELD}} ", shown(line.value, _WIDTH - _FIELD - 3)
+        if line.value is not None and (not line.note or len(whole) > _VALUE):
+            yield start + whole
+            yield from _wrapped(line.note or "", _AT_ORIGIN)
+        else:
+            yield from _noted(f"{start}{value:{_VALUE}} ", line.note or "")
     else:
         yield from _sourced(line.field, value, line.said)
         if line.said.when:
@@ -68,8 +73,12 @@ def _sourced(field: str, value: str, said: Said) -> Iterator[str]:
         yield f"{left:{edge}} {said.rule}"
     elif len(left) + 2 + len(said.rule) <= _WIDTH:
         yield f"{left}  {said.rule}"
-    else:
+    elif len(left) <= _WIDTH:
         yield left
+        yield f"{_AT_ORIGIN}{said.rule}"
+    else:
+        yield f"  {field:{_FIELD}} {value}".rstrip()
+        yield from _wrapped(said.origin, " " * max(4, _WIDTH - len(said.origin)))
         yield f"{_AT_ORIGIN}{said.rule}"
 
 
@@ -90,7 +99,7 @@ def _wrapped(text: str, indent: str) -> Iterator[str]:
 
 def shown(value: Any, width: int) -> str:
     """A value on one line of at most ``width`` characters."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = str(value) if isinstance(value, str | Decimal) else json.dumps(value, ensure_ascii=False, default=str)
     text = text.replace("\r", " ").replace("\n", " ").replace("\t", " ")
     text = "".join(c if c.isprintable() else "�" for c in text)
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -60,7 +60,7 @@ class Explanation:
     """Further dialects the span could have been taken for."""
     fields: tuple[Line, ...]
     conditions_only: tuple[str, ...]
-    """Attributes that only told a dialect or a condition."""
+    """Attributes that only told a dialect, a condition or how to mask."""
     known_unused: tuple[str, ...]
     """Attributes that some table knows and that gave nothing here."""
     unknown: tuple[str, ...]
@@ -132,7 +132,7 @@ class _Observation:
             lost += passed_over(_FACT_OF_COLUMN.get(name, name), self._record, self._attributes)
         value = self._row.get(name, None if chosen is None else chosen.value)
         note = self._note(name, value, said)
-        if value is None and said is None and not lost and note is None:
+        if value is None and said is None and note is None and all(s.is_for_other_types for s in lost):
             return None
         return Line(name, value, None if self._elsewhere(name) else said, note, tuple(lost))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 from collector.explain import reasons
 from collector.model.dialects.rules import Rule, compiled
 from collector.model.dialects.tables import TYPES, Source
+from collector.model.facts_convert import at_path, parse_json
 from collector.model.facts_recorder import Candidate, SpanRecord
 from collector.model.messages import tables as content_tables
 from collector.model.messages.resolve import Choice
+from collector.model.usage_objects import member_of
+
+NO_CONDITION = "condition does not hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +36,27 @@ class Said:
     why_not: str | None = None
     """Why it gave nothing; none on a source that lost by its rank."""
 
+    @property
+    def is_for_other_types(self) -> bool:
+        """Whether the rule is not meant for spans of this type at all."""
+        return self.why_not == NO_CONDITION and self.when.startswith("type ")
+
 
 def of_candidate(candidate: Candidate, attributes: Mapping[str, Any]) -> Said:
     """What a row of the dialect tables said."""
     rule, value = candidate.rule, candidate.value
     sent = _sent(rule.source, attributes)
     same = value is None or sent is None or str(sent) == str(value)
-    return Said(value, _origin(rule.source, attributes), None if same else sent, _name(rule), _when(rule))
+    origin = _member(rule, attributes) if rule.usage_object else _origin(rule.source, attributes)
+    return Said(value, origin, None if same else sent, _name(rule), _when(rule))
+
+
+def _member(rule: Rule, attributes: Mapping[str, Any]) -> str:
+    """The member of a usage object that a count was read from."""
+    source, sent = rule.source, attributes.get(rule.source.json_key or "")
+    value = parse_json(sent) if isinstance(sent, str) else sent
+    member = member_of(at_path(value, source.path or "."), rule.row.field)
+    return " → ".join(filter(None, (_origin(source, attributes), member)))
 
 
 def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None = None) -> Said:
@@ -45,7 +64,9 @@ def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None
     row = choice.row
     place = {"key": row.name, "indexed": f"{row.name}.N.…", "prefix": f"{row.name}…"}.get(row.source, "")
     carried = {"attribute": "", "event": "span event", "log": "log record"}[choice.carrier]
-    origin = " ".join(filter(None, (carried, "/".join(sorted(row.events)), place)))
+    if row.source == "key" and "*" in row.name and not row.events:
+        place = next((key for key in attributes if fnmatch.fnmatchcase(key, row.name)), place)
+    origin = " ".join(filter(None, (carried, ", ".join(choice.events), place)))
     sent = attributes.get(row.name) if row.source == "key" and not row.events else None
     when = ", ".join(filter(None, (_types(row.types), f"beside {row.has}" if row.has else "")))
     number = content_tables.ROWS.index(row) + 1
@@ -63,11 +84,20 @@ def _passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any], 
         key = rule.source.key
         if rule.id in heard or key is None or (actual := _actual(key, attributes)) is None:
             continue
-        if record.context.holds[rule.id] and not rule.row.when.type:
-            why = "none of the row's values" if rule.row.values is not None else "nothing usable"
-        else:
-            why = "condition does not hold"
-        yield Said(None, actual, attributes[actual], _name(rule), _when(rule), why)
+        yield Said(None, actual, attributes[actual], _name(rule), _when(rule), _why(rule, record, attributes[actual]))
+
+
+def _why(rule: Rule, record: SpanRecord, sent: Any) -> str:
+    """Why a rule whose attribute is there had nothing to say."""
+    types = rule.row.when.type
+    kind = record.fields["type"].chosen if "type" in record.fields else None
+    if not record.context.holds[rule.id] or (types and str(kind and kind.value).split("/")[0] not in types):
+        return NO_CONDITION
+    if sent == "":
+        return "it is empty"
+    if rule.row.convert == "provider":
+        return "that is no provider"
+    return "none of the row's values" if rule.row.values is not None else "nothing usable in it"
 
 
 def _name(rule: Rule) -> str:

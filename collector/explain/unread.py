@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from collector.model import knowledge
 from collector.model.dialects.rules import compiled
 from collector.model.facts_recorder import SpanRecord
 from collector.model.messages import carriers
@@ -30,6 +31,8 @@ def attributes(keys: Iterable[str], record: SpanRecord) -> Unread:
         info, names = compiled().key_info(key), carriers.names_of(key)
         if info.name in read or info.usage or info.cost or not content.isdisjoint(names):
             continue
-        known = "known_unused" if info.name is not None or names else "unknown"
-        left["conditions_only" if info.markers and info.name is None else known].append(key)
+        if info.name is not None or names:
+            left["known_unused"].append(key)
+        else:
+            left["conditions_only" if knowledge.is_known(key) else "unknown"].append(key)
     return Unread(**{name: tuple(found) for name, found in left.items()})

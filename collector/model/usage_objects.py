@@ -158,6 +158,15 @@ def object_keys() -> dict[str, Place]:
     return {key: Place(FIELD[entry.field], rank) for entry in entries for rank, key in enumerate(entry.keys)}
 
 
+def member_of(value: Any, field_name: str) -> str | None:
+    """The dotted key under which a parsed usage object holds a count, where its members are numbers."""
+    if not isinstance(value, dict):
+        return None
+    shape, keys = object_keys(), _leaves(value)[0]
+    found = [(shape[key].rank, key) for key in keys if key in shape and shape[key].field == FIELD[field_name]]
+    return min(found)[1] if found else None
+
+
 @functools.lru_cache(maxsize=1_024)
 def _is_bucket(key: str) -> bool:
     """Whether an unknown member stands for a bucket of its own."""

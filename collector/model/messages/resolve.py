@@ -35,6 +35,8 @@ class Choice:
     row: Row
     carrier: str
     """``attribute``, ``event`` or ``log``."""
+    events: tuple[str, ...]
+    """The names of the events or log records it was read from."""
     chosen: bool
 
 
@@ -60,13 +62,13 @@ def texts(content: Content, faults: Counter[str], choices: list[Choice] | None =
 
 def _choices(content: Content, kind: str, rows: _Rows, *, chosen: Sequence[int]) -> list[Choice]:
     there = [(n, row) for n, (row, _) in enumerate(rows) if _value(row, content) is not None]
-    return [Choice(kind, row, _carrier(row, content), n in chosen) for n, row in there]
+    return [Choice(kind, row, *_carrier(row, content), n in chosen) for n, row in there]
 
 
-def _carrier(row: Row, content: Content) -> str:
-    if not row.events:
-        return "attribute"
-    return "event" if any(e.name in row.events for e in content.events) else "log"
+def _carrier(row: Row, content: Content) -> tuple[str, tuple[str, ...]]:
+    read = _events(content, row.events)
+    carrier = "attribute" if not row.events else "event" if read and read[0] in content.events else "log"
+    return carrier, tuple(dict.fromkeys(event.name for event in read))
 
 
 @lru_cache(maxsize=4_096)
