@@ -6,7 +6,7 @@ there are two. Machines differ and are noisy: read the ratios of one run, not th
 
     python bench/compare.py --otelcol PATH --seconds 10 > table.md
 
-How to build the Collector: bench/collector-builder.yaml. Without ``--otelcol`` only Spanloom runs.
+.ci/install-tools builds the Collector into .ci/tools/otelcol. Without ``--otelcol`` only Spanloom runs.
 """
 
 from __future__ import annotations

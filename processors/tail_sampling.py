@@ -55,6 +55,10 @@ class Config(ComponentConfig):
     sample_on_first_match: bool = False
     """Stops asking policies about a trace once one keeps it."""
 
+    inverted_decisions: bool = False
+    """Lets ``invert_match`` veto what it does not keep, and keep only what no policy says no to, as older Collectors
+    did; today it turns its policy's decision around and nothing more. Better written as ``drop`` and ``not``."""
+
     decision_cache: DecisionCacheConfig = DecisionCacheConfig()
     """No effect: decisions are always remembered, within the bound of memory."""
 
@@ -118,7 +122,9 @@ class TailSampling:
                     policy=policy.name,
                     parts=policy.composite.without_share,
                 )
-        self._policies = PolicySet(config.policies, first_match=config.sample_on_first_match)
+        self._policies = PolicySet(
+            config.policies, first_match=config.sample_on_first_match, inverted_veto=config.inverted_decisions
+        )
 
     @property
     def decision_wait_ns(self) -> int:

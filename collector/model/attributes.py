@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
@@ -231,6 +232,14 @@ def parse_resource(header: bytes) -> ResourceSpans:
     Holds for logs and metrics too: ResourceLogs and ResourceMetrics use the same field numbers.
     """
     return ResourceSpans.FromString(header)
+
+
+def resource_values(header: bytes) -> dict[str, Any]:
+    """The attributes of one entry of a ``resource`` column; of a repeated key the first."""
+    found: dict[str, Any] = {}
+    for entry in parse_resource(header).resource.attributes:
+        found.setdefault(entry.key, plain(MessageToDict(entry.value)))
+    return found
 
 
 def parse_scope(header: bytes) -> ScopeSpans:

@@ -20,14 +20,7 @@ from pydantic import Field, model_validator
 from collector.model import attributes, schema
 from processors._sampling.matching import TextOptions, numpy
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import (
-    INVERT_NOT_SAMPLED,
-    INVERT_SAMPLED,
-    Bools,
-    Decisions,
-    Traces,
-    where,
-)
+from processors._sampling.traces import Bools, Decisions, Traces, where
 
 
 class _Values:
@@ -52,7 +45,7 @@ class _AttributeOptions(Options):
     """The attribute's key, on a span or its resource."""
 
     invert_match: bool = False
-    """Deprecated by the Collector, use 'not' or 'drop': a match vetoes the trace, none keeps it."""
+    """Keeps the traces that have no such value."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -63,10 +56,7 @@ class _AttributeOptions(Options):
         raise NotImplementedError
 
     def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
-        found = _found(self, traces)
-        if not self.invert_match:
-            return where(found)
-        return np.where(found, INVERT_NOT_SAMPLED, INVERT_SAMPLED).astype(np.int8)
+        return where(_found(self, traces) != self.invert_match)
 
 
 class StringAttributeOptions(_AttributeOptions, TextOptions):

@@ -15,6 +15,7 @@ from processors._sampling.ottl import refusal
 from processors._sampling.policy import Options, Policy
 from processors._sampling.probabilistic import ProbabilisticPolicy, SessionPolicy
 from processors._sampling.spans import ModelPolicy, ObservationTypePolicy, TraceFlagsPolicy, TraceStatePolicy
+from processors._sampling.sql import SqlPolicy
 from processors._sampling.traces import (
     DROPPED,
     FAILED,
@@ -86,8 +87,7 @@ class NotOptions(Options):
 
     def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
         decisions = self.not_sub_policy.evaluate(traces, asked)
-        plain = (decisions == SAMPLED) | (decisions == NOT_SAMPLED)
-        return np.where(plain, SAMPLED - decisions, decisions).astype(np.int8)
+        return np.where(decisions == FAILED, FAILED, SAMPLED - decisions).astype(np.int8)
 
 
 class NotPolicy(Policy):
@@ -136,6 +136,7 @@ _Simple = (
     | SessionPolicy
     | ModelPolicy
     | ObservationTypePolicy
+    | SqlPolicy
 )
 
 PartConfig = Annotated[

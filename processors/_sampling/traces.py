@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from collector.model.batch import SpanBatch
 
 if TYPE_CHECKING:
     from processors._sampling.limiter import Limiter
+    from processors._sampling.sql import Conditions
+    from processors._sampling.sql_columns import Condition
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -22,7 +25,7 @@ Decisions = npt.NDArray[np.int8]
 """One of the codes below per trace."""
 
 NOT_SAMPLED, SAMPLED, DROPPED, INVERT_NOT_SAMPLED, INVERT_SAMPLED, FAILED = range(6)
-"""A policy's decision. The INVERT ones come from the Collector's deprecated ``invert_match``. FAILED: the
+"""A policy's decision. The INVERT ones: of an ``invert_match`` that vetoes, see ``PolicySet``. FAILED: the
 policy could not be evaluated; it keeps the trace, because what was not looked at must not be lost."""
 NOT_ASKED = -1
 """Stands in tables for a policy that was not asked about a trace, being decided already."""
@@ -45,12 +48,18 @@ class Traces:
     """The due traces, with what several policies need computed once."""
 
     def __init__(
-        self, due: DueTraces, *, columns: Sequence[str] = (), limiters: Mapping[Limit, Limiter] | None = None
+        self,
+        due: DueTraces,
+        *,
+        columns: Sequence[str] = (),
+        limiters: Mapping[Limit, Limiter] | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
-        """``columns``: of spans, all that some policy looks at."""
+        """``columns``: of spans, all that some policy looks at; ``conditions``: all there are."""
         self._due = due
         self._columns = tuple(columns)
         self._limiters = limiters or {}
+        self._conditions = conditions
         self._memo: dict[Hashable, Any] = {}
         self._fixed: Mapping[Chance, int] = {}
 
@@ -65,6 +74,10 @@ class Traces:
         """A column of whole numbers of ``schema.TRACE_FACTS``; 0 where it is null."""
         values = self._due.traces.column(column)
         return values.fill_null(0).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+    def texts(self, column: str) -> pa.StringArray:
+        """A column of text of ``schema.TRACE_FACTS``."""
+        return self._due.traces.column(column)
 
     def known(self, column: str) -> Bools:
         """Where a column of ``schema.TRACE_FACTS`` is not null."""
@@ -112,9 +125,15 @@ class Traces:
             return np.full(len(self), bool(self._fixed[limit]))
         return self._limiters[limit].admit(self, asked)
 
+    @property
+    def answers(self) -> Mapping[Condition, Decisions]:
+        """What every SQL condition says of the traces."""
+        assert self._conditions is not None
+        return self.once("answers", partial(self._conditions.answers, self))
+
     def as_if(self, chances: Mapping[Chance, int]) -> Traces:
         """The same traces, had chance been this: the hash of a salt, 1 or 0 for what a limiter answers."""
-        other = Traces(self._due, columns=self._columns, limiters=self._limiters)
+        other = Traces(self._due, columns=self._columns, limiters=self._limiters, conditions=self._conditions)
         other._memo, other._fixed = self._memo, chances
         return other
 
@@ -131,7 +150,7 @@ def where(sampled: Bools) -> Decisions:
 
 def samples(decisions: Decisions) -> Bools:
     """Where a decision, as part of another policy, counts as a yes; FAILED does."""
-    yes: Bools = (decisions != NOT_SAMPLED) & (decisions != INVERT_NOT_SAMPLED)
+    yes: Bools = decisions != NOT_SAMPLED
     return yes
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from collector.component import DueTraces
 from processors._sampling.policies import DropPolicy
 from processors._sampling.policy import Policy
+from processors._sampling.sql import Conditions, SqlOptions
 from processors._sampling.traces import (
     DROPPED,
     FAILED,
@@ -49,12 +50,19 @@ class Decided:
 class PolicySet:
     """The policies of a sampler, in the order they are asked: ``drop`` first, else as configured."""
 
-    def __init__(self, policies: Sequence[Policy], *, first_match: bool = False) -> None:
+    def __init__(self, policies: Sequence[Policy], *, first_match: bool = False, inverted_veto: bool = False) -> None:
+        """``inverted_veto``: a policy with ``invert_match`` of its own vetoes what it does not keep, and keeps
+        only what no other policy says no to, as in older Collectors.
+        """
         self._policies = sorted(policies, key=lambda policy: not isinstance(policy, DropPolicy))
         self._first_match = first_match
+        self._vetoes = [inverted_veto and getattr(policy.options, "invert_match", False) for policy in self._policies]
         parts = [part.options for policy in policies for part in policy.walk()]
         self._columns = sorted({column for options in parts for column in options.columns})
         self._limiters = {key: limiter for options in parts for key, limiter in options.limiters().items()}
+        self._conditions = Conditions(
+            [condition for options in parts if isinstance(options, SqlOptions) for condition in options.conditions]
+        )
         self._outcomes = list(outcomes(policies))
 
     @property
@@ -64,7 +72,7 @@ class PolicySet:
 
     def traces(self, due: DueTraces) -> Traces:
         """The due traces, as these policies see them."""
-        return Traces(due, columns=self._columns, limiters=self._limiters)
+        return Traces(due, columns=self._columns, limiters=self._limiters, conditions=self._conditions)
 
     def decide(self, traces: Traces, asked: Bools) -> Decided:
         """Asks everybody about the traces ``asked``; the others are dropped. Limiters are charged, unless chance
@@ -100,8 +108,11 @@ class PolicySet:
     def _ask(self, traces: Traces, asked: Bools) -> Decisions:
         """Policy by trace. One that is dropped, or kept where the first match counts, is no longer asked about."""
         rows = []
-        for policy in self._policies:
-            row = np.where(asked, policy.evaluate(traces, asked), NOT_ASKED).astype(np.int8)
+        for policy, vetoes in zip(self._policies, self._vetoes, strict=True):
+            said = policy.evaluate(traces, asked)
+            if vetoes:
+                said = np.where(said == SAMPLED, INVERT_SAMPLED, INVERT_NOT_SAMPLED)
+            row = np.where(asked, said, NOT_ASKED).astype(np.int8)
             asked = asked & (row != DROPPED)
             if self._first_match:
                 asked = asked & (row != SAMPLED)

@@ -138,13 +138,25 @@ def test_boolean_attribute_compares_and_other_types_count_as_false() -> None:
     assert kept(sampler(attribute("boolean", value=False)).decide(traces)) == [None, "x", "x", None]
 
 
-def test_an_inverted_match_vetoes_and_otherwise_keeps_unless_another_policy_says_no() -> None:
+def test_an_inverted_match_turns_its_decision_around() -> None:
     inverted = attribute("string", values=["a"], invert_match=True)
 
     assert kept(sampler(inverted).decide(TEXTS)) == [None, "x", None, "x", "x"]
-    assert kept(sampler(inverted, ALWAYS).decide(TEXTS)) == [None, "all", None, "all", "all"]
-    assert kept(sampler(inverted, status("ERROR")).decide(TEXTS)) == [None] * 5
+    assert kept(sampler(inverted, ALWAYS).decide(TEXTS)) == ["all", "x", "all", "x", "x"]
+    assert kept(sampler(inverted, status("ERROR")).decide(TEXTS)) == [None, "x", None, "x", "x"]
     assert kept(sampler(both(inverted, status("UNSET"))).decide(TEXTS)) == [None, "and", None, "and", "and"]
+
+
+def test_an_inverted_match_may_veto_and_otherwise_keep_unless_another_policy_says_no() -> None:
+    inverted = attribute("string", values=["a"], invert_match=True)
+
+    def keeps(*policies: Any) -> list[str | None]:
+        return kept(sampler(*policies, inverted_decisions=True).decide(TEXTS))
+
+    assert keeps(inverted) == [None, "x", None, "x", "x"]
+    assert keeps(inverted, ALWAYS) == [None, "all", None, "all", "all"]
+    assert keeps(inverted, status("ERROR")) == [None] * 5
+    assert keeps(both(inverted, status("UNSET"))) == [None, "and", None, "and", "and"]
 
 
 def test_spans_are_read_once_for_all_policies_and_all_outcomes_of_chance() -> None:

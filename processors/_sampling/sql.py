@@ -1,0 +1,166 @@
+"""``sql``: conditions over the spans of a trace, all of a sampler in one DuckDB query.
+
+They run before the policies that ask for them are evaluated, over the traces that are due, after
+counting. Unmasked spans may be among them, so DuckDB never writes a file here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import model_validator
+
+from processors._sampling.policy import Options, Policy
+from processors._sampling.sql_columns import TRACE, Condition, nothing, parsed, relation
+from processors._sampling.traces import FAILED, NOT_SAMPLED, SAMPLED, Bools, Decisions, Traces
+
+if TYPE_CHECKING:
+    import duckdb
+
+_MEMORY = "256MB"
+_ANSWERS = {False: NOT_SAMPLED, True: SAMPLED}
+
+
+class SqlOptions(Options):
+    trace: tuple[str, ...] = ()
+    """Conditions over all spans of a trace, with aggregates: ``sum(total_cost) > 0.10``."""
+
+    span: tuple[str, ...] = ()
+    """Conditions over one span: ``type = 'tool' and level = 'ERROR'``. Keeps traces in which some span meets one."""
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        if not self.trace and not self.span:
+            raise ValueError("give conditions under 'trace' or 'span'")
+        for text in (*self.trace, *self.span):
+            _try(text, parsed(text), whole=text in self.trace)
+        return self
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Each an expression over the spans of one trace."""
+        of_spans = [parsed(text) for text in self.span]
+        return (
+            *(parsed(text) for text in self.trace),
+            *(Condition(f"bool_or({_closed(c.sql)})", c.columns, c.keys) for c in of_spans),
+        )
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return sorted({source for condition in self.conditions for source in condition.sources} | {"trace_id"})
+
+    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+        answers = np.array([traces.answers[condition] for condition in self.conditions], np.int8)
+        failed = (answers == FAILED).any(axis=0)
+        return np.where((answers == SAMPLED).any(axis=0), SAMPLED, np.where(failed, FAILED, NOT_SAMPLED)).astype(
+            np.int8
+        )
+
+
+class SqlPolicy(Policy):
+    type: Literal["sql"]
+    """Keeps traces that meet some condition in SQL (DuckDB's), over the columns of observations; content,
+    which does not exist before the decision, is not among them. A condition that fails keeps the trace."""
+
+    sql: SqlOptions
+    """The conditions."""
+
+
+class Conditions:
+    """All conditions of a sampler, and the DuckDB that runs them: one query for the traces of a tick."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        self._conditions = list(dict.fromkeys(conditions))
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def answers(self, traces: Traces) -> dict[Condition, Decisions]:
+        """Per condition a decision per trace."""
+        if not self._conditions or not len(traces):
+            return {condition: np.zeros(len(traces), np.int8) for condition in self._conditions}
+        table = relation(self._conditions, traces)
+        found = self._run(self._conditions, table, len(traces))
+        return dict(zip(self._conditions, found, strict=True))
+
+    def _run(self, conditions: Sequence[Condition], table: pa.Table, n: int) -> list[Decisions]:
+        import duckdb  # noqa: PLC0415 - only for those who have a condition
+
+        if self._connection is None:
+            self._connection = _connect()
+        try:
+            return _query(self._connection, conditions, table, n)
+        except duckdb.Error:
+            return self._apart(conditions, table, n)
+
+    def _apart(self, conditions: Sequence[Condition], table: pa.Table, n: int) -> list[Decisions]:
+        """Some condition failed on some trace: halves the work until it is known which on which."""
+        if len(conditions) > 1:
+            return [self._run([condition], table, n)[0] for condition in conditions]
+        owner = table.column(TRACE).to_numpy()
+        present = np.unique(owner)
+        if len(present) == 1:
+            found = np.zeros(n, np.int8)
+            found[present] = FAILED
+            return [found]
+        upper = owner >= present[len(present) // 2]
+        halves = [self._run(conditions, table.filter(pa.array(part)), n)[0] for part in (upper, ~upper)]
+        return [halves[0] + halves[1]]
+
+
+def _query(
+    connection: duckdb.DuckDBPyConnection, conditions: Sequence[Condition], table: pa.Table, n: int
+) -> list[Decisions]:
+    connection.register("spans", table)
+    try:
+        columns = ", ".join(f"coalesce({_closed(c.sql)}, false)::BOOLEAN" for c in conditions)
+        # The conditions are the configuration's own, and reach nothing but these spans.
+        sql = f'SELECT "{TRACE}", {columns} FROM spans GROUP BY "{TRACE}"'  # noqa: S608 - see above
+        result = connection.sql(sql).to_arrow_table()
+    finally:
+        connection.unregister("spans")
+    owner = result.column(0).to_numpy()
+    found = [np.zeros(n, np.int8) for _ in conditions]
+    for answer, column in zip(found, result.columns[1:], strict=True):
+        answer[owner] = np.where(column.to_numpy(), SAMPLED, NOT_SAMPLED)
+    return found
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    import duckdb  # noqa: PLC0415 - as above
+
+    options: dict[str, Any] = {
+        "enable_external_access": False,
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+        "python_enable_replacements": False,
+        "temp_directory": "",
+        "memory_limit": _MEMORY,
+        "threads": 1,
+    }
+    return duckdb.connect(":memory:", config=options)
+
+
+def _try(text: str, condition: Condition, *, whole: bool) -> None:
+    """Raises ``ValueError`` when DuckDB cannot run the condition."""
+    import duckdb  # noqa: PLC0415 - as above
+
+    connection = _connect()
+    try:
+        connection.register("spans", nothing(condition))
+        group = f'GROUP BY "{TRACE}"' if whole else ""
+        sql = f"SELECT {_closed(condition.sql)}::BOOLEAN FROM spans {group}"  # noqa: S608 - as in _query
+        connection.sql(sql).to_arrow_table()
+    except duckdb.Error as error:
+        reason = re.sub(r"\s*\n.*", "", str(error), flags=re.DOTALL)
+        raise ValueError(f"{text!r}: {reason}") from None
+    finally:
+        connection.close()
+
+
+def _closed(sql: str) -> str:
+    """On lines of its own, so that a comment at its end ends with it."""
+    return f"(\n{sql}\n)"
