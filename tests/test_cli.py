@@ -25,6 +25,7 @@ from collector.cli import app
 from collector.config import DEFAULT_YAML
 
 FIXTURE = Path(__file__).parent / "fixtures/otlp/js/anthropic-sdk-native/anthropic-stream-1.traces.binpb"
+GOLDEN = Path(__file__).parent / "golden"
 SPANLOOM = [sys.executable, "-m", "collector"]
 FORWARD = """\
 receivers: {otlp: {protocols: {http: {endpoint: "localhost:0"}}}}
@@ -157,6 +158,18 @@ def test_dry_run_prints_observations_and_touches_nothing_else(tmp_path: Path) ->
         assert row["total_cost"] is None or isinstance(row["total_cost"], str)
     assert any(row["usage"] and all(isinstance(n, int) for n in row["usage"].values()) for row in rows)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_prints_scores_when_asked_to() -> None:
+    case = GOLDEN / "evaluations"
+    files = [str(case / name) for name in ("in.otlp.json", "in.logs.otlp.json")]
+    result = call("dry-run", "-c", str(case / "config.yaml"), "--table", "scores", *files)
+    assert result.exit_code == 0, result.output
+    names = [json.loads(line)["name"] for line in result.stdout.splitlines()]
+    assert sorted(names) == sorted(
+        json.loads(line)["name"] for line in (case / "scores.jsonl").read_text().splitlines()
+    )
+    assert call("dry-run", "--table", "sessions", *files).exit_code == 2
 
 
 def test_dry_run_names_a_file_it_cannot_read(tmp_path: Path) -> None:
