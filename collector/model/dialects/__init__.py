@@ -43,6 +43,7 @@ def known_keys() -> frozenset[str]:
             *lists,
             *(o.key for f in files for o in _objects(f)),
             *(key for f in files for row in f.rows for key in _keys(row)),
+            *(key for f in files for carrier in f.scores for key in carrier.keys),
         ]
     )
 

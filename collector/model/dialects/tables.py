@@ -297,6 +297,14 @@ class ScoreCarrier(_Strict):
         """Of the attributes that carry results; none: events do."""
         return self.objects or tuple(prefix for prefix in (self.indexed, self.named) if prefix)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The attribute keys it reads; ``*`` at the end makes a prefix, elsewhere it is an index."""
+        ends = tuple(key for keys in self.fields.values() for key in keys)
+        if self.events:
+            return ends
+        return tuple(self.indexed + end for end in ends) if self.indexed else tuple(p + "*" for p in self.prefixes)
+
 
 class File(_Strict):
     """One YAML file."""
