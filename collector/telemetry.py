@@ -27,6 +27,22 @@ class PerSignal:
         self._counters[signal].labels(**labels).inc(n)
 
 
+class BoundedNames:
+    """Label values from names that others choose: the first ``limit`` different ones, then ``other``."""
+
+    def __init__(self, limit: int = 200) -> None:
+        self._limit = limit
+        self._names: set[str] = set()
+
+    def of(self, name: str) -> str:
+        """The label value for a name."""
+        if name not in self._names:
+            if len(self._names) >= self._limit:
+                return "other"
+            self._names.add(name)
+        return name
+
+
 class Telemetry:
     """All series of one running collector, in a registry of its own.
 
@@ -173,6 +189,18 @@ class Telemetry:
         )
         self.model_faults = Counter(
             "spanloom_model_faults", "Values that were malformed and kept aside, by field.", ("field",), registry=r
+        )
+        self.unknown_keys = Counter(
+            "spanloom_model_unknown_keys",
+            "Attributes named gen_ai.* or llm.* that no dialect table knows, by key (numbers as N; at most 200 keys).",
+            ("key",),
+            registry=r,
+        )
+        self.unmapped_spans = Counter(
+            "spanloom_model_unmapped_spans",
+            "Spans with gen_ai.* or llm.* attributes of no particular dialect whose type no rule tells, by scope.",
+            ("scope",),
+            registry=r,
         )
 
     def _exporters(self, r: CollectorRegistry) -> None:

@@ -9,21 +9,28 @@ import pyarrow as pa
 from collector.model import content, facts, scoring
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.facts_recorder import Recorder
-from collector.telemetry import Telemetry
+from collector.model.unmapped import Unmapped
+from collector.telemetry import BoundedNames, Telemetry
 
 
 class Modelling:
-    """The trace model with its faults in ``spanloom_model_faults``."""
+    """The trace model; what it could not read or does not know is in ``spanloom_model_*``."""
 
     def __init__(self, telemetry: Telemetry, recorder: Recorder | None = None) -> None:
         self._telemetry = telemetry
         self._recorder = recorder
+        self._keys, self._scopes = BoundedNames(), BoundedNames()
 
     def resolve(self, batch: SpanBatch) -> SpanBatch:
         """See ``facts.resolve``."""
         faults: Counter[str] = Counter()
-        out = facts.resolve(batch, faults, self._recorder)
+        unmapped = Unmapped()
+        out = facts.resolve(batch, faults, self._recorder, unmapped)
         self._count(faults)
+        for key, n in unmapped.keys.items():
+            self._telemetry.unknown_keys.labels(self._keys.of(key)).inc(n)
+        for scope, n in unmapped.scopes.items():
+            self._telemetry.unmapped_spans.labels(self._scopes.of(scope)).inc(n)
         return out
 
     def observations(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:

@@ -25,6 +25,7 @@ from collector.model.facts_lookup import Lookup
 from collector.model.facts_recorder import Recorder
 from collector.model.facts_values import MISSING, Bools, Distinct, Ints, decoded, int_array, named
 from collector.model.provided import cost
+from collector.model.unmapped import Unmapped
 from collector.model.usage import usage
 
 _UNSET, _OK, _ERROR = range(3)
@@ -35,16 +36,23 @@ _MAX_NANOS = 2**62
 _USUAL_TIME = r"^20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?Z$"
 
 
-def resolve(batch: SpanBatch, faults: Counter[str] | None = None, recorder: Recorder | None = None) -> SpanBatch:
+def resolve(
+    batch: SpanBatch,
+    faults: Counter[str] | None = None,
+    recorder: Recorder | None = None,
+    unmapped: Unmapped | None = None,
+) -> SpanBatch:
     """The batch with every column of ``schema.FACTS`` added or replaced.
 
     ``faults`` counts values that had to be refused: ``usage_refused``, ``cost_refused`` (negative,
     NaN, absurd) and ``cost_overflow``; they stay in ``provided_usage`` and ``provided_cost``.
-    ``recorder`` is told what every rule says and which one is believed.
+    ``recorder`` is told what every rule says and which one is believed, ``unmapped`` what no table knows.
     """
     lookup = Lookup(batch, Counter() if faults is None else faults, recorder)
     columns: dict[str, pa.Array] = {}
-    types = _types(lookup, columns)
+    types, typed = _types(lookup, columns)
+    if unmapped is not None:
+        unmapped.look(lookup, typed)
     codes: dict[str, Ints] = {}
     for field in (*_NAMES, *_TEXTS, "name"):
         codes[field] = lookup.text_codes(field, codes)
@@ -77,7 +85,8 @@ def _or_else(lookup: Lookup, codes: Ints, other: pa.StringArray) -> pa.StringArr
     return other if codes is lookup.nothing else pc.coalesce(lookup.texts(codes), other)
 
 
-def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
+def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> tuple[Ints, Bools]:
+    """Per row the index of its type in ``TYPES``, and whether a rule told it."""
     codes = lookup.text_codes("type", {})
     found = lookup.distinct(codes)
     types = found.spread([TYPES.index(meaning.split("/")[0]) for meaning in found.values])
@@ -87,7 +96,7 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> Ints:
     columns["type"] = _enum(types, TYPES)
     names = [name for name in dict.fromkeys(subtypes) if name]
     columns["subtype"] = named(names, found.spread([names.index(s) if s else MISSING for s in subtypes]))
-    return types
+    return types, codes != MISSING
 
 
 def _levels(lookup: Lookup) -> Ints:

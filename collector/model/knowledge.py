@@ -26,4 +26,5 @@ def _known() -> re.Pattern[str]:
     others = [entry.when for f in files for e in (f.rows, f.usage_objects, f.cost_objects, f.inclusion) for entry in e]
     signs = {key for when in others for key in (*when.has, *when.any, *when.lacks)}
     signs |= {k for when in detect for k in (*when.has, *when.any, *when.lacks) if not k.endswith("*")}
-    return tables.matcher(sorted(signs | dialects.known_keys()))
+    results = {f"{prefix}*" for f in files for carrier in f.scores for prefix in carrier.prefixes}
+    return tables.matcher(sorted(signs | results | dialects.known_keys()))
