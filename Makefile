@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint clean
+.PHONY: run test docs lint clean
 
 run: $(VENV)/run
 	exec $(BIN)/spanloom run
@@ -13,6 +13,10 @@ test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto --dist loadfile
+
+# After a change of a dialect or content table.
+docs: $(VENV)/test
+	$(BIN)/python -m collector.model.dialects.pages docs/dialects
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

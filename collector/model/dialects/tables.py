@@ -311,6 +311,15 @@ class File(_Strict):
 
     table: str = ""
     """The stem of the file's name; the loader knows it."""
+    title: str = ""
+    """The emitter's name, the heading of the dialect's page."""
+    about: str = ""
+    """A sentence: who writes this."""
+    versions: tuple[str, ...] = ()
+    """Packages and versions whose payloads were captured and are tested."""
+    link: str | None = None
+    content_keys: Texts = ()
+    """Keys, prefixes (``*``) and event names of content rows that this emitter writes: for its page only."""
     dialect: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
     order: int | None = None
     """Place of this dialect in the order of detection."""
