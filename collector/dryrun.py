@@ -12,7 +12,7 @@ import pyarrow as pa
 import structlog
 
 from collector import absent_modules
-from collector.component import Settings
+from collector.component import DecidedSpans, Settings
 from collector.engine import graph as graphs
 from collector.engine.assembly import Assembly
 from collector.engine.decisions import Decision
@@ -50,18 +50,27 @@ def dry_run(
     decided every value. Raises ``InvalidDataError`` for
     a malformed input.
     """
-    absent_modules.settle()
     with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
         folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
         dry = _DryRun(config, folder, clock, recorder)
-        dry.take(inputs, names or [f"input {i + 1}" for i in range(len(inputs))])
+        dry.take(inputs, names)
         yield from dry.observations() if table == "observations" else dry.scores()
+
+
+def decided_spans(
+    config: CollectorConfig, inputs: Sequence[tuple[Signal, bytes]], *, data_dir: Path, clock: Callable[[], int]
+) -> Iterator[DecidedSpans]:
+    """The spans of a dry run as exporters are given them."""
+    dry = _DryRun(config, data_dir, clock, None)
+    dry.take(inputs)
+    yield from dry.decided()
 
 
 class _DryRun:
     def __init__(
         self, config: CollectorConfig, data_dir: Path, clock: Callable[[], int], recorder: Recorder | None
     ) -> None:
+        absent_modules.settle()
         telemetry = Telemetry()
         modelling = Modelling(telemetry, recorder)
         base = Settings(config.pipelines[0].id, telemetry, structlog.get_logger("dry-run"), data_dir)
@@ -85,7 +94,8 @@ class _DryRun:
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
         self._reader = DecisionReader(self._records, modelling.observations, after)
 
-    def take(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str]) -> None:
+    def take(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str] = ()) -> None:
+        names = names or [f"input {i + 1}" for i in range(len(inputs))]
         for name, (signal, body) in zip(names, inputs, strict=True):
             decoded = decode(signal, [body])
             for error in decoded.failed.values():
@@ -94,10 +104,12 @@ class _DryRun:
                 if route_signal is signal:
                     self._take(run_routes(routes, decoded.batches))
 
-    def observations(self) -> Iterator[pa.Table]:
+    def decided(self) -> Iterator[DecidedSpans]:
         for pipeline, decision in self._decisions():
-            spans, _ = self._reader.read(pipeline, decision)
-            yield from (some.observations for some in spans)
+            yield from self._reader.read(pipeline, decision)[0]
+
+    def observations(self) -> Iterator[pa.Table]:
+        yield from (some.observations for some in self.decided())
 
     def scores(self) -> Iterator[pa.Table]:
         """One table, as a store has it: a result that came in two forms is one row."""

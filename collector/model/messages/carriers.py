@@ -41,7 +41,8 @@ _PATTERNS = {
 }
 _PREFIXES = tuple({row.name for row in _IN_SPAN if row.source == "prefix"})
 _INDEXED = tuple({row.name for row in _IN_SPAN if row.source == "indexed"})
-_EVENTS = frozenset(name for row in tables.ROWS for name in row.events)
+MESSAGE_EVENTS = frozenset(name for row in tables.ROWS for name in row.events)
+"""Names of span events and log records that carry content."""
 _EVENT_NAME = "event.name"
 _GENAI = "gen_ai."
 
@@ -95,7 +96,7 @@ def contents(spans: SpanBatch, logs: LogBatch | None) -> list[Content]:
     types = spans.column("type").dictionary_decode().to_pylist()
     found = [Content(type=t) for t in types]
     _add_attributes(found, spans)
-    for row, _, event in span_events(spans.column("events"), _EVENTS | {EXCEPTION}):
+    for row, _, event in span_events(spans.column("events"), MESSAGE_EVENTS | {EXCEPTION}):
         found[row].events.append(event)
     if logs is not None and logs.num_rows:
         for row, event in _log_events(spans, logs):

@@ -1,0 +1,93 @@
+"""Content in the GenAI semantic conventions: messages of parts, arguments and results, documents.
+
+The stored form is the conventions' own. What they have no attribute for (the input of a chain, a
+plain text that is no message) goes out as ``input.value`` and ``output.value``, which most backends read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from collector.model import attributes, schema
+from collector.model.attributes import dumps
+from collector.model.batch import SpanBatch
+from collector.model.forward import tables
+from collector.model.forward.contents import Row, Value
+from collector.model.forward.outgoing import Outgoing
+from collector.model.forward.scalars import Facts, typed
+
+_OPERATION = "gen_ai.operation.name"
+_NO_PARAMETERS = frozenset({"model", "user", "provider"})
+_NAMES = {
+    ("tool", "input"): "gen_ai.tool.call.arguments",
+    ("tool", "output"): "gen_ai.tool.call.result",
+}
+
+
+def write(row: Row, out: Outgoing) -> None:
+    """The attributes of one row's content."""
+    if row.input is not None:
+        _write_input(row, row.input, out)
+    if row.output is not None:
+        _write_output(row, row.output, out)
+
+
+def write_parameters(facts: Facts, out: Outgoing) -> None:
+    """Model parameters as ``gen_ai.request.*``, under the names they were sent with."""
+    for row, text in enumerate(facts.column("model_parameters").to_pylist()):
+        members = Value(text).json if text is not None else None
+        for name, value in members.items() if isinstance(members, dict) else ():
+            if name not in _NO_PARAMETERS:
+                out.put(row, f"gen_ai.request.{name}", value)
+
+
+def write_operations(spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
+    """``gen_ai.operation.name``: the span's own while it says what the row is, else the type's first."""
+    operations = tables.target("semconv").operations
+    first: dict[str, str] = {}
+    for operation, meaning in operations.items():
+        first.setdefault(meaning, operation)
+    usual = typed(facts, first).to_pylist()
+    subtypes = facts.column("subtype").to_pylist()
+    for row, operation in _operations(spans):
+        meaning = operations.get(operation)
+        if meaning is not None and meaning == "/".join(filter(None, (facts.types[row].as_py(), subtypes[row]))):
+            usual[row] = operation
+    out.texts(_OPERATION, pa.array(usual, pa.string()))
+
+
+def _operations(spans: SpanBatch) -> list[tuple[int, str]]:
+    flat = attributes.flatten(spans.column("attributes"))
+    wanted = np.array([key == _OPERATION for key in flat.keys] or [False], np.bool_)[flat.key_codes]
+    chosen = flat.select(wanted & (flat.types == schema.STRING))
+    return list(zip(chosen.rows.tolist(), chosen.texts.to_pylist(), strict=True))
+
+
+def _write_input(row: Row, value: Value, out: Outgoing) -> None:
+    messages = value.messages
+    if messages is not None and row.type != "tool":
+        if _is_instructions(messages[0]) and not any(m["role"] == "system" for m in messages[1:]):
+            out.put(row.number, "gen_ai.system_instructions", dumps(messages[0]["parts"]))
+            messages = messages[1:]
+        if messages:
+            out.put(row.number, "gen_ai.input.messages", dumps(messages))
+    elif row.type == "retriever" and value.json is None:
+        out.put(row.number, "gen_ai.retrieval.query.text", value.text)
+    else:
+        out.put(row.number, _NAMES.get((row.type, "input"), "input.value"), value.text)
+
+
+def _write_output(row: Row, value: Value, out: Outgoing) -> None:
+    if value.messages is not None and row.type != "tool":
+        out.put(row.number, "gen_ai.output.messages", value.text)
+    elif row.type == "retriever" and isinstance(value.json, list):
+        out.put(row.number, "gen_ai.retrieval.documents", value.text)
+    else:
+        out.put(row.number, _NAMES.get((row.type, "output"), "output.value"), value.text)
+
+
+def _is_instructions(message: dict[str, Any]) -> bool:
+    return message["role"] == "system" and message.keys() == {"role", "parts"}
