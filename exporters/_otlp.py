@@ -7,7 +7,8 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -15,7 +16,8 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.model.encode import encode, encode_json
-from spanloom import Batch, ExportBatch, PermanentError, RetryableError, Settings, Signal, TooLargeError
+from collector.model.forward import translate
+from spanloom import Batch, DecidedSpans, ExportBatch, PermanentError, RetryableError, Settings, Signal, TooLargeError
 
 SMALLEST_SPLIT_BYTES = 64 * 1024
 """A request that is too large even at this size is refused for another reason than its size."""
@@ -76,10 +78,13 @@ class OtlpExporter:
 
     stores: ClassVar[bool] = False
 
-    def __init__(self, transport: Transport, settings: Settings, *, max_request_bytes: int) -> None:
+    def __init__(
+        self, transport: Transport, settings: Settings, *, max_request_bytes: int, dialect: str = "original"
+    ) -> None:
         self._transport = transport
         self._settings = settings
         self._max_bytes = max_request_bytes
+        self._dialect = dialect
         self._progress = _Progress()
 
     def start(self) -> None:
@@ -94,12 +99,23 @@ class OtlpExporter:
         Raises ``RetryableError``. Items a server refuses for good are dropped, counted and returned.
         """
         self._progress.begin(batch)
-        for batches in _runs(batch):
+        for batches in self._runs(batch):
             for request in self._requests(self._progress.skip(batches)):
                 self._deliver(request)
         return self._progress.end()
 
-    def _requests(self, batches: Sequence[Batch]) -> Iterator[_Request]:
+    def _runs(self, batch: ExportBatch) -> Iterator[Iterable[Batch]]:
+        """Everything in a fixed order, one run per signal; spans are translated one batch at a time."""
+        yield map(self._spans, batch.spans)
+        for _, run in itertools.groupby((other.batch for other in batch.others), key=lambda batch: batch.signal):
+            yield run
+
+    def _spans(self, decided: DecidedSpans) -> Batch:
+        if self._dialect == "original":
+            return decided.spans
+        return translate(decided.spans, decided.observations, self._dialect)
+
+    def _requests(self, batches: Iterable[Batch]) -> Iterator[_Request]:
         """Requests of at most the size limit; small batches share one, as serialised requests concatenate."""
         waiting: list[_Request] = []
         size = 0
@@ -183,15 +199,13 @@ class _Progress:
             self._range, self._done, self._dropped = wanted, 0, {}
         self._to_skip = self._done
 
-    def skip(self, batches: Sequence[Batch]) -> list[Batch]:
+    def skip(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches without the rows that are done."""
-        left = []
         for batch in batches:
             skipped = min(self._to_skip, batch.num_rows)
             self._to_skip -= skipped
             if skipped < batch.num_rows:
-                left.append(batch.slice(skipped) if skipped else batch)
-        return left
+                yield batch.slice(skipped) if skipped else batch
 
     def advance(self, rows: int) -> None:
         self._done += rows
@@ -208,18 +222,6 @@ class _Progress:
 def encoder(encoding: str) -> Callable[[Batch], bytes]:
     """For ``proto`` and ``json``."""
     return encode_json if encoding == "json" else encode
-
-
-def _runs(batch: ExportBatch) -> Iterator[list[Batch]]:
-    """Everything in a fixed order, one list per run of batches of the same signal."""
-    run: list[Batch] = []
-    for part in (*(s.spans for s in batch.spans), *(o.batch for o in batch.others)):
-        if run and run[0].signal is not part.signal:
-            yield run
-            run = []
-        run.append(part)
-    if run:
-        yield run
 
 
 def _cut(batch: Batch, parts: int) -> Iterator[Batch]:

@@ -47,6 +47,10 @@ class OtlpExporterConfig(ComponentConfig):
     retry_on_failure: RetryConfig = RetryConfig()
     """When to try again."""
 
+    dialect: Literal["original", "semconv", "openinference", "langfuse"] = "original"
+    """In which attributes spans go out: as they came, or translated (docs/forwarding.md). Then usage and cost are on
+    the spans that count only, and user, session and the trace's name on all."""
+
     sending_queue: SendingQueueConfig = SendingQueueConfig()
     """Accepted for compatibility: the journal is the queue."""
 

@@ -1,4 +1,4 @@
-"""Forwards spans, logs and metrics over OTLP/gRPC, as they were received and masked."""
+"""Forwards spans, logs and metrics over OTLP/gRPC, masked; as they were received, or spans in another dialect."""
 
 from __future__ import annotations
 
@@ -204,7 +204,9 @@ def _options(config: Config) -> list[tuple[str, Any]]:
 
 
 def _create(config: Config, settings: Settings) -> OtlpExporter:
-    return OtlpExporter(GrpcTransport(config), settings, max_request_bytes=config.max_request_bytes)
+    return OtlpExporter(
+        GrpcTransport(config), settings, max_request_bytes=config.max_request_bytes, dialect=config.dialect
+    )
 
 
 factory = ExporterFactory(Config, _create)

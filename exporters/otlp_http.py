@@ -1,4 +1,4 @@
-"""Forwards spans, logs and metrics over OTLP/HTTP, as they were received and masked."""
+"""Forwards spans, logs and metrics over OTLP/HTTP, masked; as they were received, or spans in another dialect."""
 
 from __future__ import annotations
 
@@ -231,7 +231,9 @@ def _headers(config: Config) -> dict[str, str]:
 
 
 def _create(config: Config, settings: Settings) -> OtlpExporter:
-    return OtlpExporter(HttpTransport(config), settings, max_request_bytes=config.max_request_bytes)
+    return OtlpExporter(
+        HttpTransport(config), settings, max_request_bytes=config.max_request_bytes, dialect=config.dialect
+    )
 
 
 factory = ExporterFactory(Config, _create)

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from collector.model import dialects
+from collector.model.dialects import tables
 
 MAX_COUNT = 2**53
 """A token count above this is refused: no emitter means it, and sums must stay in int64."""
@@ -31,6 +32,7 @@ _MAX_JSON = 4_000_000
 _MAX_LITERAL = 16_384
 _MAX_INT = 10**30
 _ENVIRONMENT = re.compile(r"[^a-z0-9_-]+")
+_TYPE = re.compile(r"[a-z]+(/[a-z_]{1,40})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?\s*(Z|z|[+-]\d\d:?\d\d)?")
 _decode = json.JSONDecoder().raw_decode
@@ -243,6 +245,11 @@ def iso_time(value: str) -> int | None:
     return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
 
 
+def observation_type(value: str) -> str | None:
+    """A type, or ``type/subtype``, as the model itself writes it."""
+    return value if _TYPE.fullmatch(value) and value.split("/")[0] in tables.TYPES else None
+
+
 TEXT_CONVERTS: dict[str, Callable[[str], str | None]] = {
     "text": text,
     "json_unwrap": json_unwrap,
@@ -250,5 +257,6 @@ TEXT_CONVERTS: dict[str, Callable[[str], str | None]] = {
     "provider_of_model": dialects.provider_of_model,
     "provider_of_server": dialects.provider_of_server,
     "environment": environment,
+    "observation_type": observation_type,
 }
 """Conversions from text to text, by the name the tables use."""

@@ -83,6 +83,7 @@ Convert = Literal[
     "provider_of_model",
     "provider_of_server",
     "environment",
+    "observation_type",
     "list",
     "finish_reasons",
     "count",
@@ -193,7 +194,7 @@ class Row(_Strict):
         meanings = [*(self.values or {}).values(), *([self.const] if self.const else [])]
         closed = {"type": TYPES, "level": LEVELS, "role": ROLES}.get(field)
         if closed is not None:
-            if not meanings:
+            if not meanings and self.convert != "observation_type":
                 raise ValueError(f"{field}: needs 'values' or 'const'")
             for meaning in meanings:
                 if meaning.split("/")[0] not in closed:

@@ -101,6 +101,8 @@ def _is_answer(response: Any) -> bool:
 def _tool_call(part: Part) -> dict[str, Any] | None:
     if not part.keys() <= {"type", "id", "name", "arguments"}:
         return None
-    arguments = part.get("arguments", {})
-    function = {"name": part["name"], "arguments": arguments if isinstance(arguments, str) else dumps(arguments)}
+    function = {"name": part["name"]}
+    if "arguments" in part:
+        arguments = part["arguments"]
+        function["arguments"] = arguments if isinstance(arguments, str) else dumps(arguments)
     return {**({"id": part["id"]} if "id" in part else {}), "type": "function", "function": function}

@@ -15,6 +15,7 @@ from collector.model.forward.outgoing import Outgoing
 from collector.model.messages.parts import Message, Part
 
 Pairs = Iterator[tuple[str, Any]]
+_DOCUMENT_TEXT = ("content", "page_content", "text")
 _MEDIA = ("image", "audio", "video")
 
 
@@ -120,6 +121,9 @@ def _embedded(value: Value) -> Pairs:
 
 def _documents(prefix: str, value: Value) -> Pairs:
     for n, document in enumerate(value.json if isinstance(value.json, list) else ()):
-        for key, member in document.items() if isinstance(document, dict) else ():
+        if not isinstance(document, dict):
+            continue
+        text = next((name for name in _DOCUMENT_TEXT if isinstance(document.get(name), str)), None)
+        for name, member in document.items():
             plain = not isinstance(member, dict | list)
-            yield f"{prefix}.{n}.document.{key}", member if plain else dumps(member)
+            yield f"{prefix}.{n}.document.{'content' if name == text else name}", member if plain else dumps(member)

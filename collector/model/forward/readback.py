@@ -7,21 +7,19 @@ that does not come out as it was goes along under ``spanloom.`` and the name of 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import facts as facts_of
-from collector.model import schema
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.forward.outgoing import Outgoing
-from collector.model.forward.scalars import Facts, iso_time, money_object, typed
+from collector.model.forward.scalars import Facts, iso_time, money_object
 from collector.model.forward.tables import CARRIER
 from collector.model.messages import carriers, resolve
 
@@ -36,6 +34,7 @@ TOKENS = ("input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", 
           "reasoning_tokens")  # fmt: skip
 _COSTS = ("total_cost", "input_cost", "output_cost")
 _PICO = Decimal(10) ** 12
+_JSON = ("{", "[")
 _NOTHING = pa.scalar("", pa.string())
 
 
@@ -131,5 +130,21 @@ def _contents(read: SpanBatch, facts: Facts, out: Outgoing) -> None:
         said = (found["status_message"], sent[row], found["error_message"], resolve.raised_message(content))
         found["status_message"] = next((text for text in said if text), None)
         for name, want in zip(CONTENTS, row_wanted, strict=True):
-            if want is not None and found[name] != want:
+            if want is not None and not _same(found[name], want):
                 out.put(row, CARRIER + name, want)
+
+
+def _same(found: str | None, wanted: str) -> bool:
+    """Whether two stored texts say the same: equal, or JSON that differs in the order of members only."""
+    if found == wanted or found is None:
+        return found == wanted
+    if found[:1] != wanted[:1] or found[:1] not in _JSON:
+        return False
+    try:
+        return _sorted(found) == _sorted(wanted)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _sorted(text: str) -> str:
+    return json.dumps(json.loads(text), sort_keys=True)

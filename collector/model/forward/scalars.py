@@ -44,17 +44,21 @@ class Facts:
         """A map column as dictionaries."""
         return [None if pairs is None else dict(pairs) for pairs in self.column(name).to_pylist()]
 
-    def of_types(self, types: tuple[str, ...]) -> npt.NDArray[np.bool_] | None:
-        """Marks rows of these types; None: all."""
-        if not types:
+    def wanted(self, attribute: Attribute) -> npt.NDArray[np.bool_] | None:
+        """Marks the rows the attribute is for; None: all."""
+        if not attribute.types and not attribute.unless:
             return None
-        marked: npt.NDArray[np.bool_] = pc.is_in(self.types, value_set=pa.array(types)).to_numpy(zero_copy_only=False)
+        marked = np.ones(len(self.types), np.bool_)
+        if attribute.types:
+            marked &= pc.is_in(self.types, value_set=pa.array(attribute.types)).to_numpy(zero_copy_only=False)
+        for name in attribute.unless:
+            marked &= self.column(name).is_null().to_numpy(zero_copy_only=False)
         return marked
 
 
 def write(attribute: Attribute, facts: Facts, out: Outgoing) -> None:
     """Writes one attribute of the table on all rows that have it."""
-    where = facts.of_types(attribute.types)
+    where = facts.wanted(attribute)
     field, _, bucket = attribute.field.partition(".")
     if attribute.form in {"iso_time", "seconds_after_start"}:
         _write_time(attribute, facts, out)

@@ -46,6 +46,9 @@ class Attribute(_Strict):
     types: tuple[str, ...] = ()
     """Types of observation that get it; empty: all."""
 
+    unless: tuple[str, ...] = ()
+    """Only on rows where all of these text columns are null."""
+
     values: Mapping[str, str] | None = None
     """What each value is called there; of ``type`` also ``type/subtype``. A value without an entry is
     not written (``type``), or goes out as it is."""

@@ -20,7 +20,8 @@ def message(entry: dict[str, Any]) -> Message:
     found += [c for c in calls if (c.get("id"), c["name"]) not in known]
     if inner.get("function_call_name"):
         found.append(parts.tool_call(None, inner["function_call_name"], inner.get("function_call_arguments_json")))
-    return parts.message(role, found, name=inner.get("name"))
+    # No convention of OpenInference: a translation keeps each message's reason there.
+    return parts.message(role, found, name=inner.get("name"), finish_reason=inner.get("finish_reason"))
 
 
 def tool_call(entry: Any) -> Part:
