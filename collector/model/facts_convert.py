@@ -247,7 +247,7 @@ def iso_time(value: str) -> int | None:
 
 def observation_type(value: str) -> str | None:
     """A type, or ``type/subtype``, as the model itself writes it."""
-    return value if _TYPE.fullmatch(value) and value.split("/")[0] in tables.TYPES else None
+    return value if _TYPE.fullmatch(value) and value.partition("/")[0] in tables.TYPES else None
 
 
 TEXT_CONVERTS: dict[str, Callable[[str], str | None]] = {

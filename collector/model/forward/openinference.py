@@ -85,7 +85,10 @@ def _content(part: Part) -> Pairs:
     elif kind in {"blob", "uri"} and modality in _MEDIA:
         mime = part.get("mime_type")
         yield "type", modality
-        yield f"{modality}.{modality}.url", part["uri"] if kind == "uri" else f"data:{mime or ''};base64,{part['content']}"
+        yield (
+            f"{modality}.{modality}.url",
+            part["uri"] if kind == "uri" else f"data:{mime or ''};base64,{part['content']}",
+        )
         if kind == "uri" and mime:
             yield f"{modality}.{modality}.mime_type", mime
     else:
@@ -109,7 +112,8 @@ def _is_plain_call(call: Part) -> bool:
 
 
 def _is_plain_answer(part: Part) -> bool:
-    return part.get("type") == "tool_call_response" and isinstance(part.get("response"), str) and part.keys() <= {"type", "id", "response"}
+    plain = part.get("type") == "tool_call_response" and part.keys() <= {"type", "id", "response"}
+    return plain and isinstance(part.get("response"), str)
 
 
 def _embedded(value: Value) -> Pairs:

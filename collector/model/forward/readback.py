@@ -19,7 +19,7 @@ from collector.model import facts as facts_of
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.forward.outgoing import Outgoing
-from collector.model.forward.scalars import Facts, iso_time, money_object
+from collector.model.forward.scalars import Facts, full_types, iso_time, money_object
 from collector.model.forward.tables import CARRIER
 from collector.model.messages import carriers, resolve
 
@@ -42,7 +42,8 @@ def carry(translated: SpanBatch, spans: SpanBatch, facts: Facts, out: Outgoing) 
     """Writes what is missing; False when nothing is. ``translated`` has the columns of ``schema.WIRE``."""
     known = out.count
     read = facts_of.resolve(translated)
-    _types(read, facts, out)
+    types = full_types(_plain(read.column("type")), _plain(read.column("subtype")))
+    _texts("type", types, facts.full_types(), out)
     for name in TEXTS:
         _texts(name, _plain(read.column(name)), facts.column(name), out)
     _texts("service_tier", _plain(read.column("service_tier")), _plain(spans.column("service_tier")), out)
@@ -57,14 +58,6 @@ def carry(translated: SpanBatch, spans: SpanBatch, facts: Facts, out: Outgoing) 
 
 def _plain(column: Any) -> pa.StringArray:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def _types(read: SpanBatch, facts: Facts, out: Outgoing) -> None:
-    def full(kind: pa.Array, subtype: pa.Array) -> pa.StringArray:
-        return pc.coalesce(pc.binary_join_element_wise(kind, subtype, "/"), kind)
-
-    found = full(_plain(read.column("type")), _plain(read.column("subtype")))
-    _texts("type", found, full(facts.types, facts.column("subtype")), out)
 
 
 def _texts(name: str, found: pa.StringArray, wanted: pa.StringArray, out: Outgoing) -> None:

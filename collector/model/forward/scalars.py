@@ -16,6 +16,9 @@ from collector.model.batch import SpanBatch
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.tables import Attribute
 
+Where = npt.NDArray[np.bool_] | None
+"""Marks rows; None: all."""
+
 _NANOS = 1_000_000_000
 _SLASH = pa.scalar("/", pa.string())
 
@@ -32,6 +35,10 @@ class Facts:
         """A column of ``observations`` as one array."""
         column = self._table.column(name)
         return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+
+    def full_types(self) -> pa.StringArray:
+        """``type/subtype``, or the type alone."""
+        return full_types(self.types, self.column("subtype"))
 
     def first_token(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Rows that have one, its unix nanoseconds, and the start of these spans."""
@@ -72,16 +79,19 @@ def write(attribute: Attribute, facts: Facts, out: Outgoing) -> None:
         _write_column(attribute, facts.column(field), where, out)
 
 
+def full_types(types: pa.StringArray, subtypes: pa.StringArray) -> pa.StringArray:
+    """Types with their subtypes where there are any."""
+    return pc.coalesce(pc.binary_join_element_wise(types, subtypes, _SLASH), types)
+
+
 def typed(facts: Facts, values: Mapping[str, str]) -> pa.StringArray:
     """What the values say for each row's ``type/subtype``, or for its type; null for none."""
-    subtypes = facts.column("subtype")
-    full = pc.coalesce(pc.binary_join_element_wise(facts.types, subtypes, _SLASH), facts.types)
-    encoded = full.dictionary_encode()
-    said = [values.get(text, values.get(text.split("/")[0])) for text in encoded.dictionary.to_pylist()]
+    encoded = facts.full_types().dictionary_encode()
+    said = [values.get(text, values.get(text.partition("/")[0])) for text in encoded.dictionary.to_pylist()]
     return pa.array(said, pa.string()).take(encoded.indices)
 
 
-def _write_column(attribute: Attribute, column: Any, where: npt.NDArray[np.bool_] | None, out: Outgoing) -> None:
+def _write_column(attribute: Attribute, column: Any, where: Where, out: Outgoing) -> None:
     kind = column.type
     if pa.types.is_list(kind):
         _write_lists(attribute, column, where, out)
@@ -101,26 +111,26 @@ def _renamed(column: pa.StringArray, values: Mapping[str, str] | None) -> pa.Str
     return pa.array(names, pa.string()).take(encoded.indices)
 
 
-def _write_lists(attribute: Attribute, column: pa.ListArray, where: npt.NDArray[np.bool_] | None, out: Outgoing) -> None:
+def _write_lists(attribute: Attribute, column: pa.ListArray, where: Where, out: Outgoing) -> None:
     for row, values in enumerate(column.to_pylist()):
         if values and (where is None or where[row]):
             out.put(row, attribute.key, ",".join(values) if attribute.form == "joined" else values)
 
 
-def _write_digits(key: str, column: pa.StringArray, where: npt.NDArray[np.bool_] | None, out: Outgoing) -> None:
+def _write_digits(key: str, column: pa.StringArray, where: Where, out: Outgoing) -> None:
     for row, text in enumerate(column.to_pylist()):
         if text is not None and (where is None or where[row]):
             whole = text.isdecimal() and text.isascii() and len(text) < 18 and str(int(text)) == text
             out.put(row, key, int(text) if whole else text)
 
 
-def _write_numbers(key: str, values: list[Any], where: npt.NDArray[np.bool_] | None, out: Outgoing) -> None:
+def _write_numbers(key: str, values: list[Any], where: Where, out: Outgoing) -> None:
     rows = [r for r, value in enumerate(values) if value is not None and (where is None or where[r])]
     if not rows:
         return
     money = isinstance(values[rows[0]], Decimal)
-    numbers = np.array([values[r] for r in rows], np.float64 if money else np.int64)
-    out.numbers(key, np.array(rows), numbers)
+    numbers = [values[r] for r in rows]
+    out.numbers(key, np.array(rows), np.array(numbers, np.float64) if money else np.array(numbers, np.int64))
 
 
 def _write_objects(attribute: Attribute, entries: list[dict[str, Any] | None], out: Outgoing) -> None:
@@ -140,7 +150,7 @@ def money_object(members: Mapping[str, Decimal]) -> str:
 def _write_time(attribute: Attribute, facts: Facts, out: Outgoing) -> None:
     rows, moments, start = facts.first_token()
     if attribute.form == "seconds_after_start":
-        out.numbers(attribute.key, rows, (moments - start) / _NANOS)
+        out.numbers(attribute.key, rows, ((moments - start) / _NANOS).astype(np.float64))
         return
     for row, nanos in zip(rows.tolist(), moments.tolist(), strict=True):
         out.put(row, attribute.key, iso_time(nanos))

@@ -50,16 +50,15 @@ def write_operations(spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
     first: dict[str, str] = {}
     for operation, meaning in operations.items():
         first.setdefault(meaning, operation)
-    usual = typed(facts, first).to_pylist()
-    subtypes = facts.column("subtype").to_pylist()
-    for row, operation in _operations(spans):
-        meaning = operations.get(operation)
-        if meaning is not None and meaning == "/".join(filter(None, (facts.types[row].as_py(), subtypes[row]))):
-            usual[row] = operation
-    out.texts(_OPERATION, pa.array(usual, pa.string()))
+    written: list[str | None] = typed(facts, first).to_pylist()
+    types = facts.full_types().to_pylist()
+    for row, own in _own_operations(spans):
+        if operations.get(own) == types[row]:
+            written[row] = own
+    out.texts(_OPERATION, pa.array(written, pa.string()))
 
 
-def _operations(spans: SpanBatch) -> list[tuple[int, str]]:
+def _own_operations(spans: SpanBatch) -> list[tuple[int, str]]:
     flat = attributes.flatten(spans.column("attributes"))
     wanted = np.array([key == _OPERATION for key in flat.keys] or [False], np.bool_)[flat.key_codes]
     chosen = flat.select(wanted & (flat.types == schema.STRING))
