@@ -78,12 +78,16 @@ def captures(pipelines: dict[str, CollectorConfig]) -> dict[str, list[DecidedSpa
 
 
 def decide(config: CollectorConfig, requests: list[tuple[Signal, bytes]]) -> list[DecidedSpans]:
-    return list(decided_spans(config, requests, clock=lambda: NOW))
+    return list(decided_spans(config, requests, data_dir=Path(), clock=lambda: NOW))
 
 
 def rows(decided: Iterable[DecidedSpans]) -> Rows:
     found = [row for part in decided for row in part.observations.to_pylist()]
     return {(row["trace_id"], row["span_id"]): row for row in found}
+
+
+def scores(decided: Iterable[DecidedSpans]) -> list[str]:
+    return sorted(str(row) for part in decided for row in part.scores.to_pylist())
 
 
 def value(row: dict[str, Any], column: str) -> Any:
@@ -118,7 +122,9 @@ def test_what_is_translated_is_received_as_it_was(
     excused, wrong = set(), defaultdict(list)
     for pipeline, decided in captures.items():
         bodies = [encode(translate(part.spans, part.observations, target)) for part in decided]
-        again = rows(decide(pipelines[pipeline], [(Signal.TRACES, b"".join(bodies))]))
+        received = decide(pipelines[pipeline], [(Signal.TRACES, b"".join(bodies))])
+        assert scores(received) == scores(decided)
+        again = rows(received)
         assert {row["dialect"] for row in again.values()} == {"otel_genai" if target == "semconv" else target}
         for column, row, other in differences(rows(decided), again):
             number = excuse(target, column, row, other)
