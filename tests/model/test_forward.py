@@ -86,10 +86,6 @@ def rows(decided: Iterable[DecidedSpans]) -> Rows:
     return {(row["trace_id"], row["span_id"]): row for row in found}
 
 
-def scores(decided: Iterable[DecidedSpans]) -> list[str]:
-    return sorted(str(row) for part in decided for row in part.scores.to_pylist())
-
-
 def value(row: dict[str, Any], column: str) -> Any:
     found = row[column]
     if column in JSON_COLUMNS and isinstance(found, str) and found[:1] in {"{", "["}:
@@ -122,9 +118,7 @@ def test_what_is_translated_is_received_as_it_was(
     excused, wrong = set(), defaultdict(list)
     for pipeline, decided in captures.items():
         bodies = [encode(translate(part.spans, part.observations, target)) for part in decided]
-        received = decide(pipelines[pipeline], [(Signal.TRACES, b"".join(bodies))])
-        assert scores(received) == scores(decided)
-        again = rows(received)
+        again = rows(decide(pipelines[pipeline], [(Signal.TRACES, b"".join(bodies))]))
         assert {row["dialect"] for row in again.values()} == {"otel_genai" if target == "semconv" else target}
         for column, row, other in differences(rows(decided), again):
             number = excuse(target, column, row, other)

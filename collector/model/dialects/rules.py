@@ -169,6 +169,8 @@ class Compiled:
     by_field: dict[str, list[Rule]] = field(default_factory=dict)
     inclusions: list[tuple[Inclusion, Condition]] = field(default_factory=list)
     dialects: list[tuple[str, list[Condition]]] = field(default_factory=list)
+    marked: list[tuple[str, list[Condition]]] = field(default_factory=list)
+    """How translated spans are known; asked before all detection."""
     resource_keys: frozenset[str] = frozenset()
     json_needles: dict[str, str | None] = field(default_factory=dict)
     """Key that holds JSON → a pattern of the members rules ask for; none: they ask for the whole."""
@@ -189,6 +191,8 @@ class Compiled:
         self.inclusions += [(i, self._condition(i.when)) for i in file.inclusion]
         if file.dialect:
             self.dialects.append((file.dialect, [self._condition(when) for when in file.detect]))
+        if file.dialect and file.mark:
+            self.marked.append((file.dialect, [self._condition(When(has=(file.mark,)))]))
 
     def _add_object(self, usage: tables.UsageObject) -> None:
         for name in COUNT_FIELDS:
@@ -305,7 +309,8 @@ class Compiled:
     @functools.lru_cache(maxsize=4_096)  # noqa: B019
     def context(self, origin: Origin, bits: int) -> Context:
         """The dialect and the rules that hold for this origin and these marker bits."""
-        found = ((name, next((t.when for t in tests if t.holds(origin, bits)), None)) for name, tests in self.dialects)
+        detection = (*self.marked, *self.dialects)
+        found = ((name, next((t.when for t in tests if t.holds(origin, bits)), None)) for name, tests in detection)
         matches = tuple((name, when) for name, when in found if when is not None)
         return Context(
             matches[0][0] if matches else PLAIN,

@@ -326,6 +326,8 @@ class File(_Strict):
     """Place of this dialect in the order of detection."""
     detect: tuple[When, ...] = ()
     """The span speaks this dialect if one of these holds."""
+    mark: str | None = None
+    """A key by which spans are known that were translated to this dialect, whatever else is detected."""
     rows: tuple[Row, ...] = ()
     usage_objects: tuple[UsageObject, ...] = ()
     cost_objects: tuple[CostObject, ...] = ()
