@@ -40,6 +40,7 @@ from collector.errors import (
 )
 from collector.model import attributes, schema
 from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
+from collector.rowwise import Span, rowwise
 from collector.service_config import Duration
 
 __all__ = [
@@ -78,11 +79,13 @@ __all__ = [
     "Sampler",
     "Settings",
     "Signal",
+    "Span",
     "SpanBatch",
     "Stability",
     "Stage",
     "TooLargeError",
     "Verdicts",
     "attributes",
+    "rowwise",
     "schema",
 ]

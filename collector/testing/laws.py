@@ -1,4 +1,4 @@
-"""The laws every processor keeps, as a function that runs them: for our tests and for plug-ins.
+"""The laws every processor and exporter keeps, as functions that run them: for our tests and for plug-ins.
 
 Needs no test framework: a broken law is an ``AssertionError`` that says which one and where.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from collector.component import Processor
+from collector.component import ExportBatch, Exporter, Processor
 from collector.model.batch import Batch
 
 
@@ -32,6 +32,38 @@ def check_processor(processor: Processor, batches: Iterable[Batch]) -> None:
         assert empty.record_batch.schema.equals(whole.record_batch.schema), "a batch without rows changed the schema"
         for at in _split_points(batch.num_rows):
             _check_split(processor, batch, at, whole)
+
+
+def check_exporter(create: Callable[[], Exporter], batches: Iterable[ExportBatch]) -> None:
+    """Makes exporters and checks their lifecycle:
+
+    - one that was only made, or only started, shuts down, and twice;
+    - a started one takes each batch, and the same range again as after a lost answer.
+
+    Raises ``AssertionError`` naming the broken law, or what the exporter raises itself.
+    """
+    _in_order("an exporter that was never started", create(), "shutdown", "shutdown")
+    _in_order("an exporter without work", create(), "start", "shutdown", "shutdown")
+    exporter = create()
+    exporter.start()
+    try:
+        for batch in batches:
+            for _ in range(2):
+                refused = exporter.export(batch)
+                assert refused is None or sum(refused.values()) <= batch.num_rows, "it refused more than it was given"
+    finally:
+        exporter.shutdown()
+
+
+def _in_order(what: str, exporter: Exporter, *calls: str) -> None:
+    done: list[str] = []
+    for call in calls:
+        try:
+            getattr(exporter, call)()
+        except Exception as error:
+            after = f" after {', '.join(done)}" if done else ""
+            raise AssertionError(f"{what}: {call}{after} raised {type(error).__name__}: {error}") from error
+        done.append(call)
 
 
 def same_rows(one: Batch, other: Batch) -> bool:

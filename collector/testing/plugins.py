@@ -1,0 +1,76 @@
+"""Everything that must hold of a component of a plug-in, run over its factory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import ValidationError
+
+from collector.component import (
+    ComponentConfig,
+    ComponentId,
+    ExporterFactory,
+    Kind,
+    ProcessorFactory,
+    Settings,
+    Stage,
+)
+from collector.telemetry import Telemetry
+from collector.testing.exports import export_batch
+from collector.testing.laws import check_exporter, check_processor
+from collector.testing.strategies import batches
+
+
+def check_component(kind: Kind, name: str, factory: Any, options: Mapping[str, Any], *, examples: int) -> list[str]:
+    """What is wrong with a component; nothing when all is well.
+
+    ``examples``: generated batches per signal of a processor. An exporter is given two small ranges.
+    """
+    wanted: Any = ProcessorFactory if kind is Kind.PROCESSOR else ExporterFactory
+    if type(factory) is not wanted:
+        return [f"the entry point is a {type(factory).__name__}, expected a {wanted.__name__}"]
+    if not issubclass(factory.config, ComponentConfig):
+        return [f"{factory.config.__name__} does not extend spanloom.ComponentConfig: unknown options would pass"]
+    try:
+        config = factory.config(**options)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return [f"it needs options ({wrong}): give some with --options '{name}={{...}}'"]
+    with tempfile.TemporaryDirectory(prefix="spanloom-plugin-") as folder:
+        made = Settings(ComponentId(name), Telemetry(), structlog.stdlib.get_logger(name), Path(folder))
+        if isinstance(factory, ExporterFactory):
+            return _problems(lambda: check_exporter(lambda: factory.create(config, made), _RANGES))
+        return _processor_problems(factory, config, made, examples)
+
+
+_RANGES = (export_batch([{"span_name": "chat"}, {"span_name": "tool"}]), export_batch([{"span_name": "é"}], first=2))
+
+
+def _processor_problems(factory: ProcessorFactory, config: Any, made: Settings, examples: int) -> list[str]:
+    if factory.stage is Stage.SAMPLING:
+        return _problems(lambda: factory.create(config, made))
+    processor: Any = factory.create(config, made)
+    found = []
+    for signal in sorted(factory.signals):
+
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+                  phases=[Phase.generate, Phase.shrink], print_blob=False)  # fmt: skip
+        @given(batch=batches(signal, facts=factory.stage is not Stage.MASK))
+        def keeps_the_laws(batch: Any) -> None:
+            check_processor(processor, [batch])
+
+        found += [f"{signal}: {problem}" for problem in _problems(keeps_the_laws)]
+    return found
+
+
+def _problems(check: Callable[[], object]) -> list[str]:
+    try:
+        check()
+    except Exception as error:
+        return [f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)]
+    return []

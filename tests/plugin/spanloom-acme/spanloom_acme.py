@@ -1,0 +1,93 @@
+"""A processor on columns, one on single spans, and an exporter: everything a plug-in may bring."""
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spanloom import (
+    ComponentConfig,
+    ExportBatch,
+    ExporterFactory,
+    ProcessorFactory,
+    RetryableError,
+    Settings,
+    Span,
+    SpanBatch,
+    rowwise,
+)
+
+
+class RegionConfig(ComponentConfig):
+    region: str = "eu"
+    """Stands before the name of every span."""
+
+
+class Region:
+    def __init__(self, config: RegionConfig) -> None:
+        self._prefix = pa.scalar(f"{config.region}: ", pa.string())
+
+    def process(self, batch: SpanBatch) -> SpanBatch:
+        names = pc.binary_join_element_wise(self._prefix, batch.column("span_name"), "")
+        return batch.with_columns({"span_name": names})
+
+
+class RedirectConfig(ComponentConfig):
+    models: dict[str, str]
+    """Name of a deployment → the model behind it."""
+
+
+def _redirecting(config: RedirectConfig):
+    def process(span: Span) -> Span | None:
+        if span.attributes.get("acme.internal"):
+            return None
+        model = span.attributes.get("gen_ai.request.model")
+        if isinstance(model, str) and model in config.models:
+            span.attributes["gen_ai.request.model"] = config.models[model]
+        return span
+
+    return rowwise(process)
+
+
+class LinesConfig(ComponentConfig):
+    path: Path
+    """A line of JSON per span is appended to it."""
+
+
+class Lines:
+    stores: ClassVar[bool] = False
+
+    def __init__(self, config: LinesConfig) -> None:
+        self._path = config.path
+
+    def start(self) -> None: ...
+
+    def export(self, batch: ExportBatch) -> None:
+        columns = ["name", "span_name", "model", "total_cost"]
+        rows = [row for spans in batch.spans for row in spans.observations.select(columns).to_pylist()]
+        try:
+            with self._path.open("a") as file:
+                file.writelines(json.dumps(row, default=str) + "\n" for row in rows)
+        except OSError as error:
+            raise RetryableError(f"cannot write {self._path}: {error.strerror}") from error
+
+    def shutdown(self) -> None: ...
+
+
+def _make_region(config: RegionConfig, settings: Settings) -> Region:
+    return Region(config)
+
+
+def _make_redirect(config: RedirectConfig, settings: Settings):
+    return _redirecting(config)
+
+
+def _make_lines(config: LinesConfig, settings: Settings) -> Lines:
+    return Lines(config)
+
+
+region = ProcessorFactory(RegionConfig, _make_region)
+redirect = ProcessorFactory(RedirectConfig, _make_redirect)
+lines = ExporterFactory(LinesConfig, _make_lines)
