@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,14 +34,18 @@ def dry_run(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
     table: Annotated[Table, typer.Option(help="Which rows to print.")] = Table.OBSERVATIONS,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what each sampling policy decided about each trace instead.")
+    ] = False,
 ) -> None:
     """Run captured OTLP through a configuration.
 
     Nothing is stored or sent. Every line printed is one row of the table observations, or with --table scores one
-    evaluation result, as JSON.
+    evaluation result, as JSON. With --explain it is one trace: the verdict, and what every policy said about it.
     """
     from collector import dryrun, logs  # noqa: PLC0415 - the engine is only needed here
     from collector.capture import read_capture  # noqa: PLC0415
+    from collector.sampling_report import trace_rows  # noqa: PLC0415
 
     with errors_explained():
         checked = load_config(config, overrides, data_dir)
@@ -50,7 +54,17 @@ def dry_run(
             note(warning, kind="warning")
         named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
         names, requests = [name for name, _ in named], [request for _, request in named]
-        found = dryrun.dry_run(checked, requests, names=names, data_dir=data_dir.absolute(), table=table.value)
+        decided: list[dict[str, Any]] = []
+        found = dryrun.dry_run(
+            checked,
+            requests,
+            names=names,
+            data_dir=data_dir.absolute(),
+            table=table.value,
+            observe=(lambda *verdicts: decided.extend(trace_rows(*verdicts))) if explain else None,
+        )
         for rows in found:
-            for row in json_objects(rows):
+            for row in () if explain else json_objects(rows):
                 print_line(json.dumps(row, ensure_ascii=False))
+        for row in decided:
+            print_line(json.dumps(row, ensure_ascii=False))

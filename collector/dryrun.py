@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,9 @@ import pyarrow as pa
 import structlog
 
 from collector import absent_modules
-from collector.component import DecidedSpans, Settings
+from collector.component import DecidedSpans, Sampler, Settings
 from collector.engine import graph as graphs
-from collector.engine.assembly import Assembly
+from collector.engine.assembly import Assembly, Observe
 from collector.engine.decisions import Decision
 from collector.engine.ingest import run_routes
 from collector.engine.journal import Entry, MemoryRecords
@@ -23,7 +24,7 @@ from collector.engine.passing import Passing
 from collector.engine.reader import DecisionReader
 from collector.errors import InvalidDataError
 from collector.model import scoring
-from collector.model.batch import Signal
+from collector.model.batch import Batch, Signal
 from collector.model.codec import decode
 from collector.model.facts_recorder import Recorder
 from collector.service_config import CollectorConfig
@@ -41,18 +42,18 @@ def dry_run(
     table: Literal["observations", "scores"] = "observations",
     clock: Callable[[], int] = time.time_ns,
     recorder: Recorder | None = None,
+    observe: Observe | None = None,
 ) -> Iterator[pa.Table]:
     """Tables of ``schema.OBSERVATIONS``, what each traces pipeline of ``config`` would store, or of ``schema.SCORES``.
 
     ``inputs`` are serialised OTLP requests; ``names`` is what errors call them. All of them are taken
     in before anything is decided, so traces are whole however the input is cut. Nothing is written or
     sent. ``data_dir``: where a masker's key is, if there is one already. ``recorder``: is told what
-    decided every value. Raises ``InvalidDataError`` for
-    a malformed input.
+    decided every value; ``observe``: what was decided about every trace, before its rows come. Raises
+    ``InvalidDataError`` for a malformed input.
     """
-    with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
-        folder = data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
-        dry = _DryRun(config, folder, clock, recorder)
+    with scratch_folder(data_dir) as folder:
+        dry = DryRun(config, folder, clock=clock, recorder=recorder, observe=observe)
         dry.take(inputs, names)
         yield from dry.observations() if table == "observations" else dry.scores()
 
@@ -61,54 +62,88 @@ def decided_spans(
     config: CollectorConfig, inputs: Sequence[tuple[Signal, bytes]], *, data_dir: Path, clock: Callable[[], int]
 ) -> Iterator[DecidedSpans]:
     """The spans of a dry run as exporters are given them."""
-    dry = _DryRun(config, data_dir, clock, None)
+    dry = DryRun(config, data_dir, clock=clock)
     dry.take(inputs)
     yield from dry.decided()
 
 
-class _DryRun:
+@contextmanager
+def scratch_folder(data_dir: Path | None) -> Iterator[Path]:
+    """Where components of a dry run find what they keep: in ``data_dir`` if there is one, else nowhere that lasts."""
+    with tempfile.TemporaryDirectory(prefix="spanloom-dry-run-") as scratch:
+        yield data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
+
+
+class DryRun:
+    """The pipelines of a configuration, with records in memory and without receivers and exporters."""
+
     def __init__(
-        self, config: CollectorConfig, data_dir: Path, clock: Callable[[], int], recorder: Recorder | None
+        self,
+        config: CollectorConfig,
+        data_dir: Path,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+        recorder: Recorder | None = None,
+        observe: Observe | None = None,
     ) -> None:
         absent_modules.settle()
-        telemetry = Telemetry()
-        modelling = Modelling(telemetry, recorder)
-        base = Settings(config.pipelines[0].id, telemetry, structlog.get_logger("dry-run"), data_dir)
-        self._graph = graphs.build(config, graphs.SettingsFactory(base), modelling)
+        self._telemetry = Telemetry()
+        self._modelling = Modelling(self._telemetry, recorder)
+        base = Settings(config.pipelines[0].id, self._telemetry, structlog.get_logger("dry-run"), data_dir)
+        self._graph = graphs.build(config, graphs.SettingsFactory(base), self._modelling)
         self._clock = clock
+        self._recorder = recorder
+        self._observe = observe
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets what was taken and decided. Samplers go on from what they did: a limiter knows what it gave."""
         self._records = MemoryRecords()
-        self._assemblies = {
-            name: Assembly(
-                name,
-                sampler,
-                self._records,
-                telemetry,
-                max_pending_spans=_UNBOUNDED,
-                max_decided_traces=_UNBOUNDED,
-                max_decided_spans=_UNBOUNDED,
-                recorder=recorder,
-            )
-            for name, sampler in self._graph.samplers.items()
-        }
+        self._assemblies = {name: self._assembly(name, sampler) for name, sampler in self._graph.samplers.items()}
         self._passing = {name: Passing() for name in self._graph.passing}
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
-        self._reader = DecisionReader(self._records, modelling.observations, after)
+        self._reader = DecisionReader(self._records, self._modelling.observations, after)
+
+    def _assembly(self, name: str, sampler: Sampler) -> Assembly:
+        return Assembly(
+            name,
+            sampler,
+            self._records,
+            self._telemetry,
+            max_pending_spans=_UNBOUNDED,
+            max_decided_traces=_UNBOUNDED,
+            max_decided_spans=_UNBOUNDED,
+            recorder=self._recorder,
+            observe=self._observe,
+        )
 
     def take(self, inputs: Sequence[tuple[Signal, bytes]], names: Sequence[str] = ()) -> None:
+        """Takes serialised requests in. Raises ``InvalidDataError`` that names the malformed one."""
         names = names or [f"input {i + 1}" for i in range(len(inputs))]
         for name, (signal, body) in zip(names, inputs, strict=True):
             decoded = decode(signal, [body])
             for error in decoded.failed.values():
                 raise InvalidDataError(f"{name}: {error}")
-            for (_, route_signal), routes in self._graph.routes.items():
-                if route_signal is signal:
-                    self._take(run_routes(routes, decoded.batches))
+            self.take_batches(signal, decoded.batches, self._clock())
+
+    def take_batches(self, signal: Signal, batches: Sequence[Batch], time_unix_nano: int) -> None:
+        """Takes decoded batches in, as if they had come at that time."""
+        for (_, route_signal), routes in self._graph.routes.items():
+            if route_signal is signal:
+                self._take(run_routes(routes, batches), time_unix_nano)
+
+    def decide(self) -> None:
+        """Decides everything, for those who only want to know what was decided."""
+        for _ in self._decisions():
+            pass
 
     def decided(self) -> Iterator[DecidedSpans]:
+        """Decides everything; the kept spans."""
         for pipeline, decision in self._decisions():
             yield from self._reader.read(pipeline, decision)[0]
 
     def observations(self) -> Iterator[pa.Table]:
+        """Decides everything; what would be stored."""
         yield from (some.observations for some in self.decided())
 
     def scores(self) -> Iterator[pa.Table]:
@@ -120,8 +155,8 @@ class _DryRun:
         if found:
             yield scoring.newest(pa.concat_tables(found))
 
-    def _take(self, entries: Sequence[Entry]) -> None:
-        for written in self._records.append(entries, self._clock()):
+    def _take(self, entries: Sequence[Entry], time_unix_nano: int) -> None:
+        for written in self._records.append(entries, time_unix_nano):
             entry = self._records.read(written.seq)
             for pipeline in entry.pipelines:
                 (self._assemblies.get(pipeline) or self._passing[pipeline]).add(written, entry.batch)

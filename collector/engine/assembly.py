@@ -35,6 +35,9 @@ _MAX_DUE_ROWS = 65_536
 """Rows decided at once: bounds what a tick reads, whatever fell due together."""
 _WARN_EVERY_NS = 60 * 10**9
 
+Observe = Callable[[str, pa.RecordBatch, Verdicts], object]
+"""Takes a pipeline's name, due traces (``schema.TRACE_FACTS``) and what was decided about them."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeepAll:
@@ -64,8 +67,11 @@ class Assembly:
         max_decided_spans: int,
         warn: Callable[..., object] = lambda *_, **__: None,
         recorder: Recorder | None = None,
+        observe: Observe | None = None,
     ) -> None:
+        """``observe`` is shown every verdict."""
         self.pipeline = pipeline
+        self._observe = observe
         self._sampler = sampler
         self._records = records
         self._telemetry = telemetry
@@ -191,6 +197,8 @@ class Assembly:
             DueTraces(aggregates, now, lambda columns=None: self._load_spans(due, fresh, counted, columns)),
         )
         self._count(verdicts, due, due.trace[fresh])
+        if self._observe is not None:
+            self._observe(self.pipeline, aggregates, verdicts)
         ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
         traces = _trace_table(aggregates, verdicts, ingested)
         columns = RowColumns(due, facts, counted, fresh & verdicts.keep[due.trace])

@@ -20,7 +20,7 @@ from collector.model.remains import KINDS, STATUS_CODES
 
 Row = Mapping[str, Any]
 
-_NEEDED = (
+NEEDED = (
     "trace_id",
     "span_id",
     "parent_span_id",
@@ -45,7 +45,7 @@ def to_spans(observations: pa.Table) -> SpanBatch:
 
     Raises ``KeyError`` when a column is missing and ``ValueError`` when a row's JSON is damaged.
     """
-    rows = observations.select(list(_NEEDED)).to_pylist()
+    rows = observations.select(list(NEEDED)).to_pylist()
     remains = [json.loads(row["otlp"]) if row["otlp"] else {} for row in rows]
     columns = {
         **_ids(rows, remains),
