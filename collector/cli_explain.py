@@ -12,7 +12,9 @@ import typer
 
 from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli_output import errors_explained, fail, note, print_line
+from collector.errors import ConfigError
 from collector.model.batch import Signal
+from collector.service_config import CollectorConfig
 
 
 class Form(StrEnum):
@@ -35,6 +37,9 @@ def explain(
     signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
     trace: Annotated[str, typer.Option(metavar="ID", help="Only this trace; the first digits are enough.")] = "",
     span: Annotated[str, typer.Option(metavar="ID", help="Only this span; the first digits are enough.")] = "",
+    pipeline: Annotated[
+        str, typer.Option(metavar="ID", help="Which traces pipeline, if there are several; the first one.")
+    ] = "",
     output: Annotated[Form, typer.Option(help="A table, or one JSON object per observation and line.")] = Form.TABLE,
 ) -> None:
     """Explain what becomes of captured OTLP: which key gave each field, by which rule, and what lost.
@@ -47,21 +52,37 @@ def explain(
     from collector.explain.lines import lines  # noqa: PLC0415
 
     with errors_explained():
-        checked = load_config(config, overrides, data_dir)
+        checked = _with_one(load_config(config, overrides, data_dir), pipeline)
         logs.configure("warn")
         for warning in checked.warnings:
             note(warning, kind="warning")
         named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
         names, requests = [name for name, _ in named], [request for _, request in named]
-        found = 0
-        for each in explanations(checked, requests, names=names, data_dir=data_dir.absolute()):
-            if not each.trace_id.startswith(trace.lower()) or not each.span_id.startswith(span.lower()):
-                continue
-            if output is Form.JSON:
-                print_line(json.dumps(dataclasses.asdict(each), ensure_ascii=False, default=str))
-            else:
-                for line in ["", *lines(each)] if found else lines(each):
-                    print_line(line)
-            found += 1
+        explained = explanations(checked, requests, names=names, data_dir=data_dir.absolute())
+    found = [
+        e for e in explained.observations if e.trace_id.startswith(trace.lower()) and e.span_id.startswith(span.lower())
+    ]
+    for number, each in enumerate(found):
+        if output is Form.JSON:
+            print_line(json.dumps(dataclasses.asdict(each), ensure_ascii=False, default=str))
+        else:
+            print_line("\n".join(["", *lines(each)] if number else lines(each)))
+    if explained.not_kept:
+        note(f"{explained.not_kept} spans gave no observation: filtered, sampled out, or announcing a span to come")
     if not found:
         fail("no such span among what the pipeline keeps" if trace or span else "the pipeline keeps no spans of this")
+
+
+def _with_one(config: CollectorConfig, pipeline: str) -> CollectorConfig:
+    """The configuration with one traces pipeline only. Raises ``ConfigError`` if there is none of that name."""
+    traces = [p for p in config.pipelines if p.signal is Signal.TRACES]
+    chosen = next((p for p in traces if not pipeline or str(p.id) == pipeline), None)
+    if chosen is None:
+        known = ", ".join(str(p.id) for p in traces) or "there is none"
+        raise ConfigError(
+            f"no traces pipeline {pipeline!r}: {known}" if pipeline else "no traces pipeline is configured"
+        )
+    if len(traces) > 1 and not pipeline:
+        note(f"of the traces pipelines {chosen.id} is explained; --pipeline chooses another")
+    others = tuple(p for p in config.pipelines if p is chosen or p.signal is not Signal.TRACES)
+    return dataclasses.replace(config, pipelines=others)

@@ -47,7 +47,7 @@ def requests(paths: Sequence[Path]) -> list[Any]:
 def explained(case: str, tmp_path: Path) -> dict[str, Explanation]:
     config = load([GOLDEN / case / "config.yaml"], overrides=[], environ={}, data_dir=tmp_path)
     inputs = requests(list((GOLDEN / case).glob("in*.json")))
-    return {e.span_id[-1]: e for e in explain(config, inputs, clock=lambda: NOW)}
+    return {e.span_id[-1]: e for e in explain(config, inputs, clock=lambda: NOW).observations}
 
 
 def field(explanation: Explanation, name: str) -> Line:
@@ -59,7 +59,7 @@ def test_explaining_changes_no_row_and_shows_the_rows_values(folder: str, tmp_pa
     config = load([], overrides=[], environ={}, data_dir=tmp_path)
     inputs = requests(list((FIXTURES / folder).glob("*.binpb")))
     rows = [row for table in dry_run(config, inputs, clock=lambda: NOW) for row in json_objects(table)]
-    for row, explanation in zip(rows, explain(config, inputs, clock=lambda: NOW), strict=True):
+    for row, explanation in zip(rows, explain(config, inputs, clock=lambda: NOW).observations, strict=True):
         assert (explanation.trace_id, explanation.span_id) == (row["trace_id"], row["span_id"])
         assert explanation.dialect == row["dialect"]
         shown = {line.field: line.value for line in explanation.fields}
@@ -131,7 +131,7 @@ def test_filled_down_facts_name_their_span_and_unread_attributes_are_listed(tmp_
     file = tmp_path / "in.json"
     file.write_text(json.dumps(_request(attributes)))
     config = load([], overrides=[], environ={}, data_dir=tmp_path)
-    root, child = sorted(explain(config, requests([file])), key=lambda e: e.span_id)
+    root, child = sorted(explain(config, requests([file])).observations, key=lambda e: e.span_id)
     assert field(child, "user_id").note == f"filled down from span {root.span_id} (user.id)"
     assert field(child, "trace_name").note == "the name of the root span"
     assert (root.unknown, child.unknown) == (("gen_ai.nobody.knows",), ("mine",))
@@ -170,7 +170,60 @@ def test_the_command_takes_a_trace_and_a_span_and_prints_text_or_json(
     assert text.stdout.startswith('span 0000000000000002 "anthropic.messages.create"\n  trace ')
     objects = [json.loads(line) for line in call(file, "--trace", "0000", "--output", "json").stdout.splitlines()]
     assert [o["span_id"][-1] for o in objects] == ["1", "2"]
-    assert {"field", "value", "said", "note", "also"} == objects[0]["fields"][0].keys()
+    assert objects[0]["fields"][0] == {
+        "field": "type",
+        "value": "generation",
+        "said": {
+            "value": "generation",
+            "origin": "openinference.span.kind",
+            "sent": "LLM",
+            "table": "openinference",
+            "rank": 20,
+            "reading": "text",
+            "when": "",
+            "why_not": None,
+        },
+        "note": None,
+        "also": objects[0]["fields"][0]["also"],
+    }
     none = call(file, "--trace", "ffff")
     assert (none.exit_code, none.stdout) == (1, "")
     assert none.stderr == "error: no such span among what the pipeline keeps\n"
+
+
+TWO = """\
+receivers: {otlp: {protocols: {http: {endpoint: "localhost:0"}}}}
+processors: {pii: }
+exporters: {duckdb: }
+service:
+  pipelines:
+    traces: {receivers: [otlp], processors: [pii], exporters: [duckdb]}
+    traces/raw: {receivers: [otlp], exporters: [duckdb]}
+"""
+
+
+def test_of_several_pipelines_one_is_explained_with_its_own_reasons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two.yaml").write_text(TWO)
+    file = str(GOLDEN / "masked-chat/in.otlp.json")
+    first, raw = call("-c", "two.yaml", file), call("-c", "two.yaml", file, "--pipeline", "traces/raw")
+    assert "of the traces pipelines traces is explained; --pipeline chooses another" in first.stderr
+    assert ("jane@example.com" in first.stdout, "jane@example.com" in raw.stdout) == (False, True)
+    wrong = call("-c", "two.yaml", file, "--pipeline", "x")
+    assert (wrong.exit_code, wrong.stderr.splitlines()[-1]) == (1, "error: no traces pipeline 'x': traces, traces/raw")
+
+
+def test_what_the_pipeline_drops_is_said(tmp_path: Path) -> None:
+    config = load([GOLDEN / "sampling-by-status/config.yaml"], overrides=[], environ={}, data_dir=tmp_path)
+    inputs = requests(list((GOLDEN / "sampling-by-status").glob("in*.json")))
+    found = explain(config, inputs, clock=lambda: NOW)
+    kept = [row for table in dry_run(config, inputs, clock=lambda: NOW) for row in json_objects(table)]
+    assert len(found.observations) == len(kept)
+    assert found.not_kept > 0
+
+
+def test_a_count_shows_the_buckets_it_is_the_sum_of(tmp_path: Path) -> None:
+    explanation = explained("masked-chat", tmp_path)["1"]
+    assert field(explanation, "input_tokens").note == "input 200 + input_cache_read 1000"

@@ -3,7 +3,7 @@
 The pipeline itself says so: a dry run with a recorder. Nothing here decides anything.
 """
 
-from collector.explain.observations import Explanation, Line, explain
+from collector.explain.observations import Explained, Explanation, Line, explain
 from collector.explain.said import Said
 
-__all__ = ["Explanation", "Line", "Said", "explain"]
+__all__ = ["Explained", "Explanation", "Line", "Said", "explain"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ _FACTS = (
 )  # fmt: skip
 _CONTENT = ("input", "output", "tool_definitions", "model_parameters", "metadata")
 _USAGE = ("usage_scope", "usage_rule", "input_tokens", "output_tokens", "total_tokens", "usage")
-_COST = ("currency", "cache_hit", "cost_source", "price_ref", "input_cost", "output_cost", "total_cost")
+_COST = ("currency", "cache_hit", "cost_source", "price_ref", "cost", "input_cost", "output_cost", "total_cost")
 _ORDER = (*_FACTS, *_CONTENT, *COUNT_FIELDS, *_USAGE, *MONEY_FIELDS, "cost_object", *_COST, "sampled_by")
 _FACT_OF_COLUMN = {"completion_start_time": "completion_start_unix_nano"}
 
@@ -67,6 +67,15 @@ class Explanation:
     """Attributes that no table knows: they are kept in ``attributes``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What became of some captured requests."""
+
+    observations: tuple[Explanation, ...]
+    not_kept: int
+    """Spans that gave no observation: filtered, sampled out, or mere announcements of a span."""
+
+
 def explain(
     config: CollectorConfig,
     inputs: Sequence[tuple[Signal, bytes]],
@@ -74,17 +83,23 @@ def explain(
     names: Sequence[str] = (),
     data_dir: Path | None = None,
     clock: Callable[[], int] = time.time_ns,
-) -> Iterator[Explanation]:
-    """Explains what the traces pipelines of ``config`` make of ``inputs``; see ``dry_run``."""
+) -> Explained:
+    """Explains what the pipelines of ``config`` make of ``inputs``; see ``dry_run``.
+
+    Of the traces pipelines there should be one: of a span that several have resolved, the last one's reasons are known.
+    """
     recorder = Recorder()
     tables = dry_run(config, inputs, names=names, data_dir=data_dir, clock=clock, recorder=recorder)
     rows = [row for table in tables for row in json_objects(table)]
     traces: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         traces.setdefault(row["trace_id"], []).append(row)
-    for row in rows:
-        key = bytes.fromhex(row["trace_id"]), bytes.fromhex(row["span_id"])
-        yield _Observation(row, traces[row["trace_id"]], rows, recorder, recorder.spans[key]).explanation()
+    keys = [(bytes.fromhex(row["trace_id"]), bytes.fromhex(row["span_id"])) for row in rows]
+    found = (
+        _Observation(row, traces[row["trace_id"]], rows, recorder, recorder.spans[key]).explanation()
+        for key, row in zip(keys, rows, strict=True)
+    )
+    return Explained(tuple(found), len(recorder.spans.keys() - set(keys)))
 
 
 class _Observation:
@@ -150,7 +165,8 @@ class _Observation:
         if value is None and not choices:
             return None
         more = f"merged with {', '.join(s.origin for s in used[1:])}" if used[1:] else None
-        return Line(name, value, used[0] if used else None, note or more, tuple(lost))
+        default = None if used else reasons.DEFAULTS.get(name)
+        return Line(name, value, used[0] if used else None, note or more or (default if value else None), tuple(lost))
 
     def _elsewhere(self, name: str) -> bool:
         """Whether the stored value is another span's."""
@@ -163,6 +179,8 @@ class _Observation:
             return reasons.scope(self._row, self._trace, self._rows)
         if name == "usage_rule" and value is not None:
             return reasons.usage_rule(value)
+        if name in {"input_tokens", "output_tokens"}:
+            return reasons.sides(name, self._row)
         if name in {"cost_source", "price_ref"}:
             return reasons.cost(name, value, self._record)
         if said is None and (value is not None or name == "role"):

@@ -17,6 +17,7 @@ DEFAULTS = {
     "user_id": "from a log record of the trace",
     "session_id": "from a log record of the trace",
     "tags": "the tags of all spans of the trace",
+    "model_parameters": "from service_tier",
     "service_name": "resource service.name",
     "status_message": "the span's status, or its exception",
     "sampled_by": "the policy that kept the trace",
@@ -117,6 +118,13 @@ def usage_rule(value: str) -> str:
                 inside = "includes" if row.includes_cache else "excludes"
                 return f"{file.table} says that input {inside} the cached tokens ({condition(row.when)}{who})"
     return ""
+
+
+def sides(name: str, row: Mapping[str, Any]) -> str | None:
+    """The buckets that add up to a token count, where there are several."""
+    side = {"input_tokens": "input", "output_tokens": "output"}[name]
+    parts = {k: v for k, v in (row["usage"] or {}).items() if k.startswith(side) and v}
+    return " + ".join(f"{k} {v}" for k, v in parts.items()) if len(parts) > 1 else None
 
 
 def cost(name: str, value: str | None, record: SpanRecord) -> str | None:

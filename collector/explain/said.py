@@ -16,6 +16,7 @@ from collector.model.messages import tables as content_tables
 from collector.model.messages.resolve import Choice
 from collector.model.usage_objects import member_of
 
+CONTENT = "content"
 NO_CONDITION = "condition does not hold"
 
 
@@ -29,12 +30,21 @@ class Said:
     """The attribute key, or what else it came from."""
     sent: Any
     """What stood there, where the value says it otherwise."""
-    rule: str
-    """Table and rank of the row, or the content row."""
+    table: str
+    """The dialect table the row stands in, or ``content``."""
+    rank: int
+    """The row's rank; of a content row its place in the table, from 1."""
+    reading: str
+    """The row's conversion or shape."""
     when: str
     """The row's conditions."""
     why_not: str | None = None
     """Why it gave nothing; none on a source that lost by its rank."""
+
+    @property
+    def rule(self) -> str:
+        """The row, in words."""
+        return f"content row {self.rank}, {self.reading}" if self.table == CONTENT else f"{self.table} rank {self.rank}"
 
     @property
     def is_for_other_types(self) -> bool:
@@ -48,7 +58,7 @@ def of_candidate(candidate: Candidate, attributes: Mapping[str, Any]) -> Said:
     sent = _sent(rule.source, attributes)
     same = value is None or sent is None or str(sent) == str(value)
     origin = _member(rule, attributes) if rule.usage_object else _origin(rule.source, attributes)
-    return Said(value, origin, None if same else sent, _name(rule), _when(rule))
+    return Said(value, origin, None if same else sent, *_row(rule))
 
 
 def _member(rule: Rule, attributes: Mapping[str, Any]) -> str:
@@ -70,7 +80,7 @@ def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None
     sent = attributes.get(row.name) if row.source == "key" and not row.events else None
     when = ", ".join(filter(None, (_types(row.types), f"beside {row.has}" if row.has else "")))
     number = content_tables.ROWS.index(row) + 1
-    return Said(None, origin, sent, f"content row {number}, {row.shape}", when, why_not)
+    return Said(None, origin, sent, CONTENT, number, row.shape, when, why_not)
 
 
 def passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any]) -> list[Said]:
@@ -84,7 +94,7 @@ def _passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any], 
         key = rule.source.key
         if rule.id in heard or key is None or (actual := _actual(key, attributes)) is None:
             continue
-        yield Said(None, actual, attributes[actual], _name(rule), _when(rule), _why(rule, record, attributes[actual]))
+        yield Said(None, actual, attributes[actual], *_row(rule), _why(rule, record, attributes[actual]))
 
 
 def _why(rule: Rule, record: SpanRecord, sent: Any) -> str:
@@ -95,17 +105,14 @@ def _why(rule: Rule, record: SpanRecord, sent: Any) -> str:
         return NO_CONDITION
     if sent == "":
         return "it is empty"
-    if rule.row.convert == "provider":
+    if rule.row.convert.startswith("provider"):
         return "that is no provider"
     return "none of the row's values" if rule.row.values is not None else "nothing usable in it"
 
 
-def _name(rule: Rule) -> str:
-    return f"{rule.table} rank {rule.row.rank}"
-
-
-def _when(rule: Rule) -> str:
-    return reasons.condition(rule.row.when)
+def _row(rule: Rule) -> tuple[str, int, str, str]:
+    """Table, rank, conversion and conditions."""
+    return rule.table, rule.row.rank, rule.row.convert, reasons.condition(rule.row.when)
 
 
 def _types(types: frozenset[str]) -> str:
