@@ -129,7 +129,7 @@ class _Observation:
             " ".join(filter(None, (row["scope_name"], row["scope_version"]))),
             context.dialect,
             reasons.condition(context.matches[0][1]) if context.matches else "no dialect's test holds",
-            tuple(name for name, _ in context.matches[1:]),
+            tuple(dict.fromkeys(name for name, _ in context.matches if name != context.dialect)),
             tuple(line for line in map(self._line, _ORDER) if line is not None),
             left.conditions_only,
             left.known_unused,

@@ -43,6 +43,7 @@ _CONVERTS = {
     "provider_of_model": "provider guessed from the model",
     "provider_of_server": "provider guessed from the host",
     "environment": "lower case",
+    "observation_type": "type/subtype",
     "list": "array, JSON array or comma list",
     "finish_reasons": "canonical finish reasons",
     "iso_time": "ISO 8601",
@@ -110,6 +111,11 @@ def _page(file: File) -> Iterator[str]:
             "",
         )
         yield from (f"- {_when(when)}" for when in file.detect)
+        if file.mark:
+            yield from (
+                "",
+                f"A span with `{file.mark}` was translated to it by another Spanloom: it speaks it in any case.",
+            )
     yield from _facts("Facts", file, lambda name: name not in {*COUNT_FIELDS, *MONEY_FIELDS, "role"})
     yield from _facts("Token counts", file, lambda name: name in COUNT_FIELDS)
     yield from _objects("Objects of token counts", file.usage_objects)
@@ -240,7 +246,7 @@ def _source(source: Source) -> str:
 
 
 def _reading(row: Row) -> str:
-    parts = [_CONVERTS[row.convert]]
+    parts = [_CONVERTS.get(row.convert, f"`{row.convert}`")]
     if row.values is not None:
         parts.append(_meanings(row.values))
     if row.const is not None:
