@@ -22,7 +22,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from collector.errors import ConfigError
-from collector.model import schema, scoring
+from collector.model import schema
 from collector.model.batch import LogBatch, MetricBatch, Signal, SpanBatch
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Sampler(Protocol):
 
 
 class Scoring(Protocol):
-    """Makes the rows of ``schema.SCORES``; see ``collector.model.scoring``, which does."""
+    """Makes the rows of ``schema.SCORES``, as ``collector.model.scoring`` does; without one there are none."""
 
     def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table: ...
 
@@ -198,7 +198,7 @@ class DecidedSpans:
         decided: pa.RecordBatch,
         logs: LogBatch | None,
         build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
-        model: Scoring = scoring,
+        model: Scoring | None = None,
     ) -> None:
         self.spans = spans
         """In flight: WIRE and FACTS."""
@@ -217,6 +217,8 @@ class DecidedSpans:
     @cached_property
     def scores(self) -> pa.Table:
         """``schema.SCORES``: the evaluation results these spans carry."""
+        if self._model is None:
+            return schema.SCORES.empty_table()
         return self._model.span_scores(self.spans, self.decided, self.logs)
 
 
@@ -226,12 +228,12 @@ class ReceivedBatch:
 
     batch: LogBatch | MetricBatch
     ingested_unix_nano: int
-    model: Scoring = scoring
+    model: Scoring | None = None
 
     @cached_property
     def scores(self) -> pa.Table:
         """``schema.SCORES``: the evaluation results among log records."""
-        if not isinstance(self.batch, LogBatch):
+        if self.model is None or not isinstance(self.batch, LogBatch):
             return schema.SCORES.empty_table()
         return self.model.log_scores(self.batch, self.ingested_unix_nano)
 

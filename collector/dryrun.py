@@ -102,7 +102,7 @@ class DryRun:
         self._assemblies = {name: self._assembly(name, sampler) for name, sampler in self._graph.samplers.items()}
         self._passing = {name: Passing() for name in self._graph.passing}
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}
-        self._reader = DecisionReader(self._records, self._modelling.observations, after)
+        self._reader = DecisionReader(self._records, self._modelling.observations, after, self._modelling)
 
     def _assembly(self, name: str, sampler: Sampler) -> Assembly:
         return Assembly(

@@ -18,7 +18,7 @@ from collector.engine.decisions import Decision
 from collector.engine.gather import gather
 from collector.engine.journal import Journal, Records
 from collector.engine.ledger import DecisionInfo
-from collector.model import schema, scoring
+from collector.model import schema
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -36,7 +36,7 @@ class DecisionReader:
         records: Records,
         build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
         after_sampling: Mapping[str, Callable[[SpanBatch], SpanBatch]],
-        scores: Scoring = scoring,
+        scores: Scoring | None = None,
     ) -> None:
         self._records = records
         self._build = build

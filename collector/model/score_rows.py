@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _ID_CHARACTERS = 32
 _ALIKE_NS = 60 * 10**9
 """OpenLIT sends a result as span event and as log record, microseconds apart: equal results of one minute are one."""
 _YES, _NO = "true", "false"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,6 @@ class Result:
     """The judged span, where only the whole trace could tell: no part of the row's identity."""
     origin: str | None = None
     """The span that carries it, if one does."""
-    nth: int = 0
-    """Counts equal results of one carrier on one span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,16 @@ class _Judgement:
 
 
 def table(results: Iterable[Result], faults: Counter[str]) -> pa.Table:
-    """The results as rows of ``schema.SCORES``; those without a name are counted and left out."""
-    rows = [row for result in results if (row := _row(result, faults)) is not None]
+    """The results as rows of ``schema.SCORES``; those without a name are counted and left out.
+
+    ``faults`` counts ``score_name``, ``score_value`` and ``score_data_type``.
+    """
+    seen: Counter[tuple[Any, ...]] = Counter()
+    rows = [row for result in results if (row := _row(result, seen, faults)) is not None]
     return pa.Table.from_pylist(rows, schema=schema.SCORES) if rows else schema.SCORES.empty_table()
 
 
-def _row(result: Result, faults: Counter[str]) -> dict[str, Any] | None:
+def _row(result: Result, seen: Counter[tuple[Any, ...]], faults: Counter[str]) -> dict[str, Any] | None:
     fields, target, rest = result.fields, result.target, dict(result.rest)
     name = _text(fields.get("name"))
     if name is None:
@@ -78,7 +82,7 @@ def _row(result: Result, faults: Counter[str]) -> dict[str, Any] | None:
     comment = _text(fields.get("comment"))
     received = result.ingested_unix_nano // 1_000
     row = {
-        "id": _text(fields.get("id")) or _identity(result, name, judged, comment),
+        "id": _text(fields.get("id")) or _identity(result, name, judged, comment, seen),
         "trace_id": target.trace_id,
         "span_id": target.span_id or result.resolved_span_id,
         "session_id": target.session_id,
@@ -169,17 +173,27 @@ def _first_key(result: Result, name: str) -> str:
     return next((keys[known][0] for known in keys if known == name), name)
 
 
-def _identity(result: Result, name: str, judged: _Judgement, comment: str | None) -> str:
-    """The id of a result that brought none: the same for the same result, however often and in whatever form."""
-    target = result.target
+def _identity(
+    result: Result, name: str, judged: _Judgement, comment: str | None, seen: Counter[tuple[Any, ...]]
+) -> str:
+    """The id of a result that brought none: the same for the same result, however often and in whatever form.
+
+    Equal results on one span are told apart by their order; ``seen`` counts them.
+    """
+    target, carrier = result.target, result.carrier
     about: list[Any] = [target.trace_id, target.span_id, None if target.trace_id else target.session_id, name]
     if (identifier := _text(result.fields.get("identifier"))) is not None:
-        parts = [*about, "identifier", identifier]
-    else:
-        minute = result.time_unix_nano // _ALIKE_NS if result.carrier.events else None
-        # Each evaluator judges for itself; what a trace or a session is given may be copied to many spans.
-        judge = result.origin if result.carrier.about == "linked" and result.origin != target.span_id else None
-        parts = [*about, judged.value, judged.string_value, comment, minute, judge, result.nth]
+        return _hash([*about, "identifier", identifier])
+    minute = result.time_unix_nano // _ALIKE_NS if carrier.events else None
+    # Each evaluator judges for itself; what a trace or a session is given may be copied to many spans.
+    judge = result.origin if carrier.about == "linked" and result.origin != target.span_id else None
+    parts = [*about, judged.value, judged.string_value, comment, minute, judge]
+    key = (id(carrier), result.origin, *parts)
+    seen[key] += result.origin is not None
+    return _hash([*parts, max(0, seen[key] - 1)])
+
+
+def _hash(parts: list[Any]) -> str:
     return hashlib.sha256(attributes.dumps(parts).encode()).hexdigest()[:_ID_CHARACTERS]
 
 
@@ -189,7 +203,7 @@ def _micros(result: Result) -> int:
     nanos: int | None = result.time_unix_nano
     if isinstance(sent, str):
         nanos = facts_convert.iso_time(sent) or nanos
-    elif isinstance(sent, int):
+    elif isinstance(sent, int) and not isinstance(sent, bool):
         nanos = sent * 1_000_000
     if nanos is None or not 0 < nanos < 2**63:
         nanos = result.ingested_unix_nano
@@ -199,7 +213,7 @@ def _micros(result: Result) -> int:
 def _text(value: Any) -> str | None:
     """A value as text; None where there is nothing in it."""
     if isinstance(value, str):
-        return value if value.strip() else None
+        return _storable(value) if value.strip() else None
     if value is None or isinstance(value, bool | int | float):
         return facts_convert.scalar_text(value)
     return _json(value)
@@ -219,6 +233,11 @@ def _metadata(sent: Any, rest: Mapping[str, Any]) -> str | None:
 def _json(value: Any) -> str:
     """JSON text as the stored tables write attributes: NaN and bytes are tagged, nothing is lost."""
     try:
-        return json_text.value_text(*attributes.encode_value(value))
-    except (TypeError, RecursionError):  # no value of OTLP, from a Python literal
-        return attributes.dumps(str(value))
+        return _storable(json_text.value_text(*attributes.encode_value(value)))
+    except (TypeError, RecursionError):  # no value of OTLP, from a Python literal, or nested too deeply
+        return attributes.dumps(f"({type(value).__name__})")
+
+
+def _storable(text: str) -> str:
+    """The text with U+FFFD for lone surrogates, which no UTF-8 holds."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _SURROGATE.search(text) else text

@@ -48,7 +48,7 @@ def span_scores(
     results = [*_in_attributes(found), *_in_events(found)]
     if logs is not None and logs.num_rows:
         results += _by_response(found, logs)
-    return table(_numbered(results), faults)
+    return table(results, faults)
 
 
 def log_scores(logs: LogBatch, ingested_unix_nano: int, faults: Counter[str] | None = None) -> pa.Table:
@@ -265,15 +265,6 @@ def _without(members: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]
         if member != {}:
             left[key] = member
     return left
-
-
-def _numbered(results: Sequence[Result]) -> Iterator[Result]:
-    """Equal results on one span are told apart by their order."""
-    seen: Counter[tuple[Any, ...]] = Counter()
-    for result in results:
-        key = (id(result.carrier), result.origin, result.target, repr(result.fields))
-        yield replace(result, nth=seen[key]) if seen[key] else result
-        seen[key] += 1
 
 
 def _usable(octets: bytes, width: int) -> bool:

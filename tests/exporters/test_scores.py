@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from collector.component import DecidedSpans, ExportBatch, ReceivedBatch
-from collector.model import facts, schema, scores
+from collector.model import facts, schema, scores, scoring
 from collector.testing import builders
 from exporters.duckdb import Config as DuckDBConfig
 from exporters.duckdb import DuckDBExporter
@@ -35,7 +35,7 @@ def records(*rows, ingested=START):
         }
         for row in rows
     ]
-    return ReceivedBatch(builders.logs(sent), ingested)
+    return ReceivedBatch(builders.logs(sent), ingested, scoring)
 
 
 def spans(*rows, ingested=START):
@@ -46,6 +46,7 @@ def spans(*rows, ingested=START):
         pa.RecordBatch.from_pylist([decided] * len(rows), schema=schema.DECIDED),
         None,
         lambda *_: schema.OBSERVATIONS.empty_table(),
+        scoring,
     )
 
 
@@ -162,7 +163,7 @@ def test_the_span_that_a_trace_reveals_stays_with_its_score(store):
     judged.logs = log
     exporter = store()
     exporter.export(batch(1, judged))
-    exporter.export(batch(2, ReceivedBatch(log, START + NANO)))
+    exporter.export(batch(2, ReceivedBatch(log, START + NANO, scoring)))
     assert stored(exporter, "span_id") == [{"span_id": f"{1:016x}"}]
 
 
@@ -190,7 +191,7 @@ def test_the_lake_has_a_folder_per_day_of_the_score_and_a_manifest(lake):
     old = builders.logs(
         [{"event_name": scores.EVENT_NAME, "time_unix_nano": START - 365 * DAY, "attributes": {scores.NAME: "q"}}]
     )
-    parquet.export(batch(1, records(late), ReceivedBatch(old, START)))
+    parquet.export(batch(1, records(late), ReceivedBatch(old, START, scoring)))
     days = sorted(path.name for path in (folder / "scores").iterdir())
     assert days == [f"date={time(START - 30 * DAY).date()}", f"date={time(START).date()}"]
     manifest = json.loads((folder / "scores" / days[1] / "_manifest.json").read_text())
@@ -209,7 +210,7 @@ def test_readers_of_the_lake_take_the_newest_row_of_an_id(lake):
 
 def test_batches_without_results_make_no_files(lake):
     parquet, folder = lake
-    parquet.export(batch(1, ReceivedBatch(builders.logs([{}]), START), spans({})))
+    parquet.export(batch(1, ReceivedBatch(builders.logs([{}]), START, scoring), spans({})))
     assert not (folder / "scores").exists()
 
 
@@ -220,7 +221,7 @@ def test_times_at_the_edges_are_stored(store, lake):
         for nanos in (0, 1, 2**63 - 1, -1)
     ]  # fmt: skip
     exporter, (parquet, folder) = store(), lake
-    edges = batch(1, ReceivedBatch(builders.logs(sent), START))
+    edges = batch(1, ReceivedBatch(builders.logs(sent), START, scoring))
     exporter.export(edges)
     parquet.export(edges)
     found = {row["id"]: row["timestamp"] for row in stored(exporter)}

@@ -220,6 +220,34 @@ def test_no_value_of_any_type_costs_more_than_itself(attributes):
     assert row["metadata"] is None or json.loads(row["metadata"]) is not ...
 
 
+KEYS = [
+    *(f"{scope}annotations.0.annotation." for scope in ("", "trace.", "session.")),
+    *(f"{scope}evaluations.1.evaluation." for scope in ("", "trace.", "session.")),
+]
+MEMBERS = ["name", "score", "label", "explanation", "annotator_kind", "identifier", "metadata"]
+ASSESSMENT = [
+    "assessment_id", "assessment_name", "feedback", "expectation", "rationale", "source", "metadata", "create_time",
+    "create_time_ms", "span_id", "value",
+]  # fmt: skip
+assessments = st.dictionaries(st.sampled_from(ASSESSMENT), any_value).map(
+    lambda value: {"assessment_name": "q", **value}
+)
+on_spans = st.dictionaries(
+    st.sampled_from(
+        [prefix + member for prefix in KEYS for member in MEMBERS] + ["gen_ai.eval.x", "mlflow.assessment.x"]
+    ),
+    any_value | assessments | assessments.map(repr) | assessments.map(lambda value: json.dumps(value, default=str)),
+)
+
+
+@given(on_spans, st.dictionaries(st.sampled_from([scores.NAME, scores.VALUE, scores.METADATA, scores.ID]), any_value))
+def test_no_value_on_a_span_costs_more_than_its_own_result(attributes, of_event):
+    good = {"annotations.9.annotation.name": "good", "annotations.9.annotation.score": 1}
+    rows = of_spans({"attributes": {**attributes, **good}, "events": [event(of_event)]})
+    assert sum(row["name"] == "good" for row in rows) >= 1
+    assert all(row["data_type"] in scores.DATA_TYPES and row["source"] in scores.SOURCES for row in rows)
+
+
 # one result in two forms
 
 
