@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -196,6 +196,8 @@ class Assembly:
         verdicts = self._sampler.decide(
             DueTraces(aggregates, now, lambda columns=None: self._load_spans(due, fresh, counted, columns)),
         )
+        stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
+        verdicts = replace(verdicts, adjusted_count=stands_for)
         self._count(verdicts, due, due.trace[fresh])
         if self._observe is not None:
             self._observe(self.pipeline, aggregates, verdicts)

@@ -18,6 +18,7 @@ from collector.engine.decisions import Decision
 from collector.engine.gather import gather
 from collector.engine.journal import Journal, Records
 from collector.engine.ledger import DecisionInfo
+from collector.engine.thresholds import with_thresholds
 from collector.model import schema
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
@@ -66,6 +67,7 @@ class DecisionReader:
         times = {int(s): self._records.info(int(s)).time_unix_nano for s in np.unique(seqs)}
         ingested = np.array([times[s] for s in seqs.tolist()], np.int64)
         decided = _decided(decision.traces, rows, _renumbered(rows, keep), spans, ingested)
+        spans = with_thresholds(spans, decided["adjusted_count"])
         logs = None
         if decision.logs.num_rows:
             refs = (decision.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.engine.thresholds import upstream_probabilities
 from collector.model import schema
 from collector.model.facts_recorder import Recorder
 
@@ -20,6 +21,7 @@ NEEDED = (
     "trace_id",
     "span_id",
     "parent_span_id",
+    "trace_state",
     "start_unix_nano",
     "end_unix_nano",
     "status_code",
@@ -141,6 +143,7 @@ def trace_facts(
     fallback = first_by_start(
         trace[is_root], start[is_root], spans["name"].filter(pa.array(is_root)), n, prefer=is_root[is_root]
     )
+    states = first_by_start(trace, start, spans["trace_state"], n, prefer=is_root)
     columns = [
         trace_ids,
         pa.array(earliest),
@@ -156,6 +159,7 @@ def trace_facts(
         merged_tags(trace, start, spans, n),
         pa.array(size_bytes),
         pa.array(trigger),
+        pa.array(upstream_probabilities(states)),
     ]
     if recorder is not None:
         for name in FILLED_DOWN:

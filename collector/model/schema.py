@@ -421,6 +421,8 @@ TRACE_FACTS = pa.schema(
         pa.field("tags", pa.list_(TEXT)),
         pa.field("size_bytes", pa.int64(), nullable=False),  # of all its spans as they came, sizes.row_bytes
         pa.field("trigger", pa.uint8(), nullable=False),  # index in TRIGGERS
+        # how likely it was to come this far, as the tracestate of its root says, else of its first span
+        pa.field("upstream_probability", pa.float64(), nullable=False),
     ]
 )
 """What is known of a trace when it is due: the input of sampling policies."""

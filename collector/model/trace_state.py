@@ -38,7 +38,7 @@ def probability(text: str) -> float:
     match = _THRESHOLD.search((members(text) or {}).get("ot", "")) if "th:" in text else None
     if match is None:
         return 1.0
-    return 1 - int(match["digits"].ljust(14, "0"), 16) / _RANGE
+    return (_RANGE - int(match["digits"].ljust(14, "0"), 16)) / _RANGE
 
 
 def with_probability(text: str, kept: float) -> str:

@@ -28,7 +28,7 @@ def sampler(*policies: dict[str, Any], **config: Any) -> TailSampling:
 
 def due(*traces: dict[str, Any]) -> DueTraces:
     zeros = ("start_unix_nano", "end_unix_nano", "error_count", "size_bytes", "trigger")
-    defaults = {**dict.fromkeys(zeros, 0), "span_count": 1, "status_codes": 1}
+    defaults = {**dict.fromkeys(zeros, 0), "span_count": 1, "status_codes": 1, "upstream_probability": 1.0}
     rows = [{"trace_id": (n + 1).to_bytes(16, "big"), **defaults, **trace} for n, trace in enumerate(traces)]
     return DueTraces(pa.RecordBatch.from_pylist(rows, schema.TRACE_FACTS), 0, never)
 

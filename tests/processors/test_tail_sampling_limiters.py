@@ -169,5 +169,7 @@ def _random_tick(second: int, random: np.random.Generator, sizes: np.ndarray[Any
         for i, size in enumerate(sizes)
     ]
     zeros = ("start_unix_nano", "end_unix_nano", "error_count", "size_bytes", "trigger")
-    table = pa.RecordBatch.from_pylist([{**dict.fromkeys(zeros, 0), **row} for row in rows], schema.TRACE_FACTS)
+    table = pa.RecordBatch.from_pylist(
+        [{**dict.fromkeys(zeros, 0), "upstream_probability": 1.0, **row} for row in rows], schema.TRACE_FACTS
+    )
     return DueTraces(table, second * SECOND, never)
