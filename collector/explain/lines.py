@@ -31,8 +31,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     for line in e.fields:
         yield from _line(line)
     for title, keys in (
-        ("told a dialect, a condition or how to mask, nothing else", e.conditions_only),
-        ("known to a table, gave nothing here", e.known_unused),
+        ("known to a table: a sign of a dialect or condition, or without a column", e.known_only),
+        ("read by a table, gave nothing here", e.read_in_vain),
         ("known to no table, kept in attributes only", e.unknown),
     ):
         if keys:

@@ -59,10 +59,10 @@ class Explanation:
     other_dialects: tuple[str, ...]
     """Further dialects the span could have been taken for."""
     fields: tuple[Line, ...]
-    conditions_only: tuple[str, ...]
-    """Attributes that only told a dialect, a condition or how to mask."""
-    known_unused: tuple[str, ...]
-    """Attributes that some table knows and that gave nothing here."""
+    known_only: tuple[str, ...]
+    """Attributes that only told a dialect, a condition or how to mask, or that no column is for."""
+    read_in_vain: tuple[str, ...]
+    """Attributes that some row reads and that gave nothing here."""
     unknown: tuple[str, ...]
     """Attributes that no table knows: they are kept in ``attributes``."""
 
@@ -131,8 +131,8 @@ class _Observation:
             reasons.condition(context.matches[0][1]) if context.matches else "no dialect's test holds",
             tuple(dict.fromkeys(name for name, _ in context.matches if name != context.dialect)),
             tuple(line for line in map(self._line, _ORDER) if line is not None),
-            left.conditions_only,
-            left.known_unused,
+            left.known_only,
+            left.read_in_vain,
             left.unknown,
         )
 

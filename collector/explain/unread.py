@@ -15,8 +15,8 @@ from collector.model.messages import carriers
 class Unread:
     """Attribute keys, sorted."""
 
-    conditions_only: tuple[str, ...]
-    known_unused: tuple[str, ...]
+    known_only: tuple[str, ...]
+    read_in_vain: tuple[str, ...]
     unknown: tuple[str, ...]
 
 
@@ -26,13 +26,13 @@ def attributes(keys: Iterable[str], record: SpanRecord) -> Unread:
     read = {key for rule in rules for key in (rule.key, *rule.source.join) if key}
     rows = [choice.row for choice in record.choices if not choice.row.events]
     content = {name for row in rows for name in (row.name, row.system, row.has) if name}
-    left: dict[str, list[str]] = {"conditions_only": [], "known_unused": [], "unknown": []}
+    left: dict[str, list[str]] = {"known_only": [], "read_in_vain": [], "unknown": []}
     for key in sorted(keys):
         info, names = compiled().key_info(key), carriers.names_of(key)
         if info.name in read or info.usage or info.cost or not content.isdisjoint(names):
             continue
         if info.name is not None or names:
-            left["known_unused"].append(key)
+            left["read_in_vain"].append(key)
         else:
-            left["conditions_only" if knowledge.is_known(key) else "unknown"].append(key)
+            left["known_only" if knowledge.is_known(key) else "unknown"].append(key)
     return Unread(**{name: tuple(found) for name, found in left.items()})

@@ -27,4 +27,5 @@ def _known() -> re.Pattern[str]:
     signs = {key for when in others for key in (*when.has, *when.any, *when.lacks)}
     signs |= {k for when in detect for k in (*when.has, *when.any, *when.lacks) if not k.endswith("*")}
     results = {f"{prefix}*" for f in files for carrier in f.scores for prefix in carrier.prefixes}
-    return tables.matcher(sorted(signs | results | dialects.known_keys()))
+    ignored = {key for f in files for key in f.ignored_keys}
+    return tables.matcher(sorted(signs | results | ignored | dialects.known_keys()))

@@ -1,12 +1,18 @@
 """Keys and scopes that no table knows are counted by name, within bounds."""
 
+from pathlib import Path
+
 import pytest
 
 from collector.engine.modelling import Modelling
 from collector.model import facts, knowledge
+from collector.model.batch import Signal
+from collector.model.codec import decode
 from collector.model.unmapped import Unmapped, readable
 from collector.telemetry import BoundedNames, Telemetry
 from collector.testing.builders import spans
+
+FIXTURES = Path(__file__).parents[1] / "fixtures/otlp"
 
 
 def look(*rows):
@@ -90,3 +96,11 @@ def test_the_engine_counts_them_in_its_metrics():
     assert series[("acme",)] == 250
     assert series[("other",)] == 50
     assert len(series) == 202
+
+
+def test_every_captured_llm_key_is_known_to_a_table():
+    found = Unmapped()
+    bodies = [path.read_bytes() for path in FIXTURES.glob("*/*/*.traces.binpb")]
+    for batch in decode(Signal.TRACES, bodies).batches:
+        facts.resolve(batch, unmapped=found)
+    assert (found.keys, found.scopes) == ({}, {}), "read them, or list them under ignored_keys of their table"

@@ -229,6 +229,7 @@ def _lists(file: File) -> Iterator[str]:
         ("Kept as `provided_usage`", file.usage_keys),
         ("Kept as `provided_cost`", file.cost_keys),
         ("Numbers, enums and ids, which a masker leaves alone", file.fact_keys),
+        ("Known, without a column of their own", file.ignored_keys),
         ("Name a person or a session, for which a masker puts pseudonyms", file.identity_keys),
     ):
         if keys:

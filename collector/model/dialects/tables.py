@@ -341,6 +341,8 @@ class File(_Strict):
     """Further keys whose values are numbers, enums or ids."""
     identity_keys: Texts = ()
     """Further keys whose values name a person or a session."""
+    ignored_keys: Texts = ()
+    """Further keys that are known: no column is for them, so they stay in ``attributes``."""
 
     @model_validator(mode="after")
     def _dialect_is_ordered(self) -> File:
