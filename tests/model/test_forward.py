@@ -19,18 +19,15 @@ from ruamel.yaml import YAML
 
 from collector.capture import read_capture
 from collector.component import DecidedSpans
-from collector.config import load
-from collector.dryrun import decided_spans
 from collector.model import schema
 from collector.model.batch import Signal
 from collector.model.encode import encode
 from collector.model.forward import TARGETS, translate
-from collector.service_config import CollectorConfig
+from tests.model.forward_kit import decide
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = ROOT / "tests" / "fixtures" / "otlp"
 EXCEPTIONS = YAML(typ="safe").load((ROOT / "docs" / "forwarding.yaml").read_text())["exceptions"]
-NOW = 1_795_000_000 * 10**9
 NOT_MODEL = frozenset(
     {"dialect", "usage_scope", "usage_rule", "provided_usage", "provided_cost", "price_ref", "attributes", "events",
      "otlp"}
@@ -38,16 +35,6 @@ NOT_MODEL = frozenset(
 """Who said it, in which words, and by which rule it was taken: a translation changes just these."""
 COLUMNS = [name for name in schema.OBSERVATIONS.names if name not in NOT_MODEL]
 JSON_COLUMNS = frozenset({"input", "output", "metadata", "model_parameters", "tool_definitions"})
-CONFIG = """
-receivers: {otlp: {protocols: {http: {}}}}
-processors: {tail_sampling: {policies: [{name: all, type: always_sample}]}}
-exporters: {debug: {}}
-service:
-  pipelines:
-    traces: {receivers: [otlp], processors: [PROCESSOR], exporters: [debug]}
-    logs: {receivers: [otlp], exporters: [debug]}
-"""
-
 Rows = dict[tuple[str, str], dict[str, Any]]
 
 
@@ -59,26 +46,10 @@ def captured(signal: Signal) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def pipelines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CollectorConfig]:
-    """With assembly, and without: then each span is translated from what it says itself."""
-    folder = tmp_path_factory.mktemp("forward")
-    for name in ("tail_sampling", ""):
-        (folder / f"{name}.yaml").write_text(CONFIG.replace("PROCESSOR", name))
-    return {
-        name: load([folder / f"{name}.yaml"], overrides=[], environ={}, data_dir=folder)
-        for name in ("tail_sampling", "")
-    }
-
-
-@pytest.fixture(scope="module")
-def captures(pipelines: dict[str, CollectorConfig]) -> dict[str, list[DecidedSpans]]:
-    """All captured spans as exporters are given them, per pipeline."""
+def captures() -> dict[bool, list[DecidedSpans]]:
+    """All captured spans as exporters are given them, with assembly and without."""
     requests = [(signal, captured(signal)) for signal in (Signal.TRACES, Signal.LOGS)]
-    return {name: decide(config, requests) for name, config in pipelines.items()}
-
-
-def decide(config: CollectorConfig, requests: list[tuple[Signal, bytes]]) -> list[DecidedSpans]:
-    return list(decided_spans(config, requests, data_dir=Path(), clock=lambda: NOW))
+    return {assembly: decide(requests, assembly=assembly) for assembly in (True, False)}
 
 
 def rows(decided: Iterable[DecidedSpans]) -> Rows:
@@ -112,13 +83,11 @@ def excuse(target: str, column: str, before: dict[str, Any], after: dict[str, An
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_translated_is_received_as_it_was(
-    target: str, captures: dict[str, list[DecidedSpans]], pipelines: dict[str, CollectorConfig]
-) -> None:
+def test_what_is_translated_is_received_as_it_was(target: str, captures: dict[bool, list[DecidedSpans]]) -> None:
     excused, wrong = set(), defaultdict(list)
-    for pipeline, decided in captures.items():
+    for assembly, decided in captures.items():
         bodies = [encode(translate(part.spans, part.observations, target)) for part in decided]
-        again = rows(decide(pipelines[pipeline], [(Signal.TRACES, b"".join(bodies))]))
+        again = rows(decide([(Signal.TRACES, b"".join(bodies))], assembly=assembly))
         assert {row["dialect"] for row in again.values()} == {"otel_genai" if target == "semconv" else target}
         for column, row, other in differences(rows(decided), again):
             number = excuse(target, column, row, other)

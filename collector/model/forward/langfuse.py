@@ -9,10 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from collector.model.attributes import dumps
+from collector.model.batch import SpanBatch
 from collector.model.forward.contents import Row, Value, function_tool
 from collector.model.forward.outgoing import Outgoing
+from collector.model.forward.scalars import Facts
+from collector.model.forward.tables import CARRIER
 from collector.model.messages.parts import Message, Part
 
+_NOT_COUNTED = ("rollup", "duplicate")
+_ZERO = '{"total":0}'
 _INPUT, _OUTPUT = "langfuse.observation.input", "langfuse.observation.output"
 
 
@@ -23,6 +28,16 @@ def write(row: Row, out: Outgoing) -> None:
     if row.output is not None:
         chat = _chat(row.output)
         out.put(row.number, _OUTPUT, row.output.text if chat is None else dumps(chat[0] if len(chat) == 1 else chat))
+
+
+def write_facts(_spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
+    """Zero tokens and cost on the models' rows that do not count: without any, Langfuse would count their text."""
+    columns = (facts.column("usage_scope").to_pylist(), facts.column("model").to_pylist())
+    for row, (scope, model) in enumerate(zip(*columns, strict=True)):
+        if model is not None and scope in _NOT_COUNTED:
+            out.put(row, "langfuse.observation.usage_details", _ZERO)
+            out.put(row, "langfuse.observation.cost_details", _ZERO)
+            out.put(row, f"{CARRIER}usage_scope", scope)
 
 
 def _input(row: Row, value: Value) -> str:

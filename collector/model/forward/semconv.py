@@ -35,7 +35,13 @@ def write(row: Row, out: Outgoing) -> None:
         _write_output(row, row.output, out)
 
 
-def write_parameters(facts: Facts, out: Outgoing) -> None:
+def write_facts(spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
+    """The operation, and model parameters."""
+    _write_operations(spans, facts, out)
+    _write_parameters(facts, out)
+
+
+def _write_parameters(facts: Facts, out: Outgoing) -> None:
     """Model parameters as ``gen_ai.request.*``, under the names they were sent with."""
     for row, text in enumerate(facts.column("model_parameters").to_pylist()):
         members = Value(text).json if text is not None else None
@@ -44,7 +50,7 @@ def write_parameters(facts: Facts, out: Outgoing) -> None:
                 out.put(row, f"gen_ai.request.{name}", value)
 
 
-def write_operations(spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
+def _write_operations(spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
     """``gen_ai.operation.name``: the span's own while it says what the row is, else the type's first."""
     operations = tables.target("semconv").operations
     first: dict[str, str] = {}

@@ -8,8 +8,7 @@ then. Usage and cost are those that count, so whoever sums them up gets the righ
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +23,16 @@ from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts
 from collector.model.messages import carriers
 
-_CONTENT: MappingProxyType[str, Callable[[Row, Outgoing], None]] = MappingProxyType(
-    {"semconv": semconv.write, "openinference": openinference.write, "langfuse": langfuse.write}
-)
+_FACTS: Mapping[str, Callable[[SpanBatch, Facts, Outgoing], None]] = {
+    "semconv": semconv.write_facts,
+    "langfuse": langfuse.write_facts,
+}
+"""Facts that are more than a column under a name."""
+_CONTENT: Mapping[str, Callable[[Row, Outgoing], None]] = {
+    "semconv": semconv.write,
+    "openinference": openinference.write,
+    "langfuse": langfuse.write,
+}
 
 
 def translate(spans: SpanBatch, observations: pa.Table, target: str) -> SpanBatch:
@@ -40,9 +46,8 @@ def translate(spans: SpanBatch, observations: pa.Table, target: str) -> SpanBatc
     out.texts(tables.MARKER + target, facts.column("dialect"))
     for attribute in tables.target(target).attributes:
         scalars.write(attribute, facts, out)
-    if target == "semconv":
-        semconv.write_operations(spans, facts, out)
-        semconv.write_parameters(facts, out)
+    if target in _FACTS:
+        _FACTS[target](spans, facts, out)
     for row in rows(facts):
         _CONTENT[target](row, out)
     wire = pa.RecordBatch.from_arrays([spans.column(name) for name in schema.WIRE.names], schema=schema.WIRE)

@@ -1,0 +1,56 @@
+"""Spans decided as exporters are given them, and read again after they were forwarded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from collector.component import DecidedSpans
+from collector.config import load
+from collector.dryrun import decided_spans
+from collector.model import attributes
+from collector.model.batch import Signal
+from collector.model.encode import encode
+from collector.model.forward import translate
+from collector.service_config import CollectorConfig
+from collector.testing.builders import spans
+
+NOW = 1_795_000_000 * 10**9
+_CONFIG = """
+receivers: {otlp: {protocols: {http: {}}}}
+processors: {tail_sampling: {policies: [{name: all, type: always_sample}]}}
+exporters: {debug: {}}
+service:
+  pipelines:
+    traces: {receivers: [otlp], processors: [PROCESSOR], exporters: [debug]}
+    logs: {receivers: [otlp], exporters: [debug]}
+"""
+
+
+@cache
+def pipeline(*, assembly: bool) -> CollectorConfig:
+    """With assembly, or without: then each span is taken by what it says itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_text(_CONFIG.replace("PROCESSOR", "tail_sampling" if assembly else ""))
+        return load([path], overrides=[], environ={}, data_dir=Path(folder))
+
+
+def decide(requests: Sequence[tuple[Signal, bytes]], *, assembly: bool = True) -> list[DecidedSpans]:
+    """The spans of these requests, decided."""
+    return list(decided_spans(pipeline(assembly=assembly), requests, data_dir=Path(), clock=lambda: NOW))
+
+
+def decided(rows: Sequence[Mapping[str, Any]]) -> DecidedSpans:
+    """Hand-made spans (``builders.spans``) of whole traces, decided."""
+    (found,) = decide([(Signal.TRACES, encode(spans(rows)))])
+    return found
+
+
+def forwarded(rows: Sequence[Mapping[str, Any]], target: str) -> list[dict[str, Any]]:
+    """The attributes hand-made spans go out with."""
+    found = decided(rows)
+    return attributes.to_dicts(translate(found.spans, found.observations, target).column("attributes"))
