@@ -124,6 +124,11 @@ class LoadSpans(Protocol):
         """
 
 
+def no_logs() -> tuple[LogBatch, npt.NDArray[np.int32]]:
+    """The log records of traces that have none, and per record the row of its trace."""
+    return LogBatch(pa.RecordBatch.from_pylist([], schema=schema.LOGS)), np.empty(0, np.int32)
+
+
 @dataclass(frozen=True)
 class DueTraces:
     """Traces that are due for a decision: the input of a sampler."""
@@ -132,6 +137,8 @@ class DueTraces:
     """One row per trace, ``schema.TRACE_FACTS``."""
     now_unix_nano: int
     load_spans: LoadSpans
+    load_logs: Callable[[], tuple[LogBatch, npt.NDArray[np.int32]]] = no_logs
+    """The GenAI log records that wait with these traces, as ``no_logs``. As costly as ``load_spans``."""
 
 
 DECISIONS = ("not_sampled", "sampled", "dropped", "inverted_not_sampled", "inverted_sampled", "failed")

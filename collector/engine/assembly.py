@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component import DECISIONS, DueTraces, PolicyDecisions, Sampler, Verdicts
+from collector.component import DECISIONS, DueTraces, PolicyDecisions, Sampler, Verdicts, no_logs
 from collector.engine import counting, trace_facts
 from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
 from collector.engine.decisions import TRACES, Decision, empty
@@ -194,7 +194,12 @@ class Assembly:
         )
         aggregates = self._with_log_identity(aggregates, due.logs)
         verdicts = self._sampler.decide(
-            DueTraces(aggregates, now, lambda columns=None: self._load_spans(due, fresh, counted, columns)),
+            DueTraces(
+                aggregates,
+                now,
+                lambda columns=None: self._load_spans(due, fresh, counted, columns),
+                lambda: self._load_logs(due),
+            ),
         )
         stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
         verdicts = replace(verdicts, adjusted_count=stands_for)
@@ -244,6 +249,12 @@ class Assembly:
         spans = SpanBatch(gather(self._records, due.seqs[fresh], due.rows[fresh], stored))
         scopes = pa.array(counting.SCOPE_NAMES, pa.string()).take(pa.array(counted.scope[fresh]))
         return spans.with_columns({"usage_scope": scopes}), due.trace[fresh]
+
+    def _load_logs(self, due: Refs) -> tuple[LogBatch, npt.NDArray[np.int32]]:
+        if not due.logs.num_rows:
+            return no_logs()
+        seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        return LogBatch(gather(self._records, seqs, rows)), owner
 
     def _count(self, verdicts: Verdicts, due: Refs, trace: npt.NDArray[np.int32]) -> None:
         kept = int(verdicts.keep.sum())

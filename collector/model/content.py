@@ -21,7 +21,7 @@ from collector.model.messages.carriers import genai_logs
 from collector.model.messages.shapes import Content
 from collector.model.remains import KINDS, STATUS_CODES, remains
 
-__all__ = ["genai_logs", "observations"]
+__all__ = ["genai_logs", "inputs", "observations"]
 
 _INHERITED = ("input", "output", "tool_definitions", "model_parameters", "prompt_name", "prompt_version")
 _COST = ("input_cost", "output_cost", "total_cost", "cost", "cost_source", "price_ref")
@@ -69,6 +69,13 @@ def observations(
     columns["otlp"] = remains(spans, columns)
     arrays = [_as_type(columns[field.name], field.type) for field in schema.OBSERVATIONS]
     return pa.Table.from_arrays(arrays, schema=schema.OBSERVATIONS)
+
+
+def inputs(spans: SpanBatch) -> pa.StringArray:
+    """The column ``input`` of ``observations`` alone, as far as spans themselves say it."""
+    position = resolve.KINDS.index("input")
+    texts = [resolve.texts(one, Counter())[position] for one in carriers.contents(spans, None)]
+    return pa.array(texts, pa.string())
 
 
 def _plain(column: pa.Array) -> pa.Array:

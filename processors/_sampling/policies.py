@@ -14,8 +14,10 @@ from processors._sampling.limiting import BytesLimitingPolicy, RateLimitingPolic
 from processors._sampling.ottl import refusal
 from processors._sampling.policy import Options, Policy
 from processors._sampling.probabilistic import ProbabilisticPolicy, SessionPolicy
+from processors._sampling.score import ScorePolicy
 from processors._sampling.spans import ModelPolicy, ObservationTypePolicy, TraceFlagsPolicy, TraceStatePolicy
 from processors._sampling.sql import SqlPolicy
+from processors._sampling.tool_loop import ToolLoopPolicy
 from processors._sampling.traces import (
     DROPPED,
     FAILED,
@@ -137,6 +139,8 @@ _Simple = (
     | ModelPolicy
     | ObservationTypePolicy
     | SqlPolicy
+    | ScorePolicy
+    | ToolLoopPolicy
 )
 
 PartConfig = Annotated[

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.component import DueTraces
-from collector.model.batch import SpanBatch
+from collector.model import stored_columns
+from collector.model.batch import LogBatch, SpanBatch
 
 if TYPE_CHECKING:
     from processors._sampling.limiter import Limiter
@@ -92,6 +93,14 @@ class Traces:
     def spans(self) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
         """(all spans of the traces, for each the position of its trace); read back from disk."""
         return self.once("spans", lambda: self._due.load_spans(self._columns or None))
+
+    def logs(self) -> tuple[LogBatch, npt.NDArray[np.int32]]:
+        """(the GenAI log records of the traces, for each the position of its trace); read back from disk."""
+        return self.once("logs", self._due.load_logs)
+
+    def hex_ids(self) -> pa.StringArray:
+        """Trace ids as they are stored."""
+        return self.once("hex", lambda: stored_columns.hex_ids(self._due.traces.column("trace_id")))
 
     def any_span(self, hits: Bools) -> Bools:
         """Which traces have a span that is marked."""
