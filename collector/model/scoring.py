@@ -75,12 +75,16 @@ def newest(rows: pa.Table) -> pa.Table:
 
 
 def awaits_span(logs: LogBatch) -> npt.NDArray[np.bool_]:
-    """Marks results that name a trace but no span: the trace's spans may tell which one they judge."""
+    """Marks results that name a trace and a response but no span: the trace's spans tell which call they judge."""
     marked = carriers.logs_named(logs, _is_result)
     if not marked.any():
         return marked
+    keys = {key for carrier in _events().values() for key in carrier.fields.get("response_id", ())}
+    flat = attributes.flatten(logs.column("attributes"))
+    named = np.zeros(logs.num_rows, np.bool_)
+    named[flat.rows[np.array([key in keys for key in flat.keys], np.bool_)[flat.key_codes]]] = True
     ids = zip(logs.column("trace_id").to_pylist(), logs.column("span_id").to_pylist(), strict=True)
-    return marked & np.array([_usable(trace, 16) and not _usable(span, 8) for trace, span in ids], np.bool_)
+    return marked & named & np.array([_usable(trace, 16) and not _usable(span, 8) for trace, span in ids], np.bool_)
 
 
 class _Found:

@@ -445,9 +445,10 @@ def test_a_result_that_names_a_response_judges_the_call_that_counts():
         "trace_id": 1,
         "attributes": {scores.NAME: "q", scores.VALUE: 1, "gen_ai.response.id": "r"},
     }
-    logs = builders.logs([record, {**record, "trace_id": 2}, {**record, "span_id": 1}])
+    without = {**record, "attributes": {scores.NAME: "q"}}
+    logs = builders.logs([record, {**record, "trace_id": 2}, {**record, "span_id": 1}, without])
     call = {"attributes": {"gen_ai.response.id": "r", "gen_ai.request.model": "m"}}
-    assert scoring.awaits_span(logs).tolist() == [True, True, False]
+    assert scoring.awaits_span(logs).tolist() == [True, True, False, False]
     (row,) = of_spans(call, call, logs=logs, counted=(1,))
     assert (row["trace_id"], row["span_id"]) == (TRACE, f"{2:016x}")
     alone = scoring.log_scores(logs.slice(0, 1), NOW).to_pylist()
