@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_options import (
+    DEFAULT_DATA_DIR,
+    CapturedSignal,
+    Captures,
+    ConfigFiles,
+    DataDir,
+    Overrides,
+    load_config,
+    read_captures,
+)
 from collector.cli_output import errors_explained, note, print_line
-from collector.model.batch import Signal
 from collector.rows import json_objects
 
 
@@ -23,16 +30,11 @@ class Table(StrEnum):
 
 
 def dry_run(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
-        ),
-    ],
+    inputs: Captures,
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
+    signal: CapturedSignal = None,
     table: Annotated[Table, typer.Option(help="Which rows to print.")] = Table.OBSERVATIONS,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what each sampling policy decided about each trace instead.")
@@ -44,7 +46,6 @@ def dry_run(
     evaluation result, as JSON. With --explain it is one trace: the verdict, and what every policy said about it.
     """
     from collector import dryrun, logs  # noqa: PLC0415 - the engine is only needed here
-    from collector.capture import read_capture  # noqa: PLC0415
     from collector.sampling_report import trace_rows  # noqa: PLC0415
 
     with errors_explained():
@@ -52,8 +53,7 @@ def dry_run(
         logs.configure("warn")
         for warning in checked.warnings:
             note(warning, kind="warning")
-        named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
-        names, requests = [name for name, _ in named], [request for _, request in named]
+        names, requests = read_captures(inputs, signal)
         decided: list[dict[str, Any]] = []
         found = dryrun.dry_run(
             checked,

@@ -5,12 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli_options import (
+    DEFAULT_DATA_DIR,
+    CapturedSignal,
+    Captures,
+    ConfigFiles,
+    DataDir,
+    Overrides,
+    load_config,
+    read_captures,
+)
 from collector.cli_output import errors_explained, fail, note, print_line
 from collector.errors import ConfigError
 from collector.model.batch import Signal
@@ -25,16 +33,11 @@ class Form(StrEnum):
 
 
 def explain(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
-        ),
-    ],
+    inputs: Captures,
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    signal: Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")] = None,
+    signal: CapturedSignal = None,
     trace: Annotated[str, typer.Option(metavar="ID", help="Only this trace; the first digits are enough.")] = "",
     span: Annotated[str, typer.Option(metavar="ID", help="Only this span; the first digits are enough.")] = "",
     pipeline: Annotated[
@@ -47,7 +50,6 @@ def explain(
     The configured pipeline runs as in dry-run, so values are masked as it masks them. Nothing is stored or sent.
     """
     from collector import logs  # noqa: PLC0415 - the engine is only needed here
-    from collector.capture import read_capture  # noqa: PLC0415
     from collector.explain import explain as explanations  # noqa: PLC0415
     from collector.explain.lines import lines  # noqa: PLC0415
 
@@ -56,8 +58,7 @@ def explain(
         logs.configure("warn")
         for warning in checked.warnings:
             note(warning, kind="warning")
-        named = [(str(path), request) for path in inputs for request in read_capture(path, signal)]
-        names, requests = [name for name, _ in named], [request for _, request in named]
+        names, requests = read_captures(inputs, signal)
         explained = explanations(checked, requests, names=names, data_dir=data_dir.absolute())
     found = [
         e for e in explained.observations if e.trace_id.startswith(trace.lower()) and e.span_id.startswith(span.lower())

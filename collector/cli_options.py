@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from collector.config import load
+from collector.model.batch import Signal
 from collector.service_config import CollectorConfig
 
 ConfigFiles = Annotated[
@@ -34,9 +35,24 @@ DataDir = Annotated[
         help="Folder of the journal, the DuckDB file and the Parquet files.",
     ),
 ]
+Captures = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
+    ),
+]
+CapturedSignal = Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")]
 DEFAULT_DATA_DIR = Path("spanloom-data")
 
 
 def load_config(files: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> CollectorConfig:
     """The checked configuration a command was given. Raises ``ConfigError``."""
     return load(list(files or ()), overrides=list(overrides or ()), environ=os.environ, data_dir=data_dir.absolute())
+
+
+def read_captures(paths: Sequence[Path], signal: Signal | None) -> tuple[list[str], list[tuple[Signal, bytes]]]:
+    """What errors call each captured request, and the requests. Raises ``InvalidDataError``."""
+    from collector.capture import read_capture  # noqa: PLC0415 - decoding is only needed where there are captures
+
+    named = [(str(path), request) for path in paths for request in read_capture(path, signal)]
+    return [name for name, _ in named], [request for _, request in named]

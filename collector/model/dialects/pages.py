@@ -25,6 +25,7 @@ from collector.model.dialects.tables import (
 from collector.model.messages import tables as content
 
 INDEX = "README.md"
+_SOURCES = "order-of-all-sources"
 _GENERATED = "<!-- Generated from collector/model by `make docs`; change the tables instead. -->"
 _ROLES = {
     "call": "one model call",
@@ -80,7 +81,7 @@ def _index(files: Sequence[File]) -> Iterator[str]:
         ("order", "dialect", "who", "captured"),
         ((_order(f), f"[{f.title}]({f.table}.md)", f.about, "yes" if f.versions else "no") for f in files),
     )
-    yield from ("", "## Sources of each field, over all tables", "")
+    yield from ("", "## Order of all sources", "")
     by_field: dict[str, list[tuple[int, str]]] = {}
     for file in files:
         for row in file.rows:
@@ -96,6 +97,10 @@ def _order(file: File) -> str:
 
 def _page(file: File) -> Iterator[str]:
     yield from (f"# {file.title}", "", _GENERATED, "", file.about)
+    yield from (
+        "",
+        f"Keys of other tables are asked on its spans, too: see the [order of all sources]({INDEX}#{_SOURCES}).",
+    )
     if file.link:
         yield from ("", f"<{file.link}>")
     if file.versions:
