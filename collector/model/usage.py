@@ -115,7 +115,16 @@ def _verdicts(lookup: Lookup, counts: Counts, providers: Ints) -> _Verdicts:
     verdicts.decide(asked & verdicts.open & fits_exclusive, "exclusive:total", inclusive=False)
     _by_table(lookup, providers, verdicts, asked, certain=False)
     verdicts.decide(asked & verdicts.open, "inclusive:default", inclusive=True)
+    verdicts.output_includes &= ~_reasoning_apart(of, cached, verdicts)
     return verdicts
+
+
+def _reasoning_apart(of: dict[str, Ints], cached: Ints, verdicts: _Verdicts) -> Bools:
+    """Whether the total is just what it would be with reasoning beside the output, as Gemini counts."""
+    known = (of["total"] != MISSING) & (of["input_total"] != MISSING) & (of["output_total"] != MISSING)
+    beside = of["input_total"] + np.where(verdicts.input_includes, 0, cached) + of["output_total"] + of["reasoning"]
+    apart: Bools = known & (of["reasoning"] > 0) & (of["total"] == beside)
+    return apart
 
 
 def cached_tokens(of: dict[str, Ints]) -> Ints:

@@ -87,7 +87,8 @@ def provider(text: str) -> str | None:
         head = ".".join(parts[:length])
         if head in lists.providers:
             return lists.providers[head]
-    return folded
+    kinds = {kind.casefold() for kind in lists.provider_suffixes}
+    return ".".join(parts[:-1]) if len(parts) > 1 and parts[-1] in kinds else folded
 
 
 @functools.lru_cache(maxsize=4_096)

@@ -358,6 +358,8 @@ class Aliases(_Strict):
     """Spelling → canonical provider."""
     not_providers: tuple[str, ...]
     """Names of frameworks found where a provider should be."""
+    provider_suffixes: tuple[str, ...]
+    """Kinds of model that may follow a provider's name after a dot."""
     models: tuple[tuple[str, str], ...]
     """(regular expression on the model name, provider), first match wins."""
     servers: tuple[tuple[str, str], ...]

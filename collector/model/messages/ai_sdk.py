@@ -22,6 +22,15 @@ def result(block: dict[str, Any]) -> Part:
     return parts.tool_call_response(block.get("toolCallId"), output)
 
 
+def error(block: dict[str, Any]) -> Part:
+    """A tool call that failed (version 5)."""
+    return {**parts.tool_call_response(block.get("toolCallId"), block.get("error")), "is_error": True}
+
+
+def redacted(block: dict[str, Any]) -> Part:
+    return {"type": "reasoning", "content": "", "redacted": True, **({"data": d} if (d := block.get("data")) else {})}
+
+
 def image(block: dict[str, Any]) -> Part:
     return parts.media(_bytes(block.get("image")), mime_type=_mime(block), modality="image")
 
@@ -51,6 +60,11 @@ def _mime(block: dict[str, Any]) -> Any:
 
 
 def _bytes(source: Any) -> Any:
+    match source:
+        case {"type": "Buffer", "data": list(octets)} if all(isinstance(o, int) and 0 <= o < 256 for o in octets):
+            return bytes(octets)
+        case {"type": "url", "url": str(inner)} | {"type": "data", "data": str(inner)}:
+            return inner
     # A Uint8Array that went through JSON.stringify is an object of index to byte.
     if isinstance(source, dict) and source and all(k.isdigit() for k in source):
         octets = [source[k] for k in sorted(source, key=int)]
@@ -59,4 +73,9 @@ def _bytes(source: Any) -> Any:
     return source if source is not None else ""
 
 
-BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {"tool-call": call, "tool-result": result}
+BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
+    "tool-call": call,
+    "tool-result": result,
+    "tool-error": error,
+    "redacted-reasoning": redacted,
+}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from collector.model.attributes import dumps
-from collector.model.messages import ai_sdk, anthropic, bedrock, gemini, genkit, openai, parts
+from collector.model.messages import ai_sdk, anthropic, bedrock, gemini, genkit, openai, parts, pydantic_ai
 from collector.model.messages.parts import Part
 
 Block = dict[str, Any]
@@ -20,6 +20,7 @@ _BY_TYPE: dict[str, Callable[[Block], Part | None]] = {
     **anthropic.BLOCKS,
     **ai_sdk.BLOCKS,
     **bedrock.BLOCKS,
+    **pydantic_ai.BLOCKS,
 }
 _BY_MEMBER: dict[str, Callable[[Block], Part | None]] = {**gemini.BLOCKS, **bedrock.MEMBERS, **genkit.BLOCKS}
 
@@ -78,6 +79,8 @@ def _by_member(block: Block) -> Part | None:
 
 
 def _untyped(block: Block) -> Part | None:
+    if "kind" in block and (known := pydantic_ai.by_kind(block)):
+        return known
     if isinstance(block.get("text"), str):
         return parts.reasoning(block["text"]) if block.get("thought") else parts.text(block["text"])
     return {"type": "generic", **block} if block else None

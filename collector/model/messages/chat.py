@@ -15,6 +15,9 @@ from collector.model.messages.parts import Message
 _ITEM_ROLES = {"function_call": "assistant", "reasoning": "assistant", "function_call_output": "tool"}
 """Items of OpenAI's Responses API that are messages without saying so."""
 
+_ANSWERS = frozenset({"text", "blob", "uri", "file", "generic"})
+"""Parts that a tool answers with."""
+
 _CANONICAL = frozenset({"role", "parts", "name", "finish_reason"})
 """Members of the parts form; of a message without others only the parts are to be read."""
 
@@ -30,6 +33,8 @@ def read(value: dict[str, Any]) -> Message:
     value = langchain.unwrapped(value)
     kind = _kind(value)
     role = value.get("role") or _ITEM_ROLES.get(kind) or langchain.role(kind) or ""
+    if _is_step(value):
+        return parts.message("assistant", [openai.server_call(value)])
     if kind in _ITEM_ROLES:
         return parts.message(role, blocks.parts_of(value))
     found = blocks.parts_of(value.get("parts"))
@@ -42,8 +47,11 @@ def read(value: dict[str, Any]) -> Message:
         found += blocks.parts_of(parts.json_value(content) if _holds_blocks(content) else content)
     found += [call for call in openai.calls(value) if not _has(found, call)]
     found += blocks.parts_of(value.get("refusal"))
-    reason = value.get("finish_reason") or value.get("stop_reason")
-    return parts.message(role, found, name=value.get("name"), finish_reason=reason)
+    reason = value.get("finish_reason") or value.get("stop_reason") or langchain.finish_reason(value)
+    name = value.get("name")
+    if value.get("tool_call_id") and str(role).lower() not in tables.KNOWN_ROLES:  # Langfuse writes the tool's name there
+        role, name = "tool", name or role
+    return parts.message(role, found, name=name, finish_reason=reason)
 
 
 def read_all(values: Iterable[Any]) -> list[Message] | None:
@@ -80,19 +88,31 @@ def recognise(value: Any) -> list[Message] | None:
     match value:
         case list():
             return _recognise_list(value)
-        case dict() if _is_message(value):
+        case dict() if _is_message(langchain.unwrapped(value)):
             return read_all([value])
+        case {"lc": _} if (prompt := langchain.prompt_value(value)) is not None:
+            return _recognise_list(prompt)
         case dict():
             return _recognise_request(value) or _recognise_response(value)
     return None
 
 
 def _recognise_list(values: list[Any]) -> list[Message] | None:
-    if values and all(isinstance(v, list) for v in values) and len(values) == 1:
+    if len(values) == 1 and isinstance(values[0], list) and langchain.from_pair(values[0]) is values[0]:
         values = values[0]  # LangChain batches: one list of messages per prompt
-    if not values or not all(isinstance(v, dict) and _is_message(langchain.unwrapped(v)) for v in values):
+    if not values:
+        return None
+    values = [langchain.from_pair(v) for v in values]
+    if not all(isinstance(v, dict) and (_is_message(langchain.unwrapped(v)) or _is_step(v)) for v in values):
+        return None
+    if all(_is_step(v) for v in values):
         return None
     return read_all(values)
+
+
+def _is_step(value: dict[str, Any]) -> bool:
+    """Whether the value is what a provider's own tool did, among the items of a Responses API answer."""
+    return "role" not in value and _kind(value) in openai.SERVER_ITEMS
 
 
 def _is_message(value: dict[str, Any]) -> bool:
@@ -139,6 +159,12 @@ def _recognise_response(value: dict[str, Any]) -> list[Message] | None:
             return read_all(items) if all(isinstance(i, dict) for i in items) else None
         case {"output": {"message": dict(message)}}:
             return read_all([{**message, "finish_reason": value.get("stopReason")}])
+        case {"output": dict(message)} if len(value) == 1 and _is_message(langchain.unwrapped(message)):
+            return read_all([message])
+        case {"output": {"lc": _} as prompt} if len(value) == 1:
+            return recognise(prompt)
+        case {"combined_chunk_content": str(text)} if set(value) <= {"combined_chunk_content", "chunk_count"}:
+            return read_all([{"role": "assistant", "content": text}])
         case {"generations": [*_]}:
             return read_all(langchain.generations(value["generations"]))
         case {"message": dict(message)} if _is_message(message) and set(value) <= tables.RESPONSE_MEMBERS:
@@ -180,6 +206,8 @@ def _answer(value: dict[str, Any], content: Any, *, already: list[parts.Part]) -
     if content is None:
         return []
     call_id = value.get("tool_call_id") or value.get("id")
+    if call_id is None and isinstance(inner, list) and not all(p["type"] in _ANSWERS for p in found):
+        return found  # an approval, or whatever else concerns tools: no tool's answer
     return [parts.tool_call_response(call_id, anthropic.unwrapped(content))]
 
 

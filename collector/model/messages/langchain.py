@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from collector.model.messages import tables
+
 _ROLES = {
     "human": "user",
     "HumanMessage": "user",
@@ -33,6 +35,24 @@ def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def from_pair(value: Any) -> Any:
+    """The message that a ``(role, text)`` pair stands for; other values as they are."""
+    match value:
+        case [str(role_), str(content)] if role_ in _ROLES or tables.ROLES.get(role_, role_) in _ROLES.values():
+            return {"role": _ROLES.get(role_, role_), "content": content}
+    return value
+
+
+def prompt_value(value: dict[str, Any]) -> Any:
+    """The messages of a serialised ``ChatPromptValue``, the text of a ``StringPromptValue``; None: it is neither."""
+    match value:
+        case {"lc": _, "id": [*_, "ChatPromptValue"], "kwargs": {"messages": list(messages)}}:
+            return messages
+        case {"lc": _, "id": [*_, "StringPromptValue"], "kwargs": {"text": str(text)}}:
+            return [{"role": "user", "content": text}]
+    return None
+
+
 def is_message(value: dict[str, Any]) -> bool:
     kind = value.get("type")
     return isinstance(kind, str) and kind in _ROLES and "content" in value and "role" not in value
@@ -58,4 +78,14 @@ def _generation(generation: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message, dict):
         return {"role": "assistant", "content": generation.get("text"), "finish_reason": reason}
     inner = unwrapped(message)
-    return {**inner, "role": role(str(inner.get("type"))) or inner.get("role") or "assistant", "finish_reason": reason}
+    role_ = role(str(inner.get("type"))) or inner.get("role") or "assistant"
+    return {**inner, "role": role_, "finish_reason": reason or finish_reason(inner)}
+
+
+def finish_reason(message: dict[str, Any]) -> Any:
+    """Why the model stopped, as its provider's package notes it in a message's metadata."""
+    metadata = message.get("response_metadata")
+    if not isinstance(metadata, dict):
+        return None
+    names = ("finish_reason", "stop_reason", "finishReason", "stopReason")
+    return next((metadata[name] for name in names if metadata.get(name)), None)

@@ -63,6 +63,22 @@ def calls(message: dict[str, Any]) -> list[Part]:
     return found
 
 
+SERVER_ITEMS = frozenset(
+    {
+        "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "computer_call",
+        "local_shell_call", "shell_call", "apply_patch_call", "mcp_call", "mcp_list_tools", "mcp_approval_request",
+    }
+)  # fmt: skip
+"""Items of a Responses API answer that tell what a tool run by the provider did."""
+
+
+def server_call(item: dict[str, Any]) -> Part:
+    name = item.get("name") or str(item["type"]).removesuffix("_call")
+    rest = {key: value for key, value in item.items() if key != "id" and value is not None}
+    call_id = {"id": item["id"]} if item.get("id") else {}
+    return {"type": "server_tool_call", **call_id, "name": name, "server_tool_call": rest}
+
+
 BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "refusal": lambda block: parts.text(block.get("refusal") or ""),
     "image_url": image,

@@ -58,6 +58,8 @@ ROWS = tuple(_row(entry) for entry in _TABLES["contents"])
 REQUEST_MEMBERS = frozenset(_TABLES["request_members"])
 RESPONSE_MEMBERS = frozenset(_TABLES["response_members"])
 ROLES: Mapping[str, str] = _TABLES["roles"]
+KNOWN_ROLES = frozenset([*ROLES, *ROLES.values()])
+"""Roles in any spelling, lower case."""
 JSON_METADATA: Mapping[str, Any] = _TABLES["json_metadata"]
 _FINISH_REASONS: Mapping[str, str] = {
     alias: name for name, aliases in _TABLES["finish_reasons"].items() for alias in aliases
