@@ -121,6 +121,14 @@ def json_unwrap(value: str) -> str | None:
     return None if value == "null" else text(value)
 
 
+_UNSAID = frozenset({"None", "null", "undefined", '""', "''"})
+
+
+def said(value: str) -> str | None:
+    """The text, unless it is how some emitter writes down that there is none."""
+    return None if value.strip() in _UNSAID else text(value)
+
+
 def provider(value: str) -> str | None:
     """A provider's canonical name."""
     return dialects.provider(value)
@@ -253,6 +261,7 @@ def observation_type(value: str) -> str | None:
 TEXT_CONVERTS: dict[str, Callable[[str], str | None]] = {
     "text": text,
     "json_unwrap": json_unwrap,
+    "said": said,
     "provider": provider,
     "provider_of_model": dialects.provider_of_model,
     "provider_of_server": dialects.provider_of_server,

@@ -82,7 +82,8 @@ class JsonGroup:
         if new:
             texts = self._texts.take(pa.array(new, pa.int64())).to_pylist()
             for number, kind, text in zip(new, self._kinds[new].tolist(), texts, strict=True):
-                values[number] = parse_json(text) if kind == schema.STRING else decoded(kind, 0, text)
+                value = parse_json(text) if kind == schema.STRING else decoded(kind, 0, text)
+                values[number] = parse_json(value) if isinstance(value, str) else value  # encoded twice
         return [values[number] for number in numbers]
 
 

@@ -235,7 +235,7 @@ class Compiled:
         sources = [rule.source for rule in self.rules]
         self.resource_keys = frozenset(s.resource for s in sources if s.resource)
         for key in {s.json_key for s in sources if s.json_key}:
-            members = {(s.path or ".").split(".")[0] for s in sources if s.json_key == key}
+            members = {_needle(s.path or ".") for s in sources if s.json_key == key}
             self.json_needles[key] = None if "" in members else "|".join(map(re.escape, sorted(members)))
         asked = {k for s in sources for k in (s.key, s.json_key, *s.join) if k}
         self._exact = frozenset(k for k in asked if "*" not in k)
@@ -364,3 +364,8 @@ def _index_pattern(key: str) -> re.Pattern[str]:
 
 def _object_source(key: str, path: str | None) -> Source:
     return Source(json_key=key, path=path or ".")
+
+
+def _needle(path: str) -> str:
+    """A member's name that a text with something at this path holds; empty: there is none."""
+    return next((part for part in path.split(".") if not part.isdigit()), "")

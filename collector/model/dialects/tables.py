@@ -79,6 +79,7 @@ MONEY_FIELDS: tuple[MoneyField, ...] = get_args(MoneyField)
 Convert = Literal[
     "text",
     "json_unwrap",
+    "said",
     "provider",
     "provider_of_model",
     "provider_of_server",

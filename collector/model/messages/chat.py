@@ -49,7 +49,9 @@ def read(value: dict[str, Any]) -> Message:
     found += blocks.parts_of(value.get("refusal"))
     reason = value.get("finish_reason") or value.get("stop_reason") or langchain.finish_reason(value)
     name = value.get("name")
-    if value.get("tool_call_id") and str(role).lower() not in tables.KNOWN_ROLES:  # Langfuse writes the tool's name there
+    if (
+        value.get("tool_call_id") and str(role).lower() not in tables.KNOWN_ROLES
+    ):  # Langfuse writes the tool's name there
         role, name = "tool", name or role
     return parts.message(role, found, name=name, finish_reason=reason)
 

@@ -1,5 +1,6 @@
 """One span of a dialect, as facts and as the stored row."""
 
+import contextlib
 import json
 
 import pyarrow as pa
@@ -21,10 +22,8 @@ def stored(attributes, **row):
     decision = {"usage_scope": "counted", "adjusted_count": 1.0, "date": 0, "ingested_unix_nano": START_UNIX_NANO}
     found = observations(batch, pa.RecordBatch.from_pylist([decision], schema=schema.DECIDED)).to_pylist()[0]
     for name in ("input", "output", "tool_definitions", "model_parameters", "metadata"):
-        try:
+        with contextlib.suppress(ValueError):
             found[name] = found[name] and json.loads(found[name])
-        except ValueError:
-            pass
     return found
 
 

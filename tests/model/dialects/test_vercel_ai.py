@@ -37,10 +37,16 @@ def provider_metadata(**value):
 )
 def test_type(attributes, type_, subtype):
     found = fact(attributes, scope=AI)
-    assert (found["type"], found["subtype"], found["dialect"] in {"vercel_ai", "openinference"}) == (type_, subtype, True)
+    assert (found["type"], found["subtype"], found["dialect"] in {"vercel_ai", "openinference"}) == (
+        type_,
+        subtype,
+        True,
+    )
 
 
-@pytest.mark.parametrize("operation", ["generateText", "streamText", "generateObject", "streamObject", "embed", "rerank"])
+@pytest.mark.parametrize(
+    "operation", ["generateText", "streamText", "generateObject", "streamObject", "embed", "rerank"]
+)
 def test_outer_spans_are_wrappers_by_either_name(operation):
     by_id = fact({"ai.operationId": f"ai.{operation}"}, scope=AI)["role"]
     assert fact({"operation.name": f"ai.{operation} my-function"}, scope=AI)["role"] == by_id
@@ -67,11 +73,19 @@ def test_outer_spans_are_wrappers_by_either_name(operation):
 )
 def test_provider(reported, provider):
     assert fact({**DO_GENERATE, "ai.model.provider": reported}, scope=AI)["provider"] == provider
-    assert fact({**DO_GENERATE, "gen_ai.system": reported, "ai.model.provider": "groq.chat"}, scope=AI)["provider"] == provider
+    assert (
+        fact({**DO_GENERATE, "gen_ai.system": reported, "ai.model.provider": "groq.chat"}, scope=AI)["provider"]
+        == provider
+    )
 
 
 def test_the_gateway_is_no_provider():
-    attributes = {**DO_GENERATE, "gen_ai.system": "gateway", "ai.model.provider": "gateway", "ai.model.id": "anthropic/claude-sonnet-4"}
+    attributes = {
+        **DO_GENERATE,
+        "gen_ai.system": "gateway",
+        "ai.model.provider": "gateway",
+        "ai.model.id": "anthropic/claude-sonnet-4",
+    }
     found = fact(attributes, scope=AI)
     assert (found["provider"], found["model"]) == ("anthropic", "anthropic/claude-sonnet-4")
 
@@ -102,7 +116,13 @@ def test_usage(usage, provider, buckets, rule):
 
 
 def test_aliases_of_one_number_are_never_added():
-    usage = {"gen_ai.usage.input_tokens": 127, "ai.usage.inputTokens": 127, "ai.usage.promptTokens": 127, "gen_ai.usage.output_tokens": 42, "ai.usage.outputTokens": 42}
+    usage = {
+        "gen_ai.usage.input_tokens": 127,
+        "ai.usage.inputTokens": 127,
+        "ai.usage.promptTokens": 127,
+        "gen_ai.usage.output_tokens": 42,
+        "ai.usage.outputTokens": 42,
+    }
     assert fact({**DO_GENERATE, **usage}, scope=AI)["usage"] == {"input": 127, "output": 42}
 
 
@@ -206,17 +226,36 @@ def test_output(attributes, output):
 
 
 def test_tool_call():
-    attributes = {"ai.operationId": "ai.toolCall", "ai.toolCall.name": "f", "ai.toolCall.id": "1", "ai.toolCall.args": '{"a": 1}', "ai.toolCall.result": '{"t": 18}'}
+    attributes = {
+        "ai.operationId": "ai.toolCall",
+        "ai.toolCall.name": "f",
+        "ai.toolCall.id": "1",
+        "ai.toolCall.args": '{"a": 1}',
+        "ai.toolCall.result": '{"t": 18}',
+    }
     found = stored(attributes, scope=AI)
-    assert (found["tool_name"], found["tool_call_id"], found["input"], found["output"]) == ("f", "1", {"a": 1}, {"t": 18})
+    assert (found["tool_name"], found["tool_call_id"], found["input"], found["output"]) == (
+        "f",
+        "1",
+        {"a": 1},
+        {"t": 18},
+    )
 
 
 def test_tools_are_a_list_of_json_texts():
     tool = {"type": "function", "name": "f", "description": "d", "inputSchema": {"type": "object"}}
     found = stored({**DO_GENERATE, "ai.prompt.tools": [json.dumps(tool)]}, scope=AI)
-    assert found["tool_definitions"] == [{"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}]
+    assert found["tool_definitions"] == [
+        {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}
+    ]
 
 
 def test_metadata_leaves_out_what_has_columns():
-    attributes = {**DO_GENERATE, "ai.telemetry.metadata.plan": "pro", "ai.telemetry.metadata.n": 3, "ai.telemetry.metadata.userId": "u", "ai.telemetry.metadata.langfusePrompt": "{}"}
+    attributes = {
+        **DO_GENERATE,
+        "ai.telemetry.metadata.plan": "pro",
+        "ai.telemetry.metadata.n": 3,
+        "ai.telemetry.metadata.userId": "u",
+        "ai.telemetry.metadata.langfusePrompt": "{}",
+    }
     assert stored(attributes, scope=AI)["metadata"] == {"plan": "pro", "n": 3}
