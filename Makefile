@@ -14,9 +14,10 @@ test: $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-# After a change of a dialect or content table.
+# After a change of a dialect or content table, or of a processor's options.
 docs: $(VENV)/test
 	$(BIN)/python -m collector.model.dialects.pages docs/dialects
+	$(BIN)/python -m collector.component_pages docs/processors
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

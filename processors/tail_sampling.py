@@ -4,6 +4,21 @@ Any ``drop`` policy that applies drops the trace; otherwise one policy that keep
 kept trace says which policy kept it (``sampled_by``, the first in the configured order) and how
 many traces it stands for (``adjusted_count``, one over the probability that it was kept), so that
 sums weighted with it are true for what was there before.
+
+A trace kept by a rule stands for itself, though chance or a limiter would have kept it, too. Shares
+with the same ``hash_salt`` are one chance, with different ones independent; what a limiter let pass
+stands for what it was asked for in that tick, by size. Where the root's ``tracestate`` says that the
+trace stood for others when it came (``ot=th:``), that is counted in, and kept spans leave with a threshold
+of their own.
+
+A late span of a trace that was decided is kept or dropped as the rest was. Decisions are remembered as long
+as memory allows, and traces that wait are bounded by memory and by half of the journal: beyond that the oldest
+are decided early, on what has come, by the same policies. A policy that fails keeps the trace and is counted.
+
+Policies of the Collector keep the same traces here; what differs is deliberate. ``latency`` looks at the
+duration of the whole trace where the Collector, with an upper bound, looks at it as it grew; without one the
+bound is exclusive, as since 0.157. OTTL is answered with its SQL. ``cost``, ``tokens``, ``score``, ``session``,
+``model``, ``observation_type``, ``tool_loop`` and ``sql`` the Collector does not have.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+"""``docs/processors``: the committed pages are what the Configs say, and every example on them runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from collector import component_pages
+from collector.capture import read_capture
+from collector.component import Kind
+from collector.config import load
+from collector.dryrun import dry_run
+from collector.registry import Registry
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs" / "processors"
+EXAMPLES = sorted(DOCS.glob("*/*.yaml"))
+CAPTURE = ROOT / "tests" / "golden" / "sampling-by-status"
+
+
+def test_the_committed_pages_are_those_of_the_configs() -> None:
+    committed = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
+    made = component_pages.pages(DOCS)
+    stale = sorted(name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name))
+    assert stale == [], "run `make docs`"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_example_runs(example: Path, tmp_path: Path) -> None:
+    checked = load([str(example)], environ={}, data_dir=tmp_path)
+    requests = [request for path in sorted(CAPTURE.glob("*.json")) for request in read_capture(path)]
+
+    assert checked.warnings == ()
+    assert requests
+    list(dry_run(checked, requests))
+    assert example.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_example_uses_the_processor_it_is_of(example: Path) -> None:
+    used = YAML(typ="safe").load(example.read_text())["processors"]
+
+    assert any(id_.partition("/")[0] == example.parent.name for id_ in used)
+
+
+@pytest.mark.parametrize("name", Registry().names(Kind.PROCESSOR))
+def test_every_processor_can_have_a_page(name: str) -> None:
+    factory = Registry().get(Kind.PROCESSOR, name)
+    text = component_pages.page(name, factory, [])  # type: ignore[arg-type]
+
+    assert f"\n# {name}\n" in text
+    assert all(f"`{key}" in text for key in factory.config.model_fields)
+
+
+def test_a_page_has_every_policy_of_the_sampler() -> None:
+    text = (DOCS / "tail_sampling.md").read_text()
+    for policy in ("always_sample", "composite", "bytes_limiting", "sql", "tool_loop", "score", "and", "drop", "not"):
+        assert f"\n#### {policy}\n" in text
+    assert "| `rate_limiting.spans_per_second` | whole number | required | Spans to keep per second. |" in text
+    assert "| `composite.rate_allocation[].percent` | whole number | `0` |" in text
