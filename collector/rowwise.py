@@ -18,7 +18,7 @@ import pyarrow as pa
 from collector.model import attributes, schema
 from collector.model.any_value import to_columns
 from collector.model.batch import SpanBatch
-from collector.model.facts_lookup import read_scope
+from collector.model.facts_origins import read_scope
 
 _COLUMNS = (
     "trace_id",

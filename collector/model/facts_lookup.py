@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
-from collector.model.attributes import decode_value, flatten, parse_resource, parse_scope
+from collector.model.attributes import decode_value, flatten
 from collector.model.batch import SpanBatch
-from collector.model.dialects.rules import ROOT_BIT, Compiled, Origin, Rule, compiled
+from collector.model.dialects.rules import ROOT_BIT, Compiled, Rule, compiled
 from collector.model.dialects.tables import TYPES, Source
 from collector.model.facts_convert import TEXT_CONVERTS, at_path, scalar_text
 from collector.model.facts_events import SpanEvents
+from collector.model.facts_origins import origin, read_resource, read_scope
 from collector.model.facts_recorder import Recorder
 from collector.model.facts_values import (
     MISSING,
@@ -141,8 +142,8 @@ class Lookup:
         for code in distinct:
             pair, bits = divmod(code, len(distinct_bits))
             scope, resource = divmod(pair, len(self.resources))
-            origin = _origin(self.scopes[scope], self.resources[resource])
-            found.append(self.tables.context(origin, distinct_bits[bits] & _ALL_BITS))
+            sender = origin(self.scopes[scope], self.resources[resource])
+            found.append(self.tables.context(sender, distinct_bits[bits] & _ALL_BITS))
         self.distinct_contexts = found
         resource_keys = frozenset(key for resource in self.resources for key in resource)
         self.plan = self.tables.plan(frozenset(self._groups), resource_keys, tuple(found))
@@ -428,32 +429,6 @@ class Lookup:
             return pa.nulls(self.num_rows, schema.NAME)
         found = self.distinct(codes)
         return named(found.values, found.indices)
-
-
-@functools.lru_cache(maxsize=2_048)
-def read_scope(header: bytes) -> tuple[str, str]:
-    """Name and version of an instrumentation scope."""
-    scope = parse_scope(header).scope
-    return scope.name, scope.version
-
-
-@functools.lru_cache(maxsize=2_048)
-def read_resource(header: bytes) -> dict[str, str]:
-    """The scalar attributes of a resource that the tables, or contexts, ask for, as texts."""
-    wanted = compiled().resource_keys | {"service.name", "telemetry.sdk.language", "telemetry.sdk.name"}
-    found = {}
-    for attribute in parse_resource(header).resource.attributes:
-        kind = attribute.value.WhichOneof("value")
-        if attribute.key in wanted and kind in {"string_value", "int_value", "double_value", "bool_value"}:
-            text = scalar_text(getattr(attribute.value, kind))
-            if text:
-                found[attribute.key] = text
-    return found
-
-
-def _origin(scope: tuple[str, str], resource: Mapping[str, str]) -> Origin:
-    language, sdk = resource.get("telemetry.sdk.language", ""), resource.get("telemetry.sdk.name", "")
-    return Origin(*scope, language, sdk)
 
 
 @functools.cache
