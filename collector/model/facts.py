@@ -100,7 +100,7 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> tuple[Ints, Bools]:
 
 
 def _levels(lookup: Lookup) -> Ints:
-    """Said levels first, then the status, ``error.type`` and exception events."""
+    """Said levels first, then the status, ``error.type`` and exception events, then what is usual for the span."""
     said = lookup.meanings("level", LEVELS.index)
     status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
     failed = (status == _ERROR) | _has_error_type(lookup)
@@ -110,6 +110,8 @@ def _levels(lookup: Lookup) -> Ints:
     if lookup.recorder is not None:
         lookup.recorder.note("level", "status is ERROR, or error.type is set", failed)
         lookup.recorder.note("level", "an exception event, and the status is not ERROR", excepted & ~failed)
+    usual = lookup.meanings("usual_level", LEVELS.index)
+    derived = np.where((derived == default) & (usual != MISSING), usual, derived)
     return np.where(said != MISSING, said, derived)
 
 

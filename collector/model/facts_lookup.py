@@ -156,7 +156,16 @@ class Lookup:
         if np.count_nonzero(some):
             starts = (offsets[:-1] - offsets[0])[some]
             bits[some] |= np.bitwise_or.reduceat(self.keys.markers[self.flat.key_codes], starts)
+        for key in self.tables.valued & self._groups.keys():
+            self._mark_values(key, bits)
         return bits
+
+    def _mark_values(self, key: str, bits: npt.NDArray[np.uint64]) -> None:
+        """Adds the bits of conditions on the text of ``key``."""
+        for _, entries in self._groups[key]:
+            found = self.distinct(self.plain_codes(entries.positions))
+            markers = [self.tables.key_info(f"{key}={text}").markers for text in found.values]
+            np.bitwise_or.at(bits, entries.rows, np.array([*markers, 0], np.uint64)[found.indices])
 
     def rules(self, field: str) -> Sequence[Rule]:
         """The rules of a field that can yield something in this batch, by rank."""

@@ -104,7 +104,8 @@ def _verdicts(lookup: Lookup, counts: Counts, providers: Ints) -> _Verdicts:
     of = counts.of
     cached = cached_tokens(of)
     ones = np.ones(lookup.num_rows, np.bool_)
-    verdicts = _Verdicts(ones, _at_most(of["reasoning"], of["output_total"]), np.zeros(lookup.num_rows, np.int64))
+    inside = _at_most(of["reasoning"], of["output_total"]) & ~_adds_reasoning(of)
+    verdicts = _Verdicts(ones, inside, np.zeros(lookup.num_rows, np.int64))
     _explicit_verdicts(counts, cached, verdicts)
     asked = (cached > 0) & ~counts.explicit
     exceeds = asked & (of["input_total"] != MISSING) & (cached > of["input_total"])
@@ -143,10 +144,18 @@ def _at_most(part: Ints, whole: Ints) -> Bools:
     return fits
 
 
+def _adds_reasoning(of: dict[str, Ints]) -> Bools:
+    """Whether the reported total is exactly the sum with reasoning beside the output, as Gemini counts."""
+    known = (of["total"] != MISSING) & (of["input_total"] != MISSING) & (of["output_total"] != MISSING)
+    summed: Bools = of["total"] == of["input_total"] + of["output_total"] + of["reasoning"]
+    beside: Bools = known & (of["reasoning"] > 0) & summed
+    return beside
+
+
 def _total_fits(of: dict[str, Ints], cached: Ints) -> tuple[Bools, Bools]:
     """Whether the reported total is the sum without the cache, or rather the sum with it."""
     known = (of["total"] != MISSING) & (of["input_total"] != MISSING)
-    plain = of["input_total"] + np.maximum(of["output_total"], 0)
+    plain = of["input_total"] + np.maximum(of["output_total"], 0) + np.where(_adds_reasoning(of), of["reasoning"], 0)
     off, off_exclusive = np.abs(of["total"] - plain), np.abs(of["total"] - plain - cached)
     slack = of["total"] * 0.01 + 1
     closer = off_exclusive < off

@@ -32,8 +32,8 @@ _MAX_KEPT_KEYS = 65_536
 """Characters of the keys of one batch."""
 
 RECURRING = frozenset(
-    {"type", "level", "role", "environment", "release", "version", "provider", "request_model", "response_model",
-     "model", "service_tier", "tags", "finish_reasons", "cache_hit", "currency"}
+    {"type", "level", "usual_level", "role", "environment", "release", "version", "provider", "request_model",
+     "response_model", "model", "service_tier", "tags", "finish_reasons", "cache_hit", "currency"}
 )  # fmt: skip
 """Fields whose texts are few in a batch, however many rows it has."""
 
@@ -172,6 +172,8 @@ class Compiled:
     marked: list[tuple[str, list[Condition]]] = field(default_factory=list)
     """How translated spans are known; asked before all detection."""
     resource_keys: frozenset[str] = frozenset()
+    valued: frozenset[str] = frozenset()
+    """Keys whose text some condition asks for."""
     json_needles: dict[str, str | None] = field(default_factory=dict)
     """Key that holds JSON → a pattern of the members rules ask for; none: they ask for the whole."""
     _markers: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -237,7 +239,8 @@ class Compiled:
         for key in {s.json_key for s in sources if s.json_key}:
             members = {_needle(s.path or ".") for s in sources if s.json_key == key}
             self.json_needles[key] = None if "" in members else "|".join(map(re.escape, sorted(members)))
-        asked = {k for s in sources for k in (s.key, s.json_key, *s.join) if k}
+        self.valued = frozenset(key.partition("=")[0] for keys in self._markers for key in keys if "=" in key)
+        asked = {k for s in sources for k in (s.key, s.json_key, *s.join) if k} | self.valued
         self._exact = frozenset(k for k in asked if "*" not in k)
         self._recurring = frozenset(rule.source.key for rule in self.rules if rule.row.field in RECURRING)
         self._indexed = [(k, _index_pattern(k)) for k in sorted(asked) if "*" in k]

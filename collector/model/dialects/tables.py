@@ -40,6 +40,7 @@ TextField = Literal[
     "prompt_version",
     "type",
     "level",
+    "usual_level",
     "role",
     "cache_hit",
     "currency",
@@ -126,11 +127,12 @@ class When(_Strict):
     sdk: str | None = None
     """``telemetry.sdk.name`` of the resource."""
     has: Texts = ()
-    """Keys (or prefixes with ``*``) that must all be on the span."""
+    """Keys (or prefixes with ``*``) that must all be on the span; ``KEY=TEXT`` (or a prefix of the text with
+    ``*``) asks for the attribute's value too, in the case it is written in."""
     any: Texts = ()
-    """Keys or prefixes of which one must be on the span."""
+    """Keys, prefixes or ``KEY=TEXT`` of which one must be on the span."""
     lacks: Texts = ()
-    """Keys or prefixes of which none may be on the span."""
+    """Keys, prefixes or ``KEY=TEXT`` of which none may be on the span."""
     root: bool = False
     """The span has no parent."""
     type: tuple[ObservationType, ...] = ()
@@ -193,7 +195,7 @@ class Row(_Strict):
             if (field in fields) != (self.convert == convert):
                 raise ValueError(f"{field}: convert {self.convert!r} does not fit")
         meanings = [*(self.values or {}).values(), *([self.const] if self.const else [])]
-        closed = {"type": TYPES, "level": LEVELS, "role": ROLES}.get(field)
+        closed = {"type": TYPES, "level": LEVELS, "usual_level": LEVELS, "role": ROLES}.get(field)
         if closed is not None:
             if not meanings and self.convert != "observation_type":
                 raise ValueError(f"{field}: needs 'values' or 'const'")

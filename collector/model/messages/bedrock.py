@@ -24,7 +24,7 @@ def tool_result(block: dict[str, Any]) -> Part:
 
 
 def reasoning_content(block: dict[str, Any]) -> Part | None:
-    inner = block.get("reasoningContent")
+    inner = block.get("reasoningContent", block.get("content"))
     text = inner.get("reasoningText", inner.get("text")) if isinstance(inner, dict) else inner
     if isinstance(text, dict):
         text = text.get("text")
@@ -37,6 +37,15 @@ def media(block: dict[str, Any]) -> Part:
     if modality is None:
         return {"type": "generic", **block}
     inner = block[modality]
+    return _media(inner, modality)
+
+
+def named_media(block: dict[str, Any]) -> Part:
+    """The same as Strands' newer spans have it: ``{type: image, content: {format, source: {bytes}}}``."""
+    return _media(block["content"], block["type"])
+
+
+def _media(inner: dict[str, Any], modality: str) -> Part:
     source = inner.get("source") or {}
     mime_type = (
         f"{'application' if modality == 'document' else modality}/{inner['format']}" if inner.get("format") else None
@@ -46,7 +55,11 @@ def media(block: dict[str, Any]) -> Part:
     return parts.blob(source.get("bytes") if isinstance(source, dict) else source, mime_type, modality)
 
 
-BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {"toolUse": tool_use, "toolResult": tool_result}
+BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
+    "toolUse": tool_use,
+    "toolResult": tool_result,
+    "reasoningContent": reasoning_content,
+}
 
 MEMBERS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "toolUse": tool_use,

@@ -81,6 +81,8 @@ def _by_member(block: Block) -> Part | None:
 def _untyped(block: Block) -> Part | None:
     if "kind" in block and (known := pydantic_ai.by_kind(block)):
         return known
+    if isinstance(block.get("text"), dict) and isinstance(block["text"].get("value"), str):  # Azure AI agents
+        return parts.text(block["text"]["value"])
     if isinstance(block.get("text"), str):
         return parts.reasoning(block["text"]) if block.get("thought") else parts.text(block["text"])
     return {"type": "generic", **block} if block else None
@@ -109,7 +111,7 @@ def _tool_call(block: Block) -> Part:
 
 def _tool_call_response(block: Block) -> Part:
     response = block.get("response", block.get("result", block.get("content")))
-    part = parts.tool_call_response(block.get("id"), response)
+    part = parts.tool_call_response(block.get("id"), anthropic.unwrapped(response))
     return {**part, "name": block["name"]} if block.get("name") else part
 
 
@@ -118,6 +120,8 @@ def _generic(block: Block) -> Part:
 
 
 def _image(block: Block) -> Part:
+    if isinstance(block.get("content"), dict):
+        return bedrock.named_media(block)
     if isinstance(block.get("source"), dict):
         return anthropic.sourced(block) or block
     if "image" in block:
@@ -139,6 +143,7 @@ _OWN: dict[str, Callable[[Block], Part | None]] = {
     "reasoning": _reasoning,
     "thinking": lambda block: anthropic.thinking(block) or _reasoning(block),
     "tool_call": _tool_call,
+    "toolCall": _tool_call,
     "tool_call_response": _tool_call_response,
     "blob": _generic,
     "uri": _generic,

@@ -22,7 +22,7 @@ _CANONICAL = frozenset({"role", "parts", "name", "finish_reason"})
 """Members of the parts form; of a message without others only the parts are to be read."""
 
 _REQUEST_MESSAGES = ("messages", "input", "contents", "prompt")
-_REQUEST_SYSTEM = ("system", "systemInstruction", "system_instruction", "instructions")
+_REQUEST_SYSTEM = ("system", "systemInstruction", "system_instruction", "instructions", "systemPrompt")
 
 
 def read(value: dict[str, Any]) -> Message:
@@ -39,7 +39,7 @@ def read(value: dict[str, Any]) -> Message:
         return parts.message(role, blocks.parts_of(value))
     found = blocks.parts_of(value.get("parts"))
     content = value.get("content")
-    if role == "tool" or value.get("tool_call_id"):
+    if tables.role(role) == "tool" or value.get("tool_call_id"):
         found += _answer(value, content, already=found)
     else:
         thoughts = value.get("reasoning_content") or value.get("reasoning")
@@ -61,6 +61,11 @@ def read_all(values: Iterable[Any]) -> list[Message] | None:
     found = [_kept(v) if isinstance(v, dict) else parts.message("user", blocks.parts_of(v)) for v in values]
     found = [m for m in found if m["parts"] or m.get("finish_reason")]
     return found if any(m["parts"] for m in found) else None
+
+
+def read_items(values: list[dict[str, Any]]) -> list[Message] | None:
+    """Messages among other things: what is no message is kept as a part of its own."""
+    return read_all(v if _is_message(v) else {"role": "", "parts": [{"type": "generic", **v}]} for v in values)
 
 
 def _kept(value: dict[str, Any]) -> Message:
@@ -140,7 +145,9 @@ def _recognise_request(value: dict[str, Any]) -> list[Message] | None:
     if len(held) != 1 or not set(value) <= tables.REQUEST_MEMBERS:
         return None
     inner = value[held[0]]
-    system = next((value[m] for m in _REQUEST_SYSTEM if value.get(m)), None)
+    config = value.get("config")  # Gemini's Python SDK, Google ADK
+    beside = {**config, **value} if isinstance(config, dict) else value
+    system = next((beside[m] for m in _REQUEST_SYSTEM if beside.get(m)), None)
     if isinstance(system, dict) and "parts" in system:  # Gemini: a content of its own
         system = system["parts"]
     if isinstance(inner, str):
@@ -207,7 +214,7 @@ def _answer(value: dict[str, Any], content: Any, *, already: list[parts.Part]) -
         return []
     if content is None:
         return []
-    call_id = value.get("tool_call_id") or value.get("id")
+    call_id = value.get("tool_call_id") or value.get("toolCallId") or value.get("id")
     if call_id is None and isinstance(inner, list) and not all(p["type"] in _ANSWERS for p in found):
         return found  # an approval, or whatever else concerns tools: no tool's answer
     return [parts.tool_call_response(call_id, anthropic.unwrapped(content))]

@@ -31,6 +31,30 @@ def file_data(block: dict[str, Any]) -> Part:
     return parts.reference("uri", data.get("fileUri") or data.get("file_uri"), mime_type, None)
 
 
+def executable_code(block: dict[str, Any]) -> Part:
+    return _server_tool("server_tool_call", block.get("executableCode") or block.get("executable_code"))
+
+
+def code_execution_result(block: dict[str, Any]) -> Part:
+    return _server_tool(
+        "server_tool_call_response", block.get("codeExecutionResult") or block.get("code_execution_result")
+    )
+
+
+def _server_tool(kind: str, inner: Any) -> Part:
+    """What Gemini ran on its side: the one tool of that kind has no name in the API."""
+    members = dict(inner)
+    part: Part = {"type": kind}
+    if members.get("id"):
+        part["id"] = members.pop("id")
+    if kind == "server_tool_call":
+        part["name"] = _CODE_EXECUTION
+    part[kind] = {"type": _CODE_EXECUTION, **members}
+    return part
+
+
+_CODE_EXECUTION = "code_execution"
+
 BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "functionCall": function_call,
     "function_call": function_call,
@@ -40,4 +64,8 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "inline_data": inline_data,
     "fileData": file_data,
     "file_data": file_data,
+    "executableCode": executable_code,
+    "executable_code": executable_code,
+    "codeExecutionResult": code_execution_result,
+    "code_execution_result": code_execution_result,
 }

@@ -20,6 +20,10 @@ def tool_response(block: dict[str, Any]) -> Part:
     return {**part, "name": answer["name"]} if answer.get("name") else part
 
 
+def reasoning(block: dict[str, Any]) -> Part | None:
+    return parts.reasoning(block["reasoning"]) if block["reasoning"] else None
+
+
 def media(block: dict[str, Any]) -> Part:
     return parts.media(block["media"].get("url") or "", mime_type=block["media"].get("contentType"))
 
@@ -28,4 +32,5 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "toolRequest": tool_request,
     "toolResponse": tool_response,
     "media": media,
+    "reasoning": reasoning,
 }

@@ -88,8 +88,7 @@ def reference(kind: str, target: Any, mime_type: Any, modality: str | None) -> P
 
 def message(role: Any, parts: list[Part], *, name: Any = None, finish_reason: Any = None) -> Message:
     """One message; role and finish reason in their canonical spelling."""
-    spelled = role if isinstance(role, str) else ""
-    out: Message = {"role": tables.ROLES.get(spelled.lower(), spelled), "parts": parts}
+    out: Message = {"role": tables.role(role), "parts": parts}
     if name:
         out["name"] = name
     if isinstance(finish_reason, str) and finish_reason:

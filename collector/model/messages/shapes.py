@@ -33,7 +33,7 @@ class Content:
 Shape = Callable[[Any, Any, Content], Any]
 """(value, system instructions, everything the span carries) → content."""
 
-_PLACEHOLDERS = {"{}", "N/A", "null", '""'}
+_PLACEHOLDERS = {"{}", "N/A", "null", '""', "[]"}
 _VECTOR_MEMBERS = {"embedding", "embeddings", "vector", "vectors"}
 
 
@@ -83,7 +83,7 @@ def ai_sdk_prompt(value_: Any, system: Any, content: Content) -> Any:
 
 
 def value_or_placeholder(value_: Any, system: Any, content: Content) -> Any:
-    return None if isinstance(value_, str) and value_ in _PLACEHOLDERS else value(value_, system, content)
+    return None if isinstance(value_, str) and value_.strip() in _PLACEHOLDERS else value(value_, system, content)
 
 
 def text(value: Any, _system: Any, _content: Content) -> Any:
@@ -185,10 +185,23 @@ def database_results(found: Sequence[Event], _system: Any, _content: Content) ->
 
 
 def langwatch(value_: Any, system: Any, content: Content) -> Any:
-    """``{"type": ..., "value": ...}``."""
+    """``{"type": ..., "value": ...}``, in lists too."""
     inner = parts.json_value(value_)
-    wrapped = isinstance(inner, dict) and "value" in inner
-    return value(inner["value"] if wrapped else value_, system, content)
+    if not (isinstance(inner, dict) and {"type", "value"} <= inner.keys()):
+        return value(value_, system, content)
+    held = inner["value"]
+    if inner["type"] == "list" and isinstance(held, list):
+        held = [langwatch(entry, system, content) for entry in held]
+    return value(held, system, content)
+
+
+def livekit_context(value_: Any, system: Any, content: Content) -> Any:
+    """LiveKit's chat context: ``{items: [...]}`` of messages, tool calls, their outputs and handovers."""
+    inner = parts.json_value(value_)
+    items = inner.get("items") if isinstance(inner, dict) else inner
+    if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
+        return chat.read_items(items)
+    return value(value_, system, content)
 
 
 def without_vectors(value_: Any, _system: Any, _content: Content) -> Any:
@@ -238,7 +251,16 @@ def tool_definitions(value: Any, _system: Any, _content: Content) -> Any:
         inner = [inner] if "name" in inner or "function" in inner else list(inner.values())
     if not isinstance(inner, list):
         return inner or None
-    return [_definition(parts.json_value(tool)) for tool in inner if tool] or None
+    return [_definition(tool) for entry in inner if entry for tool in _declared(parts.json_value(entry))] or None
+
+
+def _declared(tool: Any) -> list[Any]:
+    """The functions of one entry: Gemini's holds several."""
+    if isinstance(tool, dict):
+        for member in ("function_declarations", "functionDeclarations"):
+            if isinstance(tool.get(member), list) and tool[member]:
+                return list(tool[member])
+    return [tool]
 
 
 def openinference_tools(entries: list[Any], system: Any, content: Content) -> Any:
@@ -270,7 +292,9 @@ def _definition(tool: Any) -> Any:
     if inner.get("description"):
         out["description"] = inner["description"]
     if parameters is not None:
-        out["parameters"] = parts.json_value(parameters)
+        parameters = parts.json_value(parameters)
+        wrapped = isinstance(parameters, dict) and parameters.keys() == {"json"}  # Bedrock
+        out["parameters"] = parameters["json"] if wrapped else parameters
     known = {"type", "name", "description", "function", *schema_members}
     return {**out, **{k: v for k, v in {**tool, **inner}.items() if k not in known and v is not None}}
 
@@ -330,7 +354,8 @@ SHAPES: dict[str, Shape] = {
         openinference_messages,
         traceloop_prompts, traceloop_completions, event_inputs, event_outputs, tool_event_input, tool_event_output,
         message_events, choice_events, ai_sdk_response, texts, values, openinference_prompts,
-        openinference_completions, openinference_embedded, documents, database_results, langwatch, without_vectors,
+        openinference_completions, openinference_embedded, documents, database_results, langwatch, livekit_context,
+        without_vectors,
         arguments_not_schema, tool_definitions, openinference_tools, request_tools, pydantic_tools, members,
         request_parameters, genkit_config, metadata_object, metadata_values, langfuse_metadata,
     )

@@ -66,6 +66,11 @@ _FINISH_REASONS: Mapping[str, str] = {
 }
 
 
+def role(spelled: object) -> str:
+    """A role in its canonical spelling; one nobody knows stays as sent."""
+    return ROLES.get(spelled.lower(), spelled) if isinstance(spelled, str) else ""
+
+
 def finish_reason(reason: str) -> str:
     """The semconv spelling of a finish reason; one nobody knows stays as sent."""
     return _FINISH_REASONS.get(reason, reason)
