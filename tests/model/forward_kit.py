@@ -21,27 +21,27 @@ from collector.testing.builders import spans
 NOW = 1_795_000_000 * 10**9
 _CONFIG = """
 receivers: {otlp: {protocols: {http: {}}}}
-processors: {tail_sampling: {policies: [{name: all, type: always_sample}]}}
+processors: {pii: {}, tail_sampling: {policies: [{name: all, type: always_sample}]}}
 exporters: {debug: {}}
 service:
   pipelines:
-    traces: {receivers: [otlp], processors: [PROCESSOR], exporters: [debug]}
+    traces: {receivers: [otlp], processors: [PROCESSORS], exporters: [debug]}
     logs: {receivers: [otlp], exporters: [debug]}
 """
 
 
 @cache
-def pipeline(*, assembly: bool) -> CollectorConfig:
-    """With assembly, or without: then each span is taken by what it says itself."""
+def pipeline(processors: str) -> CollectorConfig:
+    """A pipeline of these processors, comma-separated; without ``tail_sampling`` there is no assembly."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.yaml")
-        path.write_text(_CONFIG.replace("PROCESSOR", "tail_sampling" if assembly else ""))
+        path.write_text(_CONFIG.replace("PROCESSORS", processors))
         return load([path], overrides=[], environ={}, data_dir=Path(folder))
 
 
-def decide(requests: Sequence[tuple[Signal, bytes]], *, assembly: bool = True) -> list[DecidedSpans]:
+def decide(requests: Sequence[tuple[Signal, bytes]], processors: str = "tail_sampling") -> list[DecidedSpans]:
     """The spans of these requests, decided."""
-    return list(decided_spans(pipeline(assembly=assembly), requests, data_dir=Path(), clock=lambda: NOW))
+    return list(decided_spans(pipeline(processors), requests, data_dir=Path(), clock=lambda: NOW))
 
 
 def decided(rows: Sequence[Mapping[str, Any]]) -> DecidedSpans:

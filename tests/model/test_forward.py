@@ -46,10 +46,10 @@ def captured(signal: Signal) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def captures() -> dict[bool, list[DecidedSpans]]:
+def captures() -> dict[str, list[DecidedSpans]]:
     """All captured spans as exporters are given them, with assembly and without."""
     requests = [(signal, captured(signal)) for signal in (Signal.TRACES, Signal.LOGS)]
-    return {assembly: decide(requests, assembly=assembly) for assembly in (True, False)}
+    return {processors: decide(requests, processors) for processors in ("tail_sampling", "")}
 
 
 def rows(decided: Iterable[DecidedSpans]) -> Rows:
@@ -83,11 +83,11 @@ def excuse(target: str, column: str, before: dict[str, Any], after: dict[str, An
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_translated_is_received_as_it_was(target: str, captures: dict[bool, list[DecidedSpans]]) -> None:
+def test_what_is_translated_is_received_as_it_was(target: str, captures: dict[str, list[DecidedSpans]]) -> None:
     excused, wrong = set(), defaultdict(list)
-    for assembly, decided in captures.items():
+    for processors, decided in captures.items():
         bodies = [encode(translate(part.spans, part.observations, target)) for part in decided]
-        again = rows(decide([(Signal.TRACES, b"".join(bodies))], assembly=assembly))
+        again = rows(decide([(Signal.TRACES, b"".join(bodies))], processors))
         assert {row["dialect"] for row in again.values()} == {"otel_genai" if target == "semconv" else target}
         for column, row, other in differences(rows(decided), again):
             number = excuse(target, column, row, other)

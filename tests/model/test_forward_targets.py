@@ -10,6 +10,7 @@ from collector.model import attributes
 from collector.model.batch import Signal
 from collector.model.encode import encode
 from collector.model.forward import TARGETS, translate
+from collector.testing import builders
 from tests.model.forward_kit import decide, decided, forwarded
 
 SYSTEM = {"role": "system", "parts": [{"type": "text", "content": "Be terse."}]}
@@ -164,6 +165,34 @@ def test_annotations_of_a_span_stay_its_scores():
         body = encode(translate(found.spans, found.observations, target))
         (again,) = decide([(Signal.TRACES, body)])
         assert again.scores.to_pylist() == expected
+
+
+SECRET = "anna.schmidt@example.org"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_that_was_masked_comes_back(target):
+    """Neither from the span's own attributes and events, nor from log records that hold its messages."""
+    said = json.dumps([{"role": "user", "parts": [{"type": "text", "content": f"I am {SECRET}"}]}])
+    ids = {"trace_id": 1, "span_id": 1}
+    attributes_ = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.output.messages": said,
+        "langsmith.metadata": json.dumps({"mail": SECRET}),
+        "user.id": SECRET,
+        "note": SECRET,
+    }
+    event = {"name": "gen_ai.content.prompt", "attributes": {"gen_ai.prompt": SECRET}}
+    record = {"event_name": "gen_ai.client.inference.operation.details", "attributes": {"gen_ai.input.messages": said}}
+    requests = [
+        (Signal.TRACES, encode(builders.spans([{**ids, "attributes": attributes_, "events": [event]}]))),
+        (Signal.LOGS, encode(builders.logs([{**ids, **record}]))),
+    ]
+    (masked,), (plain,) = decide(requests, "pii, tail_sampling"), decide(requests)
+    assert SECRET.encode() in encode(translate(plain.spans, plain.observations, target))
+    sent = encode(translate(masked.spans, masked.observations, target))
+    assert SECRET.encode() not in sent
+    assert b"I am " in sent
 
 
 TEXT = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
