@@ -106,6 +106,8 @@ def count(spans: Spans) -> Counted:
     _below_written(spans, parent, scope, rule)
     _same_call(spans, parent, scope, rule, inherit)
     _same_response(spans, depth, scope, rule, inherit)
+    # An instrumentation reported the call as well: nothing to say of it beyond this trace.
+    rule[(rule == NATIVE) & (inherit >= 0)] = _LEAF
     return Counted(scope, rule, inherit)
 
 
