@@ -168,10 +168,8 @@ def _recognise_response(value: dict[str, Any]) -> list[Message] | None:
             return read_all(items) if all(isinstance(i, dict) for i in items) else None
         case {"output": {"message": dict(message)}}:
             return read_all([{**message, "finish_reason": value.get("stopReason")}])
-        case {"output": dict(message)} if len(value) == 1 and _is_message(langchain.unwrapped(message)):
-            return read_all([message])
-        case {"output": {"lc": _} as prompt} if len(value) == 1:
-            return recognise(prompt)
+        case {"output": dict(inner)} if len(value) == 1 and "message" not in inner:
+            return recognise(inner)
         case {"combined_chunk_content": str(text)} if set(value) <= {"combined_chunk_content", "chunk_count"}:
             return read_all([{"role": "assistant", "content": text}])
         case {"generations": [*_]}:

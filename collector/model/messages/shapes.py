@@ -304,8 +304,10 @@ def members(value: Any, _system: Any, _content: Content) -> Any:
     return inner if isinstance(inner, dict) and inner else None
 
 
-def request_parameters(fields: dict[str, Any], _system: Any, _content: Content) -> Any:
-    return {k: v for k, v in fields.items() if v not in (None, "", []) and not k.startswith("context.")} or None
+def request_parameters(fields: dict[str, Any], _system: Any, content: Content) -> Any:
+    """The request's parameters, and what the AI SDK calls settings beside them."""
+    found = {**content.prefixed.get("ai.settings.", {}), **fields}
+    return {k: v for k, v in found.items() if v not in (None, "", []) and not k.startswith("context.")} or None
 
 
 def genkit_config(value: Any, _system: Any, _content: Content) -> Any:

@@ -121,6 +121,7 @@ TOOL_CALLS = [{"name": "f", "args": {"a": 1}, "id": "1", "type": "tool_call"}]
         ({"generations": [[{"text": "hi", "generation_info": {"finish_reason": "stop"}, "message": lc("AIMessage", content="hi")}]], "llm_output": None}, [message("assistant", text("hi"), finish_reason="stop")]),
         ({"generations": [[{"text": "hi"}]]}, [message("assistant", text("hi"))]),
         ({"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}], "model": "m"}, [message("assistant", text("hi"), finish_reason="stop")]),
+        ({"output": {"messages": [{"type": "system", "content": "s"}, {"type": "human", "content": "hi"}]}}, [message("system", text("s")), message("user", text("hi"))]),
         ({"output": "18"}, {"output": "18"}),
         ({"input": "hi"}, {"input": "hi"}),
     ],

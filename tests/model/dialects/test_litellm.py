@@ -75,6 +75,25 @@ def test_cache_inside_the_usage_object(usage_object):
     }
 
 
+def test_lifetimes_of_cache_writes():
+    lifetimes = {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 2}
+    usage = {
+        "prompt_tokens_details": {
+            "cached_tokens": 64,
+            "cache_creation_tokens": 6,
+            "cache_creation_token_details": lifetimes,
+        }
+    }
+    found = fact({**CALL, "metadata.usage_object": repr(usage)}, **LITELLM)["usage"]
+    assert found == {
+        "input": 30,
+        "input_cache_read": 64,
+        "input_cache_write_5m": 4,
+        "input_cache_write_1h": 2,
+        "output": 20,
+    }
+
+
 @pytest.mark.parametrize(
     ("attributes", "field", "value"),
     [

@@ -250,6 +250,18 @@ def test_tools_are_a_list_of_json_texts():
     ]
 
 
+def test_parameters_are_those_of_the_request_and_the_settings():
+    attributes = {
+        **DO_GENERATE,
+        "gen_ai.request.model": "m",
+        "gen_ai.request.temperature": 0.5,
+        "ai.settings.temperature": 0.4,
+        "ai.settings.maxRetries": 2,
+        "ai.settings.context.userId": "u",
+    }
+    assert stored(attributes, scope=AI)["model_parameters"] == {"temperature": 0.5, "maxRetries": 2}
+
+
 def test_metadata_leaves_out_what_has_columns():
     attributes = {
         **DO_GENERATE,
