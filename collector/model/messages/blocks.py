@@ -39,6 +39,8 @@ def parts_of(content: Any) -> list[Part]:
         case dict():
             part = _kept(content)
             return [] if part is None else [part]
+        case bytes():
+            return [parts.media(content)]
     return [parts.text(content)]
 
 

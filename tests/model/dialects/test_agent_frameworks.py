@@ -642,3 +642,25 @@ def test_an_mcp_call_seen_by_client_and_server_is_one_tool():
     )
     assert [row["type"] for row in rows] == ["tool", "tool", "tool", "span"]
     assert (content(rows[1]["input"]), rows[1]["output"]) == ({"a": 1}, "42")
+
+
+def test_blocks_that_strands_names_by_their_bedrock_member():
+    parts = [
+        {"type": "reasoningContent", "content": {"reasoningText": {"text": "hm", "signature": "s"}}},
+        {"type": "image", "content": {"format": "png", "source": {"bytes": "AAAA"}}},
+        {"type": "tool_call_response", "id": "t1", "response": [{"text": "sunny"}]},
+    ]
+    row = one(strands_call(**{"gen_ai.input.messages": json.dumps([{"role": "user", "parts": parts}])}), **STRANDS)
+    assert content(row["input"])[0]["parts"] == [
+        {"type": "reasoning", "content": "hm"},
+        {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "AAAA"},
+        {"type": "tool_call_response", "id": "t1", "response": "sunny"},
+    ]
+
+
+def test_bedrock_tool_definitions():
+    tools = [{"name": "f", "description": "d", "inputSchema": {"json": {"type": "object"}}}]
+    row = one(strands_call(**{"gen_ai.tool.definitions": json.dumps(tools)}), **STRANDS)
+    assert content(row["tool_definitions"]) == [
+        {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}
+    ]
