@@ -226,6 +226,8 @@ def _buckets(counts: Counts, verdicts: _Verdicts, embeddings: Bools) -> dict[str
     }
     reasoning = np.where(verdicts.output_includes, _said(of, "reasoning"), 0)
     subset_out = subset | verdicts.output_includes
+    for name in ("output_audio", "output_image"):  # like reasoning: more than the whole stands beside it
+        subset_out = subset_out & _at_most(of[name], of["output_total"])
     audio, image = _modalities(of, "output", of["output_total"] - reasoning, subset_out)
     out["output"] = _rest(of["output_total"], reasoning + np.where(subset_out, audio + image, 0))
     out |= {"output_reasoning": of["reasoning"], "output_audio": _some(audio), "output_image": _some(image)}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from collector.model.facts_convert import parse_json
 from collector.model.messages import ai_sdk, chat, events, langfuse, openinference, parts, traceloop
 from collector.model.messages.events import Event
 
@@ -40,6 +41,8 @@ _VECTOR_MEMBERS = {"embedding", "embeddings", "vector", "vectors"}
 def messages(value: Any, system: Any, _content: Content) -> Any:
     """``gen_ai.input.messages`` and its kin: role and parts, or whatever an emitter put there."""
     inner = parts.json_value(value)
+    if isinstance(inner, str) and isinstance(literal := parse_json(inner), dict | list):  # the text of a Python list
+        inner = literal
     if isinstance(inner, dict):
         inner = inner.get("messages") if isinstance(inner.get("messages"), list) else [inner]
     if isinstance(inner, list) and inner and not all(isinstance(m, dict) for m in inner):
@@ -300,8 +303,18 @@ def _definition(tool: Any) -> Any:
 
 
 def members(value: Any, _system: Any, _content: Content) -> Any:
+    """The members of an object; an empty text is how some emitters write one that was not given."""
     inner = parts.json_value(value)
-    return inner if isinstance(inner, dict) and inner else None
+    return {k: v for k, v in inner.items() if v != ""} or None if isinstance(inner, dict) else None
+
+
+def semconv_parameters(_value: Any, system: Any, content: Content) -> Any:
+    """``gen_ai.request.*``, the output type, and what OpenAI's own deprecated names say beyond them."""
+    deprecated = dict(content.prefixed.get("gen_ai.openai.request.", {}))
+    wanted = content.keys.get("gen_ai.output.type") or deprecated.pop("response_format", None)
+    deprecated.pop("response_format", None)
+    found = {**deprecated, "output_type": wanted, **content.prefixed.get("gen_ai.request.", {})}
+    return request_parameters(found, system, content)
 
 
 def request_parameters(fields: dict[str, Any], _system: Any, content: Content) -> Any:
@@ -359,6 +372,6 @@ SHAPES: dict[str, Shape] = {
         openinference_completions, openinference_embedded, documents, database_results, langwatch, livekit_context,
         without_vectors,
         arguments_not_schema, tool_definitions, openinference_tools, request_tools, pydantic_tools, members,
-        request_parameters, genkit_config, metadata_object, metadata_values, langfuse_metadata,
+        semconv_parameters, request_parameters, genkit_config, metadata_object, metadata_values, langfuse_metadata,
     )
 }  # fmt: skip

@@ -1,0 +1,51 @@
+# ruff: noqa: E501 - a table reads best with one case per line
+"""OpenInference: what its conventions and MAPPING say of each key, one row at a time."""
+
+import pytest
+
+from tests.model.dialects.rows import answer, call, fact, message, stored, text
+
+LLM = {"openinference.span.kind": "LLM"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "subtype"),
+    [("LLM", "generation", None), ("EMBEDDING", "embedding", None), ("AGENT", "agent", None), ("TOOL", "tool", None), ("CHAIN", "chain", None), ("RETRIEVER", "retriever", None), ("GUARDRAIL", "guardrail", None), ("EVALUATOR", "evaluator", None), ("RERANKER", "retriever", "reranker"), ("PROMPT", "chain", "prompt"), ("DECISION", "chain", "decision"), ("UNKNOWN", "span", None)],
+)  # fmt: skip
+def test_type(kind, type_, subtype):
+    found = fact({"openinference.span.kind": kind, "gen_ai.operation.name": "chat"})
+    assert (found["type"], found["subtype"], found["dialect"]) == (type_, subtype, "openinference")
+
+
+def test_both_sets_of_names_are_one_call():
+    sent = {**LLM, "gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5, "llm.token_count.prompt": 5, "gen_ai.usage.output_tokens": 2, "llm.token_count.completion": 2, "llm.token_count.total": 7}  # fmt: skip
+    assert fact(sent)["usage"] == {"input": 5, "output": 2}
+
+
+def test_audio_cache_and_reasoning_are_inside():
+    counts = {"prompt": 100, "completion": 50, "prompt_details.audio": 20, "completion_details.audio": 10, "prompt_details.cache_read": 30, "completion_details.reasoning": 5}  # fmt: skip
+    found = fact({**LLM, **{f"llm.token_count.{name}": count for name, count in counts.items()}})
+    assert found["usage"] == {"input": 50, "input_cache_read": 30, "input_audio": 20, "output": 35, "output_reasoning": 5, "output_audio": 10}  # fmt: skip
+
+
+def test_messages_sort_by_number_and_keep_media():
+    inside = "llm.input_messages.2.message."
+    sent = {
+        "llm.input_messages.10.message.role": "tool", "llm.input_messages.10.message.tool_call_id": "c", "llm.input_messages.10.message.content": "42",
+        inside + "role": "user",
+        inside + "contents.1.message_content.type": "image", inside + "contents.1.message_content.image.image.url": "data:image/png;base64,AAAA",
+        inside + "contents.0.message_content.type": "text", inside + "contents.0.message_content.text": "see",
+        "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.id": "c",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "f",
+        "llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": '{"a": 1}',
+    }  # fmt: skip
+    row = stored({**LLM, **sent})
+    blob = {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "AAAA"}
+    assert row["input"] == [message("user", text("see"), blob), message("tool", answer("42", "c"))]
+    assert row["output"] == [message("assistant", call("f", {"a": 1}, "c"))]
+
+
+def test_parameters_that_were_not_given_are_left_out():
+    sent = {"llm.invocation_parameters": '{"model": "m", "temperature": "", "stream": false}'}
+    assert stored({**LLM, **sent})["model_parameters"] == {"stream": False}
