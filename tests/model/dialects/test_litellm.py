@@ -102,6 +102,8 @@ def test_lifetimes_of_cache_writes():
         ({"metadata.user_api_key_end_user_id": "c", "metadata.user_api_key_user_id": "d"}, "user_id", "c"),
         ({"metadata.user_api_key_end_user_id": "", "metadata.user_api_key_user_id": "d"}, "user_id", "d"),
         ({"llm.user": "", "metadata.user_api_key_end_user_id": "None", "metadata.user_api_key_user_id": "d"}, "user_id", "d"),
+        ({"litellm.metadata.user_api_key_end_user_id": "e", "litellm.metadata.user_api_key_user_id": "f"}, "user_id", "e"),
+        ({"litellm.metadata.user_api_key_user_id": "f"}, "user_id", "f"),
         ({"gen_ai.system": "openai"}, "provider", "openai"),
         ({"gen_ai.system": "litellm", "gen_ai.request.model": "claude-sonnet-4"}, "provider", "anthropic"),
         ({"gen_ai.request.model": "m", "gen_ai.response.model": "m-1"}, "model", "m-1"),
@@ -130,6 +132,13 @@ def test_fields(attributes, field, value):
 )
 def test_type(attributes, name, type_):
     assert fact(attributes, span_name=name, **LITELLM)["type"] == type_
+
+
+def test_the_proxy_s_baggage_makes_no_calls():
+    baggage = {"gen_ai.request.model": "m", "litellm.api_key.hash": "h", "litellm.metadata.user_api_key_user_id": "u"}
+    assert fact(baggage, span_name="route m", **LITELLM)["type"] == "span"
+    assert fact(baggage, scope=("fastapi", "0.165.0"))["type"] == "span"
+    assert fact({**baggage, "gen_ai.operation.name": "chat"}, span_name="chat m", **LITELLM)["type"] == "generation"
 
 
 def test_the_raw_request_beside_the_call_never_counts():
