@@ -85,6 +85,18 @@ class Telemetry:
             buckets=_SECONDS,
             registry=r,
         )
+        self.langfuse_requests = Counter(
+            "spanloom_langfuse_requests",
+            "Requests of Langfuse clients other than for spans, by path and status.",
+            ("path", "status"),
+            registry=r,
+        )
+        self.langfuse_skipped = Counter(
+            "spanloom_langfuse_skipped_items",
+            "What Langfuse clients sent that is not kept: media, metrics, sdk_log, and events other than scores.",
+            ("kind",),
+            registry=r,
+        )
         self.budget_used = Gauge("spanloom_receiver_budget_used_bytes", "Bytes of requests held in memory.", registry=r)
         self.budget_limit = Gauge(
             "spanloom_receiver_budget_limit_bytes", "Bound of the request bytes in memory.", registry=r

@@ -13,9 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from collector.component import ReceiverFactory, ReceiverSettings
 from collector.http_server import HttpServer, serve
 from collector.receivers.intake import Intake
+from collector.receivers.langfuse_api import LangfuseApi
+from collector.receivers.langfuse_auth import Gate
 from collector.receivers.otlp_config import Config, HttpConfig
 from collector.receivers.otlp_grpc import GrpcServer
-from collector.receivers.otlp_http import create_app
+from collector.receivers.otlp_http import LangfuseOf, create_app
 
 __all__ = ["Config", "OtlpReceiver", "factory"]
 
@@ -61,17 +63,31 @@ class OtlpReceiver:
 
     async def _serve_http(self, config: HttpConfig) -> HttpServer:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"{self._settings.id}-json")
+        intake = Intake(self._settings, "http")
         app = create_app(
             config.paths,
-            intake=Intake(self._settings, "http"),
+            intake=intake,
             signals=self._settings.signals,
             budget=self._settings.budget,
             limit=config.limit_bytes,
             executor=self._executor,
             cors=config.cors,
+            langfuse=self._langfuse(config, intake, self._executor) if config.langfuse.enabled else None,
         )
         tls = config.tls.context() if config.tls else None
         return await serve(app, config.endpoint, tls=tls, limits=config.limits)
+
+    def _langfuse(self, config: HttpConfig, intake: Intake, executor: ThreadPoolExecutor) -> LangfuseOf:
+        gate = Gate(config.langfuse, config.endpoint)
+        if gate.is_closed:
+            self._settings.log.warning(
+                "Langfuse clients are turned away: protocols.http.langfuse.keys has no keys, and the address is not a "
+                "loopback one",
+                endpoint=config.endpoint,
+            )
+        return lambda spans: LangfuseApi(
+            gate, self._settings, intake, spans=spans, limit=config.limit_bytes, executor=executor
+        )
 
 
 factory = ReceiverFactory(Config, OtlpReceiver)

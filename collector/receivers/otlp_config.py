@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from collector.component import ComponentConfig
 from collector.http_server import HttpLimits, split_endpoint
@@ -114,6 +114,31 @@ class CorsConfig(ComponentConfig):
     """Seconds a browser may remember the answer."""
 
 
+class LangfuseKey(ComponentConfig):
+    public_key: str = Field(min_length=1)
+    """``pk-lf-...``: names the client."""
+
+    secret_key: SecretStr
+    """``sk-lf-...``: what it proves it by."""
+
+
+class LangfuseConfig(ComponentConfig):
+    enabled: bool = True
+    """Whether Langfuse's clients are served, below ``/api/public``."""
+
+    keys: tuple[LangfuseKey, ...] = ()
+    """Pairs that may send. Without any, a loopback address takes every pair and another address none."""
+
+    @field_validator("keys")
+    @classmethod
+    def _differ(cls, keys: tuple[LangfuseKey, ...]) -> tuple[LangfuseKey, ...]:
+        if len({key.public_key for key in keys}) < len(keys):
+            raise ValueError("two pairs have one public_key")
+        if any(not key.secret_key.get_secret_value() for key in keys):
+            raise ValueError("a secret_key is empty")
+        return keys
+
+
 class HttpConfig(_ServerConfig):
     endpoint: str = "localhost:4318"
     """Address to listen on: ``host:port``; ``localhost`` is 127.0.0.1 and [::1]."""
@@ -132,6 +157,9 @@ class HttpConfig(_ServerConfig):
 
     cors: CorsConfig = CorsConfig()
     """Which web pages may send from a browser."""
+
+    langfuse: LangfuseConfig = LangfuseConfig()
+    """Clients of Langfuse (``LANGFUSE_HOST`` is this address): spans and scores."""
 
     read_header_timeout: Duration = timedelta(minutes=1)
     """Time for the headers of a request; 0: no limit."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
 import grpc
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.budget import Share
@@ -26,6 +26,7 @@ from collector.model.batch import Signal
 from collector.receivers.http_body import JSON, PROTOBUF, Body, BodyReader, ClientGone, Head, Refused, respond
 from collector.receivers.inflate import INFLATERS
 from collector.receivers.intake import Intake
+from collector.receivers.langfuse_api import PREFIX, TraceLink
 from collector.receivers.otlp_config import CorsConfig
 from collector.receivers.status import Refusal, over_budget, success_json, success_proto
 
@@ -138,6 +139,10 @@ class _Always:
         await _respond(Signal.TRACES, Head.of(scope), Body(receive), self._refusal, send)
 
 
+LangfuseOf = Callable[[ASGIApp | None], ASGIApp]
+"""Makes the app for Langfuse's clients, given what takes spans (None: no pipeline does)."""
+
+
 class _App(FastAPI):
     """FastAPI, but for a short way to the endpoints: small requests cost 0.7 times as much by it."""
 
@@ -162,6 +167,7 @@ def create_app(
     limit: int,
     executor: Executor,
     cors: CorsConfig | None = None,
+    langfuse: LangfuseOf | None = None,
 ) -> FastAPI:
     """The app of one receiver.
 
@@ -177,6 +183,10 @@ def create_app(
             endpoint = _Always(_not_consumed(signal))
         app.router.routes.append(Route(path, endpoint=endpoint))
         app.direct[path] = endpoint
+    if langfuse is not None:
+        spans = app.direct[paths[Signal.TRACES]] if Signal.TRACES in signals else None
+        app.router.routes.append(Mount(PREFIX, app=langfuse(spans)))
+        app.router.routes.append(Route("/project/{project}/traces/{trace_id}", endpoint=TraceLink()))
     if cors is not None and cors.allowed_origins:
         _allow_browsers(app, cors)
         app.direct.clear()
