@@ -27,6 +27,8 @@ _DRAIN_SECONDS = 20
 
 
 class Refused(Exception):  # noqa: N818 - not an error of ours: a decision on its way out
+    """The request is to be answered with ``answer``."""
+
     def __init__(self, answer: Refusal) -> None:
         self.answer = answer
 

@@ -59,7 +59,6 @@ def _start(name: str, service: Spanloom, api: str) -> subprocess.Popen[str]:
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only" if protocol == "grpc" else "event_only",
         "MOCK_OPENAI": api,
         "LANGFUSE_HOST": service.http,
-        "LANGFUSE_OTEL_TRACES_EXPORT_PATH": "v1/traces",
         "LANGFUSE_PUBLIC_KEY": "pk-lf-1",
         "LANGFUSE_SECRET_KEY": "sk-lf-1",
     }
