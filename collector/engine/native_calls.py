@@ -72,15 +72,14 @@ class NativeCalls:
         """Which of these responses a waiting span of a call reports, too."""
         if not len(seqs):
             return np.zeros(0, np.bool_)
-        records = self._pending.span_seqs()
-        near = records[(records >= seqs.min() - _NEAR_RECORDS) & (records <= seqs.max() + _NEAR_RECORDS)]
-        found = [self._reported_in(int(seq), response_ids) for seq in near]
+        waiting = self._pending.span_rows(int(seqs.min()) - _NEAR_RECORDS, int(seqs.max()) + _NEAR_RECORDS)
+        found = [self._reported_in(seq, rows, response_ids) for seq, rows in waiting]
         seen = pa.chunked_array(found, pa.string()).combine_chunks()
         out: npt.NDArray[np.bool_] = pc.is_in(response_ids, value_set=seen).to_numpy(zero_copy_only=False)
         return out
 
-    def _reported_in(self, seq: int, response_ids: pa.Array) -> pa.Array:
-        batch = self._records.read(seq).batch
+    def _reported_in(self, seq: int, rows: npt.NDArray[np.int32], response_ids: pa.Array) -> pa.Array:
+        batch = self._records.read(seq).batch.record_batch.select(["role", "usage", "response_id"]).take(pa.array(rows))
         calls = pc.and_(pc.equal(batch.column("role"), schema.ROLE_CALL), batch.column("usage").is_valid())
         ids = batch.column("response_id")
         return ids.filter(pc.and_(calls, pc.is_in(ids, value_set=response_ids)))

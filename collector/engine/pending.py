@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -115,9 +116,13 @@ class Pending:
         seqs = [rows.oldest_seq for rows in (self._spans, self._logs) if len(rows)]
         return min(seqs, default=None)
 
-    def span_seqs(self) -> npt.NDArray[np.int64]:
-        """The records that waiting spans lie in, ascending."""
-        return np.unique(self._spans.all()["seq"])
+    def span_rows(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
+        """The waiting spans in a range of records: (record, rows in it), in the order of records."""
+        rows = self._spans.all()
+        rows = rows[(rows["seq"] >= first_seq) & (rows["seq"] <= last_seq)]
+        rows = rows[np.argsort(rows["seq"], kind="stable")]
+        seqs, starts = np.unique(rows["seq"], return_index=True)
+        yield from zip(seqs.tolist(), np.split(rows["row"], starts[1:]), strict=False)
 
     def add_spans(
         self,

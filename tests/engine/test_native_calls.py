@@ -66,3 +66,11 @@ def test_a_native_span_alone_counts():
     bench = Bench()
     bench.send([NATIVE, {**INSTRUMENTED, "response_id": "msg_2"}])
     assert set(scopes(bench.out(everything=True)).values()) == {"counted"}
+
+
+def test_a_native_span_below_its_instrumentations_counts_whatever_else_waits_in_their_record():
+    outer = {**INSTRUMENTED, "span_id": 1}
+    inner = {**NATIVE, "trace_id": 1, "span_id": 2, "parent_span_id": 1}
+    bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
+    bench.send([outer, inner, {"trace_id": 3, "span_id": 2, "parent_span_id": 1, "span_name": "waits"}])
+    assert scopes(bench.out(2 * SECOND)) == {"instrumented": "duplicate", "native": "counted"}
