@@ -33,6 +33,7 @@ from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
 """Rows decided at once: bounds what a tick reads, whatever fell due together."""
+_CALLING_OUT = pa.array(["tool", "agent"])
 _WARN_EVERY_NS = 60 * 10**9
 
 Observe = Callable[[str, pa.RecordBatch, Verdicts], object]
@@ -347,6 +348,7 @@ def _spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArr
         trace_facts.hashes(facts["scope_name"]),
         facts["start_unix_nano"].to_numpy(zero_copy_only=False),
         facts["end_unix_nano"].to_numpy(zero_copy_only=False),
+        pc.is_in(facts["type"].cast(pa.string()), value_set=_CALLING_OUT).to_numpy(zero_copy_only=False) & fresh,
         np.zeros(n, np.uint8),
         np.ones(n, np.bool_),
     )
@@ -370,6 +372,7 @@ def _count_late(new: counting.Spans, verdicts: list[Verdict]) -> counting.Counte
         np.concatenate([unknown.view(np.uint64), new.source]),
         np.concatenate([unknown, new.start]),
         np.concatenate([unknown, new.end]),
+        np.concatenate([np.zeros(n, np.bool_), new.calls_out]),
         np.concatenate([skeleton["scope"], new.written]),
         np.concatenate([np.zeros(n, np.bool_), new.is_new]),
     )

@@ -1,7 +1,9 @@
 """Usage counts once: which spans of a trace hold numbers that add up.
 
-Structural and vectorised: no root-to-leaf path counts twice, and one response id counts once per
-trace. Works on any number of traces at once, whatever the order their spans came in.
+Structural and vectorised: what a span reports is not counted again above it, and one response id counts
+once per trace. A model call is a call of its own where all usage below it stands below a tool or an agent that
+it called: no wrapper of one call has a tool in between. Works on any number of traces at once, whatever the order
+their spans came in.
 """
 
 from __future__ import annotations
@@ -57,6 +59,9 @@ class Spans:
     start: Ints
     """Unix nanoseconds; 0: not known."""
     end: Ints
+    calls_out: Bools
+    """Tools and agents: what is below them is not part of the model call above them. Of rows written
+    earlier this is not known."""
     written: npt.NDArray[np.uint8]
     """The scope of rows decided earlier (they do not change); NONE for new ones. Of these rows
     tokens, source and times are not known."""
@@ -88,6 +93,8 @@ def count(spans: Spans) -> Counted:
     usable = spans.has_usage & (spans.role != schema.ROLE_NEVER) & (spans.role != schema.ROLE_PLACEHOLDER)
     bearing = np.where(spans.is_new, usable, spans.written != NONE)
     above = _ancestors_of(np.flatnonzero(bearing), parent)
+    within = _ancestors_of(np.flatnonzero(bearing & ~spans.calls_out), parent, up_to=spans.calls_out)
+    above &= within | ~spans.is_call
 
     scope = np.zeros(n, np.uint8)
     rule = np.zeros(n, np.uint8)
@@ -151,14 +158,14 @@ def _acyclic(parent: Ints) -> tuple[Ints, Ints]:
     return parent, depth[:n]
 
 
-def _ancestors_of(rows: Ints, parent: Ints) -> Bools:
-    """Marks every proper ancestor of the given rows."""
+def _ancestors_of(rows: Ints, parent: Ints, *, up_to: Bools | None = None) -> Bools:
+    """Marks every proper ancestor of the given rows; of ``up_to`` and what is above them only the former."""
     marked = np.zeros(len(parent), np.bool_)
     frontier = parent[rows]
     while (frontier := frontier[frontier >= 0]).size:
         frontier = np.unique(frontier[~marked[frontier]])
         marked[frontier] = True
-        frontier = parent[frontier]
+        frontier = parent[frontier if up_to is None else frontier[~up_to[frontier]]]
     return marked
 
 
@@ -169,10 +176,11 @@ def _below_written(spans: Spans, parent: Ints, scope: npt.NDArray[np.uint8], rul
         return
     rows = np.flatnonzero(spans.is_new & (scope == COUNTED))
     at = parent[rows]
+    at = np.where(spans.calls_out[rows], -1, at)
     while (alive := at >= 0).any():
         hit = alive & counted_before[at]
         scope[rows[hit]], rule[rows[hit]] = DUPLICATE, _ANCESTOR
-        at = np.where(alive & ~hit, parent[at], -1)
+        at = np.where(alive & ~hit & ~spans.calls_out[at], parent[at], -1)
 
 
 def _same_call(
@@ -183,7 +191,7 @@ def _same_call(
     inherit: npt.NDArray[np.int32],
 ) -> None:
     """A model call whose only counted row below it reports the same is that call, seen from outside."""
-    leaves = np.flatnonzero(scope == COUNTED)
+    leaves = np.flatnonzero((scope == COUNTED) & ~spans.calls_out)
     below = np.zeros(len(scope), np.int64)
     the_one = np.full(len(scope), -1, np.int64)
     at, leaf = parent[leaves], leaves
@@ -191,7 +199,7 @@ def _same_call(
         at, leaf = at[alive], leaf[alive]
         np.add.at(below, at, 1)
         the_one[at] = leaf
-        at = parent[at]
+        at = np.where(spans.calls_out[at], -1, parent[at])
     outer = np.flatnonzero(spans.is_new & (scope == ROLLUP) & spans.is_call & spans.has_usage & (below == 1))
     outer = outer[_alike(spans, outer, the_one[outer])]
     scope[outer], rule[outer] = DUPLICATE, _BELOW
@@ -201,11 +209,13 @@ def _same_call(
 
 
 def _alike(spans: Spans, outer: Ints, inner: Ints) -> Bools:
-    """Whether two nested spans report one call: by response id where both have one, else by their tokens."""
+    """Whether two nested spans report one call: the same response id, or the same tokens (a gateway gives a
+    response an id of its own). Where neither can be compared, nothing speaks against it.
+    """
     ids = (spans.response[outer] != 0) & (spans.response[inner] != 0)
+    same_id = ids & (spans.response[outer] == spans.response[inner])
     known = (spans.tokens[outer] != 0) & (spans.tokens[inner] != 0)
-    same_tokens = ~known | (spans.tokens[outer] == spans.tokens[inner])
-    alike: Bools = np.where(ids, spans.response[outer] == spans.response[inner], same_tokens)
+    alike: Bools = same_id | np.where(known, spans.tokens[outer] == spans.tokens[inner], ~ids)
     return alike
 
 

@@ -38,6 +38,7 @@ NEEDED = (
     "usage",
     "total_cost",
     "scope_name",
+    "type",
 )
 
 FILLED_DOWN = ("trace_name", "user_id", "session_id")

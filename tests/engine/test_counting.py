@@ -31,6 +31,7 @@ def spans(rows, written=None, **known):
         np.array(known.get("source", nothing), np.uint64),
         np.array(known.get("start", nothing), np.int64),
         np.array(known.get("end", nothing), np.int64),
+        np.array(known.get("calls_out", nothing), np.bool_),
         scopes,
         scopes == 0,
     )
@@ -132,7 +133,9 @@ NESTED = [(0, 1, 0, True, ROLE_CALL, 0), (0, 2, 1, True, ROLE_CALL, 0)]
         pytest.param((0, 0), (9, 0), "duplicate", id="tokens that are not known contradict nothing"),
         pytest.param((0, 0), (9, 4), "rollup", id="other tokens: a call within a call"),
         pytest.param((5, 5), (9, 4), "duplicate", id="the response id decides before tokens"),
-        pytest.param((5, 6), (9, 9), "rollup", id="two response ids are two calls"),
+        pytest.param((5, 6), (9, 9), "duplicate", id="equal tokens under two ids: a gateway gives one of its own"),
+        pytest.param((5, 6), (9, 4), "rollup", id="other ids and other tokens"),
+        pytest.param((5, 6), (9, 0), "rollup", id="other ids, and no tokens to compare"),
         pytest.param((5, 0), (9, 9), "duplicate", id="one response id alone decides nothing"),
     ],
 )
@@ -158,6 +161,46 @@ def test_one_instrumentation_does_not_report_a_call_twice_in_a_row(source, times
     for which in (rows, rows[::-1]):
         scopes = [scope for scope, _ in verdicts(which, source=source, start=start, end=end)]
         assert scopes.count("counted") == counted
+
+
+CALL_TOOL_CALL = [
+    (0, 1, 0, True, ROLE_CALL, 0),
+    (0, 2, 1, False, ROLE_OTHER, 0),
+    (0, 3, 2, True, ROLE_WRAPPER, 0),
+    (0, 4, 3, True, ROLE_CALL, 0),
+]
+"""A model call, the tool it called, an agent behind the tool, and that agent's model call."""
+
+
+def test_a_call_made_by_a_tool_that_a_call_used_is_another_call():
+    told = [scope for scope, _ in verdicts(CALL_TOOL_CALL, calls_out=[False, True, True, False])]
+    assert told == ["counted", None, "rollup", "counted"]
+
+
+def test_a_remote_agent_with_usage_below_a_call_is_another_call_too():
+    rows = [(0, 1, 0, True, ROLE_CALL, 0), (0, 2, 1, True, ROLE_WRAPPER, 0)]
+    assert [scope for scope, _ in verdicts(rows, calls_out=[False, True])] == ["counted", "counted"]
+
+
+def test_an_agent_around_calls_and_tools_with_calls_of_their_own_stays_a_rollup():
+    rows = [(0, 9, 0, True, ROLE_WRAPPER, 0), (0, 1, 9, True, ROLE_CALL, 0), *CALL_TOOL_CALL[1:]]
+    told = [scope for scope, _ in verdicts(rows, calls_out=[True, False, True, True, False])]
+    assert told == ["rollup", "counted", None, "rollup", "counted"]
+
+
+@pytest.mark.parametrize(("tokens", "outer"), [(9, "duplicate"), (12, "rollup")])
+def test_a_call_seen_twice_is_known_by_what_is_this_side_of_a_tool(tokens, outer):
+    rows = [*CALL_TOOL_CALL, (0, 5, 1, True, ROLE_CALL, 0)]
+    calls_out = [False, True, True, False, False]
+    told = [scope for scope, _ in verdicts(rows, calls_out=calls_out, tokens=[tokens, 0, 4, 4, 9])]
+    assert told == [outer, None, "rollup", "counted", "counted"]
+
+
+def test_a_late_call_below_a_tool_of_a_counted_call_counts():
+    late = {"written": np.array([counting.COUNTED, 0, 0, 0], np.uint8), "is_new": np.array([False, True, True, True])}
+    fields = _fields(spans(CALL_TOOL_CALL, calls_out=[False, True, True, False]))
+    result = count(Spans(**{**fields, **late}))
+    assert [SCOPE_NAMES[s] for s in result.scope] == ["counted", None, "rollup", "counted"]
 
 
 def test_the_counted_row_inherits_from_the_call_it_replaces():
