@@ -117,6 +117,8 @@ def _options(model: type[BaseModel], prefix: str, waiting: list[Any]) -> Iterato
         many = get_origin(info.annotation) in (tuple, list)
         path = f"{prefix}{key}"
         if len(inside) == 1 and inside[0] is not model:
+            if many:
+                yield _Option(path, _kind(info.annotation), _default(info), info.description or "")
             yield from _options(inside[0], f"{path}[]." if many else f"{path}.", waiting)
             continue
         if len(inside) > 1:
@@ -139,7 +141,7 @@ def _kind(annotation: Any) -> str:
         return " or ".join(kinds)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return "one of " + ", ".join(f"`{member.value}`" for member in annotation)
-    return _KINDS.get(annotation, "map, see below" if _is_model(annotation) else "any")
+    return _KINDS.get(annotation, "map" if _is_model(annotation) else "any")
 
 
 def _is_model(annotation: Any) -> bool:

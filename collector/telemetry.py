@@ -169,6 +169,12 @@ class Telemetry:
             ("pipeline", "policy", "decision"),
             registry=r,
         )
+        self.policy_errors = Counter(
+            "otelcol_processor_tail_sampling_sampling_policy_evaluation_error",
+            "Policies that failed on a trace, which is kept then.",
+            ("pipeline", "policy"),
+            registry=r,
+        )
         self.triggers = Counter(
             "spanloom_assembly_triggers", "What made traces due.", ("pipeline", "trigger"), registry=r
         )

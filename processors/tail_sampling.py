@@ -138,7 +138,10 @@ class TailSampling:
                     parts=policy.composite.without_share,
                 )
         self._policies = PolicySet(
-            config.policies, first_match=config.sample_on_first_match, inverted_veto=config.inverted_decisions
+            config.policies,
+            first_match=config.sample_on_first_match,
+            inverted_veto=config.inverted_decisions,
+            memory_bytes=settings.memory_bytes,
         )
 
     @property

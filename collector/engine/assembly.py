@@ -272,6 +272,8 @@ class Assembly:
     def _count_policies(self, said: PolicyDecisions) -> None:
         for name, row in zip(said.policies, said.table, strict=True):
             for code, n in enumerate(np.bincount(row[row >= 0], minlength=len(DECISIONS)).tolist()):
+                if n and DECISIONS[code] == "failed":
+                    self._telemetry.policy_errors.labels(self.pipeline, name).inc(n)
                 if n:
                     self._telemetry.policy_decisions.labels(self.pipeline, name, DECISIONS[code]).inc(n)
 

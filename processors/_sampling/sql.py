@@ -22,7 +22,7 @@ from processors._sampling.traces import FAILED, NOT_SAMPLED, SAMPLED, Bools, Dec
 if TYPE_CHECKING:
     import duckdb
 
-_MEMORY = "256MB"
+_MOST_MEMORY = 256 * 1024 * 1024
 _ANSWERS = {False: NOT_SAMPLED, True: SAMPLED}
 
 
@@ -74,7 +74,9 @@ class SqlPolicy(Policy):
 class Conditions:
     """All conditions of a sampler, and the DuckDB that runs them: one query for the traces of a tick."""
 
-    def __init__(self, conditions: Sequence[Condition]) -> None:
+    def __init__(self, conditions: Sequence[Condition], *, memory_bytes: int = _MOST_MEMORY) -> None:
+        """``memory_bytes``: what DuckDB may use; a query that needs more fails, and is run in halves."""
+        self._memory_bytes = min(memory_bytes, _MOST_MEMORY)
         self._conditions = list(dict.fromkeys(conditions))
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -90,7 +92,7 @@ class Conditions:
         import duckdb  # noqa: PLC0415 - only for those who have a condition
 
         if self._connection is None:
-            self._connection = _connect()
+            self._connection = _connect(self._memory_bytes)
         try:
             return _query(self._connection, conditions, table, n)
         except duckdb.Error:
@@ -129,7 +131,7 @@ def _query(
     return found
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def _connect(memory_bytes: int = _MOST_MEMORY) -> duckdb.DuckDBPyConnection:
     import duckdb  # noqa: PLC0415 - as above
 
     options: dict[str, Any] = {
@@ -138,7 +140,7 @@ def _connect() -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "python_enable_replacements": False,
         "temp_directory": "",
-        "memory_limit": _MEMORY,
+        "memory_limit": f"{memory_bytes}B",
         "threads": 1,
     }
     return duckdb.connect(":memory:", config=options)

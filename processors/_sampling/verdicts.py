@@ -50,9 +50,16 @@ class Decided:
 class PolicySet:
     """The policies of a sampler, in the order they are asked: ``drop`` first, else as configured."""
 
-    def __init__(self, policies: Sequence[Policy], *, first_match: bool = False, inverted_veto: bool = False) -> None:
+    def __init__(
+        self,
+        policies: Sequence[Policy],
+        *,
+        first_match: bool = False,
+        inverted_veto: bool = False,
+        memory_bytes: int = 1 << 40,
+    ) -> None:
         """``inverted_veto``: a policy with ``invert_match`` of its own vetoes what it does not keep, and keeps
-        only what no other policy says no to, as in older Collectors.
+        only what no other policy says no to, as in older Collectors. ``memory_bytes`` bounds what SQL may use.
         """
         self._policies = sorted(policies, key=lambda policy: not isinstance(policy, DropPolicy))
         self._first_match = first_match
@@ -61,7 +68,8 @@ class PolicySet:
         self._columns = sorted({column for options in parts for column in options.columns})
         self._limiters = {key: limiter for options in parts for key, limiter in options.limiters().items()}
         self._conditions = Conditions(
-            [condition for options in parts if isinstance(options, SqlOptions) for condition in options.conditions]
+            [condition for options in parts if isinstance(options, SqlOptions) for condition in options.conditions],
+            memory_bytes=memory_bytes,
         )
         self._outcomes = list(outcomes(policies))
 

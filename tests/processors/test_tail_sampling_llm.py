@@ -111,3 +111,15 @@ def test_traces_without_tools_and_results_are_not_kept() -> None:
 
     assert kept(policy("tool_loop"), rows) == set()
     assert kept(policy("score"), rows) == set()
+
+
+def test_a_condition_that_fails_is_counted_and_its_trace_kept() -> None:
+    made = {"name": "p", "type": "sql", "sql": {"span": ["attributes['n']::int = 1"]}}
+    bench = Bench(sampler(made, decision_wait="1s"))
+    rows = [{"trace_id": n, "span_id": n, "attributes": {"n": text}} for n, text in ((1, "many"), (2, "2"), (3, "1"))]
+    bench.send(Modelling(Telemetry()).resolve(SpanBatch(builders.spans(rows, facts=False).record_batch)))
+
+    assert len(bench.out(now=2 * SECOND)) == 2
+    labels = {"pipeline": "traces", "policy": "p"}
+    name = "otelcol_processor_tail_sampling_sampling_policy_evaluation_error_total"
+    assert bench.telemetry.registry.get_sample_value(name, labels) == 1
