@@ -69,9 +69,12 @@ def _days(lake: Path) -> list[list[Path]]:
 def _read(files: Sequence[Path]) -> pa.Table:
     columns = [*replay.NEEDED, "ingested_at"]
     try:
-        return pa.concat_tables(pq.ParquetFile(file).read(columns=columns) for file in files)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        rows = pa.concat_tables(pq.ParquetFile(file).read(columns=columns) for file in files)
+    except (pa.ArrowInvalid, OSError) as error:
         raise InvalidDataError(f"{files[0].parent}: cannot be read as {_TABLE}: {error}") from None
+    if missing := [name for name in columns if name not in rows.column_names]:
+        raise InvalidDataError(f"{files[0].parent}: cannot be read as {_TABLE}: no column {', '.join(missing)}")
+    return rows
 
 
 def _by_arrival(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from processors._sampling.policy import Options, Policy
-from processors._sampling.sql_columns import TRACE, Condition, nothing, parsed, relation
+from processors._sampling.sql_columns import COLUMNS, TRACE, Condition, nothing, parsed, relation
 from processors._sampling.traces import FAILED, NOT_SAMPLED, SAMPLED, Bools, Decisions, Traces
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ class SqlOptions(Options):
     def _can_be_run(self) -> Self:
         if not self.trace and not self.span:
             raise ValueError("give conditions under 'trace' or 'span'")
-        for text in (*self.trace, *self.span):
-            _try(text, parsed(text), whole=text in self.trace)
+        problems = [
+            *(problem for text in self.trace if (problem := _problem(text, whole=True))),
+            *(problem for text in self.span if (problem := _problem(text, whole=False))),
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @cached_property
@@ -146,10 +151,14 @@ def _connect(memory_bytes: int = _MOST_MEMORY) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=options)
 
 
-def _try(text: str, condition: Condition, *, whole: bool) -> None:
-    """Raises ``ValueError`` when DuckDB cannot run the condition."""
+def _problem(text: str, *, whole: bool) -> str | None:
+    """Why a condition, over ``whole`` traces or over spans, cannot be run; None when it can."""
     import duckdb  # noqa: PLC0415 - as above
 
+    try:
+        condition = parsed(text)
+    except ValueError as error:
+        return str(error)
     connection = _connect()
     try:
         connection.register("spans", nothing(condition))
@@ -158,9 +167,16 @@ def _try(text: str, condition: Condition, *, whole: bool) -> None:
         connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
         reason = re.sub(r"\s*\n.*", "", str(error), flags=re.DOTALL)
-        raise ValueError(f"{text!r}: {reason}") from None
+        return f"{text!r}: {reason}{_near(reason)}"
     finally:
         connection.close()
+    return None
+
+
+def _near(reason: str) -> str:
+    unknown = re.search(r'column "([^"]+)" not found', reason)
+    near = get_close_matches(unknown[1].lower(), COLUMNS, n=1) if unknown else []
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _closed(sql: str) -> str:

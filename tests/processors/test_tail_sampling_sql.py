@@ -135,7 +135,7 @@ def test_nothing_is_ever_written_to_disk() -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("sum(totl_cost) > 1", 'column "totl_cost" not found'),
+        ("sum(totl_cost) > 1", r"column .totl_cost. not found.*did you mean 'total_cost'"),
         ("count(*) >", "syntax error"),
         ("length(input) > 5", "input does not exist before the decision"),
         ("max(attributes) is null", "attributes does not exist before the decision; an attribute does"),
@@ -160,3 +160,8 @@ def test_every_stored_column_is_there_or_refused() -> None:
     assert {"input", "output", "metadata", "sampled_by"} <= UNKNOWN_YET
     for name in COLUMNS:
         Config(policies=[sql(f"max({name}) is null")])  # type: ignore[list-item]
+
+
+def test_all_conditions_that_cannot_be_run_are_named_at_once() -> None:
+    with pytest.raises(ValidationError, match=r"'nothing > 1': .*; 'length\(output\) > 1': .*; 'typ = 1': .*"):
+        Config(policies=[sql("nothing > 1", "count(*) > 1", "length(output) > 1", span=("typ = 1",))])  # type: ignore[list-item]
