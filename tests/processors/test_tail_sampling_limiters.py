@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from collector.component import DueTraces
@@ -160,6 +162,23 @@ def test_sums_over_what_limiters_kept_are_unbiased(policies: tuple[dict[str, Any
         deviation += (weights * np.maximum(weights - 1, 0) * amounts**2).sum(axis=1)
     assert np.abs(found / true - 1).max() < 0.03
     assert (np.abs(found - true) < 5 * np.sqrt(deviation)).all()
+
+
+_TICKS = st.lists(
+    st.tuples(st.integers(0, 3 * SECOND), st.lists(st.integers(0, 12), max_size=8)), min_size=1, max_size=8
+)
+
+
+@given(_TICKS, st.integers(1, 6), st.integers(0, 10))
+def test_no_more_passes_than_the_bucket_ever_held(ticks: list[tuple[int, list[int]]], rate: int, burst: int) -> None:
+    made, now, passed = sampler(spans_per_second(rate, burst)), 0, 0
+    for later, sizes in ticks:
+        now += later
+        if sizes:
+            keep = made.decide(at(now / SECOND, *({"span_count": size} for size in sizes))).keep
+            assert not any(size > (burst or 2 * rate) for size, kept_one in zip(sizes, keep, strict=True) if kept_one)
+            passed += int(np.array(sizes)[keep].sum())
+    assert passed <= (burst or 2 * rate) + rate * now / SECOND + 1e-6
 
 
 def _random_tick(second: int, random: np.random.Generator, sizes: np.ndarray[Any, Any]) -> DueTraces:

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from processors._sampling.ottl import translated
+from processors._sampling.ottl import refusal, translated
 from processors.tail_sampling import Config
 from tests.processors.sampling_kit import ALWAYS, due, kept, probabilistic, sampler, status, with_spans
 
@@ -169,3 +171,11 @@ def test_ottl_is_refused_with_what_to_write_instead() -> None:
         ValidationError, match=r"""sql: \{span: \["span_name = 'chat'"\]\}; conditions on span events"""
     ):
         Config(policies=[{"name": "o", "type": "ottl_condition", "ottl_condition": given}])  # type: ignore[list-item]
+
+
+@given(st.text(alphabet="az.[]\"'\\\\ =!<()andIsRootSpan", max_size=40))
+def test_whatever_stands_for_ottl_is_refused_with_words(text: str) -> None:
+    said = refusal({"span": [text, 5], "spanevent": text})
+
+    assert said.startswith("OTTL is not supported")
+    assert refusal(None).startswith("OTTL is not supported")
