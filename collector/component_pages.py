@@ -10,9 +10,10 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -40,6 +41,7 @@ _KINDS: Mapping[Any, str] = {
     float: "number",
     Decimal: "number",
     str: "text",
+    date: "date",
     timedelta: "duration",
     Path: "path",
     SecretStr: "secret",
@@ -183,9 +185,14 @@ def _table(options: Iterable[_Option]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Docstrings mark code with two signs; in a table a line is one line."""
-    paragraphs = [re.sub(r"\s*\n\s*", " ", paragraph) for paragraph in re.split(r"\n\s*\n", text.replace("``", "`"))]
-    return "\n\n".join(paragraphs).replace("|", "\\|")
+    """Docstrings mark code with two signs, or with two colons and an indent; in a table a line is one line."""
+    return "\n\n".join(map(_paragraph, re.split(r"\n\s*\n", text)))
+
+
+def _paragraph(text: str) -> str:
+    if text.startswith("    "):
+        return "\n".join(["```", *textwrap.dedent(text).splitlines(), "```"])
+    return re.sub(r"\s*\n\s*", " ", text.replace("``", "`")).replace("|", "\\|").replace("::", ":")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ def test_every_processor_can_have_a_page(name: str) -> None:
     assert all(f"`{key}" in text for key in factory.config.model_fields)
 
 
+def test_a_page_shows_code_as_it_stands() -> None:
+    text = (DOCS / "cost.md").read_text()
+    assert "separated by blanks:\n\n```\ngenai-prices 0.2.3/openai:gpt-4o-mini       table, version" in text
+    assert "| `overrides[].start_date` | date |" in text
+
+
 def test_a_page_has_every_policy_of_the_sampler() -> None:
     text = (DOCS / "tail_sampling.md").read_text()
     for policy in ("always_sample", "composite", "bytes_limiting", "sql", "tool_loop", "score", "and", "drop", "not"):

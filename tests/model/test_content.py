@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collector.model import attributes, schema
@@ -479,6 +479,7 @@ SPANS = st.fixed_dictionaries({"attributes": st.dictionaries(st.sampled_from(KEY
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(SPANS, min_size=3))
+@example([{"attributes": {"spanloom.model_parameters": "null"}, "type": "generation"}])
 def test_no_value_of_any_key_is_too_odd(spans):
     faults = Counter()
     for row in store(spans, faults=faults):

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.errors import ConfigError
@@ -206,6 +206,7 @@ any_value = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from([v for k, v in vars(scores).items() if k.isupper() and isinstance(v, str)]), any_value
@@ -240,6 +241,7 @@ on_spans = st.dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(on_spans, st.dictionaries(st.sampled_from([scores.NAME, scores.VALUE, scores.METADATA, scores.ID]), any_value))
 def test_no_value_on_a_span_costs_more_than_its_own_result(attributes, of_event):
     good = {"annotations.9.annotation.name": "good", "annotations.9.annotation.score": 1}

@@ -337,6 +337,12 @@ def metadata_object(value: Any, _system: Any, _content: Content) -> Any:
     return None if inner in (None, "", []) else {"metadata": inner}
 
 
+def json_object(value: Any, _system: Any, _content: Content) -> Any:
+    """The object the text is; nothing else is one."""
+    inner = parts.json_value(value)
+    return inner if isinstance(inner, dict) else None
+
+
 def metadata_values(fields: dict[str, Any], _system: Any, _content: Content) -> Any:
     return {k: _json_container(v) for k, v in fields.items() if v not in (None, "")}
 
@@ -372,6 +378,7 @@ SHAPES: dict[str, Shape] = {
         openinference_completions, openinference_embedded, documents, database_results, langwatch, livekit_context,
         without_vectors,
         arguments_not_schema, tool_definitions, openinference_tools, request_tools, pydantic_tools, members,
-        semconv_parameters, request_parameters, genkit_config, metadata_object, metadata_values, langfuse_metadata,
+        semconv_parameters, request_parameters, genkit_config, json_object, metadata_object, metadata_values,
+        langfuse_metadata,
     )
 }  # fmt: skip
