@@ -192,6 +192,12 @@ class Telemetry:
             ("processor",),
             registry=r,
         )
+        self.failed_expressions = Counter(
+            "spanloom_processor_failed_expressions",
+            "Items an SQL expression of a processor failed on; they are passed on unchanged.",
+            ("processor",),
+            registry=r,
+        )
         self.unpriced = Counter(
             "spanloom_cost_unpriced_calls", "Calls without a price, by model.", ("provider", "model"), registry=r
         )

@@ -20,6 +20,7 @@ from collector.component import DECISIONS, DueTraces, PolicyDecisions, Sampler, 
 from collector.engine import counting, trace_facts
 from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
 from collector.engine.decisions import TRACES, Decision, empty
+from collector.engine.dropping import kept_parents
 from collector.engine.gather import gather
 from collector.engine.journal import Records, Written
 from collector.engine.native_calls import NativeCalls
@@ -183,12 +184,13 @@ class Assembly:
         counted = counting.count(spans)
         self._natives.link(spans, counted, facts["response_id"], due.seqs)
         ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
-        kept_rows = pa.array(fresh)
+        dropped = fresh & self._are_tombstones(due.seqs)
+        live = fresh & ~dropped
         aggregates = trace_facts.trace_facts(
-            due.trace[fresh],
+            due.trace[live],
             ids,
-            facts.filter(kept_rows),
-            counted.scope[fresh] == counting.COUNTED,
+            facts.filter(pa.array(live)),
+            counted.scope[live] == counting.COUNTED,
             size_bytes=due.size_bytes,
             trigger=due.trigger,
             recorder=self._recorder,
@@ -198,19 +200,26 @@ class Assembly:
             DueTraces(
                 aggregates,
                 now,
-                lambda columns=None: self._load_spans(due, fresh, counted, columns),
+                lambda columns=None: self._load_spans(due, live, counted, columns),
                 lambda: self._load_logs(due),
             ),
         )
         stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
         verdicts = replace(verdicts, adjusted_count=stands_for)
-        self._count(verdicts, due, due.trace[fresh])
+        self._count(verdicts, due, due.trace[live])
         if self._observe is not None:
             self._observe(self.pipeline, aggregates, verdicts)
         ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
         traces = _trace_table(aggregates, verdicts, ingested)
-        columns = RowColumns(due, facts, counted, fresh & verdicts.keep[due.trace])
+        keep = verdicts.keep[due.trace]
+        shown = kept_parents(due.trace, spans.span_id, spans.parent_id, dropped)
+        columns = RowColumns(due, facts, counted, live & keep, dropped & keep, shown)
         return self._split(traces, columns, due)
+
+    def _are_tombstones(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which rows lie in records of spans that a processor dropped."""
+        distinct, record = np.unique(seqs, return_inverse=True)
+        return np.array([self._records.read(seq).dropped for seq in distinct.tolist()], np.bool_)[record]
 
     def _with_log_identity(self, traces: pa.RecordBatch, logs: pa.RecordBatch) -> pa.RecordBatch:
         """The trace facts with the user and the session that only log records name."""
@@ -242,14 +251,17 @@ class Assembly:
     def _load_spans(
         self,
         due: Refs,
-        fresh: npt.NDArray[np.bool_],
+        live: npt.NDArray[np.bool_],
         counted: counting.Counted,
         columns: Sequence[str] | None,
     ) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
         stored = None if columns is None else [name for name in columns if name != "usage_scope"] or ["trace_id"]
-        spans = SpanBatch(gather(self._records, due.seqs[fresh], due.rows[fresh], stored))
-        scopes = pa.array(counting.SCOPE_NAMES, pa.string()).take(pa.array(counted.scope[fresh]))
-        return spans.with_columns({"usage_scope": scopes}), due.trace[fresh]
+        if live.any():
+            spans = SpanBatch(gather(self._records, due.seqs[live], due.rows[live], stored))
+        else:
+            spans = SpanBatch(empty(schema.SPANS).select(stored or schema.SPANS.names))
+        scopes = pa.array(counting.SCOPE_NAMES, pa.string()).take(pa.array(counted.scope[live]))
+        return spans.with_columns({"usage_scope": scopes}), due.trace[live]
 
     def _load_logs(self, due: Refs) -> tuple[LogBatch, npt.NDArray[np.int32]]:
         if not due.logs.num_rows:
@@ -293,13 +305,16 @@ class Assembly:
         ids = trace_facts.words(facts["span_id"])
         fresh = _first_of_each(trace, ids) & ~in_skeletons(verdicts, trace, ids)
         kept = np.array([v.keep for v in verdicts], np.bool_)[trace]
+        dropped = fresh & self._are_tombstones(seqs)
+        live = fresh & ~dropped
         self._dropped("resent", len(fresh) - int(fresh.sum()))
-        self._dropped("not_sampled", int((fresh & ~kept).sum()))
-        self._telemetry.late_spans.labels(self.pipeline).inc(int(fresh.sum()))
+        self._dropped("not_sampled", int((live & ~kept).sum()))
+        self._telemetry.late_spans.labels(self.pipeline).inc(int(live.sum()))
         spans = _spans(trace, facts, fresh)
         counted = _count_late(spans, verdicts)
         self._natives.link(spans, counted, facts["response_id"], seqs)
-        columns = RowColumns(due, facts, counted, fresh & kept)
+        shown = _late_parents(spans, verdicts, dropped)
+        columns = RowColumns(due, facts, counted, live & kept, dropped & kept, shown)
         return self._split(_remembered_table(due.trace_ids, verdicts), columns, due)
 
     def _take_late(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
@@ -381,6 +396,22 @@ def _count_late(new: counting.Spans, verdicts: list[Verdict]) -> counting.Counte
     result = counting.count(joined)
     inherit = result.inherit[n:]
     return counting.Counted(result.scope[n:], result.rule[n:], np.where(inherit >= n, inherit - n, -1).astype(np.int32))
+
+
+def _late_parents(
+    new: counting.Spans, verdicts: list[Verdict], dropped: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint64]:
+    """``kept_parents`` of the new rows, below the spans their traces were decided with."""
+    old = [v.skeleton for v in verdicts]
+    owner = np.repeat(np.arange(len(old), dtype=np.int32), [len(s) for s in old])
+    skeleton = np.concatenate(old)
+    shown = kept_parents(
+        np.concatenate([owner, new.trace]),
+        np.concatenate([skeleton["span_id"], new.span_id]),
+        np.concatenate([skeleton["parent_id"], new.parent_id]),
+        np.concatenate([skeleton["dropped"], dropped]),
+    )
+    return shown[len(owner) :]
 
 
 def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector.component import Processor
+from collector.engine.dropping import tombstones
 from collector.model.batch import Batch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -44,14 +45,18 @@ class Chain:
         self._resolve = resolve
         self._telemetry = telemetry
 
-    def run(self, batch: Batch) -> Batch:
-        """The batch as it is written to the journal; zero rows when everything was dropped."""
+    def run(self, batch: Batch) -> tuple[Batch, SpanBatch | None]:
+        """The batch as it is written to the journal, zero rows when everything was dropped; and what the
+        spans that stateless processors dropped leave to assembly, if there are any.
+        """
         for step in self._maskers:
             batch = self._run(step, batch)
-        if isinstance(batch, SpanBatch):
-            batch = self._resolve(batch)
-        done: Batch = self.after(batch)
-        return done
+        if not isinstance(batch, SpanBatch):
+            done: Batch = self.after(batch)
+            return done, None
+        spans = self._resolve(batch)
+        kept: SpanBatch = self.after(spans)
+        return kept, tombstones(spans, kept) if kept.num_rows < spans.num_rows else None
 
     def after(self, batch: Any) -> Any:
         """The stateless processors alone, over a batch that has its facts."""

@@ -83,7 +83,7 @@ class Core:
         n = 0
         for pipeline in entry.pipelines:
             done = consumed.get(pipeline, {}).get(written.seq)
-            if pipeline in self._passing and done is None:
+            if pipeline in self._passing and done is None and not entry.dropped:
                 self._passing[pipeline].add(written, entry.batch)
                 n += entry.batch.num_rows
             elif pipeline in self._assemblies:

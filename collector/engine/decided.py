@@ -10,11 +10,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from collector.engine import counting
 from collector.engine.decisions import Decision
 
-SKELETON = np.dtype([("span_id", np.uint64), ("parent_id", np.uint64), ("response", np.uint64), ("scope", np.uint8)])
+SKELETON = np.dtype(
+    [
+        ("span_id", np.uint64),
+        ("parent_id", np.uint64),
+        ("response", np.uint64),
+        ("scope", np.uint8),
+        ("dropped", np.bool_),
+    ]
+)
 _MAX_DECISIONS = 50_000
 """Decisions that remembered traces may come from: a start reads them all, at 0.4 ms each."""
 _NO_SPANS = np.empty(0, SKELETON)
@@ -38,7 +47,7 @@ class Verdict:
 
     @property
     def skeleton(self) -> npt.NDArray[np.void]:
-        """``SKELETON``, one entry per span written."""
+        """``SKELETON``, one entry per span written or dropped by a processor."""
         return np.frombuffer(self.packed, SKELETON) if self.packed else _NO_SPANS
 
     def facts(self) -> dict[str, Any]:
@@ -79,7 +88,8 @@ class DecidedTraces:
         if not self._decisions or self._decisions[-1] != dseq:
             self._decisions.append(dseq)
         rows = decision.rows
-        keep = rows["keep"].to_numpy(zero_copy_only=False)
+        # Of a dropped span nothing is written, but what comes later is judged as if it were.
+        keep = pc.or_(rows["keep"], rows["dropped"]).to_numpy(zero_copy_only=False)
         trace = rows["trace"].to_numpy(zero_copy_only=False)[keep]
         order = np.argsort(trace, kind="stable")
         spans = np.empty(len(order), SKELETON)
@@ -102,7 +112,8 @@ class DecidedTraces:
         """Marks the rows of another pipeline's decision that this one has kept already."""
         trace = decision.rows["trace"].to_numpy(zero_copy_only=False)
         ids = decision.rows["span_id"].to_numpy(zero_copy_only=False)
-        return in_skeletons([self._traces.get(i) for i in decision.traces["trace_id"].to_pylist()], trace, ids)
+        verdicts = [self._traces.get(i) for i in decision.traces["trace_id"].to_pylist()]
+        return in_skeletons(verdicts, trace, ids, written=True)
 
     def _add(self, dseq: int, facts: dict[str, Any], packed: bytes) -> None:
         trace_id = facts.pop("trace_id")
@@ -125,10 +136,19 @@ class DecidedTraces:
 
 
 def in_skeletons(
-    verdicts: Sequence[Verdict | None], trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]
+    verdicts: Sequence[Verdict | None],
+    trace: npt.NDArray[np.int32],
+    ids: npt.NDArray[np.uint64],
+    *,
+    written: bool = False,
 ) -> npt.NDArray[np.bool_]:
-    """Marks the rows whose span was kept before; ``trace`` is each row's index in ``verdicts``."""
+    """Marks the rows whose span was seen in a kept trace before; ``trace`` is each row's index in ``verdicts``.
+
+    ``written``: only those that no processor dropped.
+    """
     skeletons = [_NO_SPANS if v is None or not v.keep else v.skeleton for v in verdicts]
+    if written:
+        skeletons = [skeleton[~skeleton["dropped"]] for skeleton in skeletons]
     owner = np.repeat(np.arange(len(skeletons), dtype=np.int32), [len(s) for s in skeletons])
     n = len(owner)
     owners = np.concatenate([owner, trace])

@@ -45,6 +45,8 @@ ROWS = pa.schema(
         pa.field("rule", pa.uint8(), nullable=False),  # counting.RULES
         pa.field("inherit", pa.int32(), nullable=False),  # row of this table, -1: none
         pa.field("stored", pa.bool_(), nullable=False),  # a store has it already, from another pipeline
+        pa.field("dropped", pa.bool_(), nullable=False),  # a tombstone in a kept trace; ``keep`` is false
+        pa.field("kept_parent_id", pa.uint64(), nullable=False),  # the nearest ancestor that was not dropped
     ]
 )
 """One row per span. In a pipeline without assembly the table is empty and ``WHOLE`` is used."""
@@ -91,7 +93,8 @@ class Decision:
                 start += length
         except (struct.error, pa.ArrowInvalid, StopIteration) as error:
             raise JournalError(f"a decision cannot be read: {error}") from error
-        return cls(*tables)
+        traces, rows, logs, whole = tables
+        return cls(traces, _whole_rows(rows), logs, whole)
 
     def with_stored(self, found: npt.NDArray[np.bool_]) -> Decision:
         """The decision with these rows marked as stored already."""
@@ -116,6 +119,14 @@ class Decision:
 def empty(of: pa.Schema) -> pa.RecordBatch:
     """No rows of a schema."""
     return pa.RecordBatch.from_pylist([], schema=of)
+
+
+def _whole_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of a decision that was made before spans left tombstones, as one that was made since."""
+    if "dropped" in rows.schema.names:
+        return rows
+    dropped = pa.array(np.zeros(rows.num_rows, np.bool_))
+    return pa.record_batch([*rows.columns, dropped, rows["parent_id"]], schema=ROWS)
 
 
 def _stream(table: pa.RecordBatch) -> bytes:

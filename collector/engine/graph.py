@@ -150,7 +150,8 @@ class _Builder:
                     groups.setdefault(((str(receiver), Signal.LOGS), prefix, True), []).append(pipeline)
         for (key, prefix, join), pipelines in groups.items():
             names = tuple(str(p.id) for p in pipelines)
-            route = Route(self._chain(names[0], key[1], prefix), names, join)
+            assembling = tuple(name for name in names if name in self._graph.samplers)
+            route = Route(self._chain(names[0], key[1], prefix), names, join, assembling)
             self._graph.routes.setdefault(key, []).append(route)
 
     def _takes_logs(self, receiver: ComponentId) -> bool:

@@ -38,6 +38,8 @@ class Route:
     pipelines: tuple[str, ...]
     join: bool = False
     """Only log records that belong to spans, for the content of the pipelines' observations."""
+    assembling: tuple[str, ...] = ()
+    """Those of the pipelines that assemble traces: they are told of dropped spans."""
 
 
 @dataclass(slots=True)
@@ -203,9 +205,11 @@ def _run(route: Route, batches: Sequence[Batch]) -> list[Entry]:
             batch = batch.filter(genai_logs(batch) | awaits_span(batch))
             if not batch.num_rows:
                 continue
-        batch = route.chain.run(batch)
+        batch, dropped = route.chain.run(batch)
         if batch.num_rows:
             out.append(Entry(batch, route.pipelines, route.join))
+        if dropped is not None and route.assembling:
+            out.append(Entry(dropped, route.assembling, dropped=True))
     return out
 
 

@@ -29,11 +29,14 @@ _OPEN_RECORDS = 256
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A batch and the pipelines it is for; ``join``: log records that only serve their spans' content."""
+    """A batch and the pipelines it is for; ``join``: log records that only serve their spans' content;
+    ``dropped``: tombstones of spans, for assembly alone.
+    """
 
     batch: Batch
     pipelines: tuple[str, ...]
     join: bool = False
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,7 @@ def _pack(entry: Entry) -> pa.Buffer:
         b"signal": entry.batch.signal.value.encode(),
         b"pipelines": "\n".join(entry.pipelines).encode(),
         b"join": b"1" if entry.join else b"",
+        b"dropped": b"1" if entry.dropped else b"",
     }
     table = entry.batch.record_batch
     return type(entry.batch)(table.replace_schema_metadata(meta)).to_ipc()
@@ -289,4 +293,5 @@ def _unpack(payload: pa.Buffer) -> Entry:
     if meta.get(_META) != str(schema.VERSION).encode():
         raise JournalError(f"journal record of schema version {meta.get(_META)!r}: this version reads {schema.VERSION}")
     batch = BATCH_OF[Signal(meta[b"signal"].decode())](table.replace_schema_metadata(None))
-    return Entry(batch, tuple(meta[b"pipelines"].decode().split("\n")), bool(meta[b"join"]))
+    pipelines = tuple(meta[b"pipelines"].decode().split("\n"))
+    return Entry(batch, pipelines, bool(meta[b"join"]), bool(meta.get(b"dropped")))

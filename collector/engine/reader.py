@@ -15,6 +15,7 @@ import structlog
 from collector.component import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
 from collector.engine import counting, trace_facts
 from collector.engine.decisions import Decision
+from collector.engine.dropping import kept_parents, rows_of, with_parents
 from collector.engine.gather import gather
 from collector.engine.journal import Journal, Records
 from collector.engine.ledger import DecisionInfo
@@ -50,6 +51,7 @@ class DecisionReader:
         if skip_stored:
             keep = keep & ~decision.rows["stored"].to_numpy(zero_copy_only=False)
         spans = [self._assembled(decision, pipeline, keep)] if keep.any() else []
+        spans = [part for part in spans if part.spans.num_rows]  # what stands behind the sampler may drop them all
         others: list[ReceivedBatch] = []
         for seq in decision.whole["seq"].to_pylist():
             batch = self._records.read(seq).batch
@@ -72,8 +74,10 @@ class DecisionReader:
         if decision.logs.num_rows:
             refs = (decision.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
             logs = LogBatch(gather(self._records, *refs))
+        if _moved(rows).any():
+            spans = with_parents(spans, rows["kept_parent_id"].to_numpy(zero_copy_only=False))
         if (change := self._after_sampling.get(pipeline)) is not None:
-            spans = change(spans)
+            spans, decided = _changed(spans, decided, change)
         return DecidedSpans(spans, decided, logs, self._build, self._scores)
 
 
@@ -128,6 +132,33 @@ class JournalReader:
             self._log.error("records are missing in the journal: what they held is lost", seqs=gone.tolist()[:10])
             decision = decision.without(gone)
         return decision
+
+
+def _moved(rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """The rows that hung below a dropped span."""
+    moved: npt.NDArray[np.bool_] = rows["parent_id"].to_numpy() != rows["kept_parent_id"].to_numpy()
+    return moved
+
+
+def _changed(
+    spans: SpanBatch, decided: pa.RecordBatch, change: Callable[[SpanBatch], SpanBatch]
+) -> tuple[SpanBatch, pa.RecordBatch]:
+    """The spans as processors behind the sampler leave them, with what was decided about those that are left."""
+    changed = change(spans)
+    if changed.num_rows == spans.num_rows:
+        return changed, decided
+    left = rows_of(changed, spans)
+    position = np.full(spans.num_rows, -1, np.int32)
+    position[left] = np.arange(len(left), dtype=np.int32)
+    trace = spans.column("trace_id").cast(pa.binary()).dictionary_encode().indices.to_numpy().astype(np.int32)
+    ids, parents = (trace_facts.words(spans.column(name)) for name in ("span_id", "parent_span_id"))
+    shown = kept_parents(trace, ids, parents, position < 0)
+    decided = decided.take(pa.array(left))
+    inherit = decided["inherit_from"].fill_null(-1).to_numpy(zero_copy_only=False)
+    inherit = np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
+    at = schema.DECIDED.get_field_index("inherit_from")
+    decided = decided.set_column(at, schema.DECIDED.field(at), pa.array(inherit, mask=inherit < 0))
+    return with_parents(changed, shown[left]), decided
 
 
 def _renumbered(rows: pa.RecordBatch, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:

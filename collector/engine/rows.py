@@ -24,6 +24,9 @@ class RowColumns:
     """``trace_facts.NEEDED``, row-aligned with ``due``."""
     counted: counting.Counted
     keep: npt.NDArray[np.bool_]
+    dropped: npt.NDArray[np.bool_]
+    """Tombstones in kept traces."""
+    kept_parent: npt.NDArray[np.uint64]
 
     @cached_property
     def order(self) -> npt.NDArray[np.int64]:
@@ -50,6 +53,8 @@ def decision_tables(columns: RowColumns) -> pa.RecordBatch:
         columns.counted.rule[order],
         np.where(inherit >= 0, back[inherit], -1).astype(np.int32),
         np.zeros(len(order), np.bool_),
+        columns.dropped[order],
+        columns.kept_parent[order],
     ]
     return pa.record_batch([pa.array(a, f.type) for a, f in zip(arrays, ROWS, strict=True)], schema=ROWS)
 

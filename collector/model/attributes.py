@@ -187,7 +187,7 @@ def plain(value: Mapping[str, Any]) -> Any:
         case {"arrayValue": inner}:
             return [plain(v) for v in inner.get("values", ())]
         case {"kvlistValue": inner}:
-            return {v["key"]: plain(v.get("value", {})) for v in inner.get("values", ())}
+            return {v.get("key", ""): plain(v.get("value", {})) for v in inner.get("values", ())}
     return None
 
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 from pydantic import model_validator
 
+from collector.registry import suggest
 from processors._sampling.policy import Options, Policy
-from processors._sampling.sql_columns import COLUMNS, TRACE, Condition, nothing, parsed, relation
+from processors._sampling.sql_columns import COLUMNS, TRACE, Condition, nothing, parsed, relation, sources
 from processors._sampling.traces import FAILED, NOT_SAMPLED, SAMPLED, Bools, Decisions, Traces
+from processors._sql.duck import MOST_MEMORY, closed, connect, reason
 
 if TYPE_CHECKING:
     import duckdb
 
-_MOST_MEMORY = 256 * 1024 * 1024
 _ANSWERS = {False: NOT_SAMPLED, True: SAMPLED}
 
 
@@ -52,12 +53,12 @@ class SqlOptions(Options):
         of_spans = [parsed(text) for text in self.span]
         return (
             *(parsed(text) for text in self.trace),
-            *(Condition(f"bool_or({_closed(c.sql)})", c.columns, c.keys) for c in of_spans),
+            *(replace(c, sql=f"bool_or({closed(c.sql)})") for c in of_spans),
         )
 
     @property
     def columns(self) -> Sequence[str]:
-        return sorted({source for condition in self.conditions for source in condition.sources} | {"trace_id"})
+        return sorted(sources(self.conditions) | {"trace_id"})
 
     def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
         answers = np.array([traces.answers[condition] for condition in self.conditions], np.int8)
@@ -79,9 +80,9 @@ class SqlPolicy(Policy):
 class Conditions:
     """All conditions of a sampler, and the DuckDB that runs them: one query for the traces of a tick."""
 
-    def __init__(self, conditions: Sequence[Condition], *, memory_bytes: int = _MOST_MEMORY) -> None:
+    def __init__(self, conditions: Sequence[Condition], *, memory_bytes: int = MOST_MEMORY) -> None:
         """``memory_bytes``: what DuckDB may use; a query that needs more fails, and is run in halves."""
-        self._memory_bytes = min(memory_bytes, _MOST_MEMORY)
+        self._memory_bytes = min(memory_bytes, MOST_MEMORY)
         self._conditions = list(dict.fromkeys(conditions))
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -97,7 +98,7 @@ class Conditions:
         import duckdb  # noqa: PLC0415 - only for those who have a condition
 
         if self._connection is None:
-            self._connection = _connect(self._memory_bytes)
+            self._connection = connect(self._memory_bytes)
         try:
             return _query(self._connection, conditions, table, n)
         except duckdb.Error:
@@ -123,7 +124,7 @@ def _query(
 ) -> list[Decisions]:
     connection.register("spans", table)
     try:
-        columns = ", ".join(f"coalesce({_closed(c.sql)}, false)::BOOLEAN" for c in conditions)
+        columns = ", ".join(f"coalesce({closed(c.sql)}, false)::BOOLEAN" for c in conditions)
         # The conditions are the configuration's own, and reach nothing but these spans.
         sql = f'SELECT "{TRACE}", {columns} FROM spans GROUP BY "{TRACE}"'  # noqa: S608 - see above
         result = connection.sql(sql).to_arrow_table()
@@ -136,21 +137,6 @@ def _query(
     return found
 
 
-def _connect(memory_bytes: int = _MOST_MEMORY) -> duckdb.DuckDBPyConnection:
-    import duckdb  # noqa: PLC0415 - as above
-
-    options: dict[str, Any] = {
-        "enable_external_access": False,
-        "autoload_known_extensions": False,
-        "autoinstall_known_extensions": False,
-        "python_enable_replacements": False,
-        "temp_directory": "",
-        "memory_limit": f"{memory_bytes}B",
-        "threads": 1,
-    }
-    return duckdb.connect(":memory:", config=options)
-
-
 def _problem(text: str, *, whole: bool) -> str | None:
     """Why a condition, over ``whole`` traces or over spans, cannot be run; None when it can."""
     import duckdb  # noqa: PLC0415 - as above
@@ -159,26 +145,19 @@ def _problem(text: str, *, whole: bool) -> str | None:
         condition = parsed(text)
     except ValueError as error:
         return str(error)
-    connection = _connect()
+    connection = connect()
     try:
         connection.register("spans", nothing(condition))
         group = f'GROUP BY "{TRACE}"' if whole else ""
-        sql = f"SELECT {_closed(condition.sql)}::BOOLEAN FROM spans {group}"  # noqa: S608 - as in _query
+        sql = f"SELECT {closed(condition.sql)}::BOOLEAN FROM spans {group}"  # noqa: S608 - as in _query
         connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
-        reason = re.sub(r"\s*\n.*", "", str(error), flags=re.DOTALL)
-        return f"{text!r}: {reason}{_near(reason)}"
+        return f"{text!r}: {reason(error)}{_near(reason(error))}"
     finally:
         connection.close()
     return None
 
 
-def _near(reason: str) -> str:
-    unknown = re.search(r'column "([^"]+)" not found', reason)
-    near = get_close_matches(unknown[1].lower(), COLUMNS, n=1) if unknown else []
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _closed(sql: str) -> str:
-    """On lines of its own, so that a comment at its end ends with it."""
-    return f"(\n{sql}\n)"
+def _near(said: str) -> str:
+    unknown = re.search(r'column "([^"]+)" not found', said)
+    return suggest(unknown[1], COLUMNS) if unknown else ""

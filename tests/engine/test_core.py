@@ -119,3 +119,20 @@ def test_a_trace_that_is_remembered_does_not_keep_other_pipelines_decisions(benc
     bench.core.free()
     assert [i.pipeline for i in bench.journal.ledger.infos(0)] == ["traces"]
     assert bench.assembly.decided.oldest_dseq == 1
+
+
+def test_tombstones_are_taken_up_after_a_restart_and_never_by_a_pipeline_that_only_forwards(bench):
+    dropped = builders.spans([{"trace_id": 1, "span_id": 1}, {"trace_id": 1, "span_id": 2}], facts=True)
+    (kept,) = bench.journal.append(
+        [Entry(builders.spans([{"span_id": 3, "parent_span_id": 2}], facts=True), ("traces",))], 1
+    )
+    bench.journal.append([Entry(dropped, ("traces", "logs"), dropped=True)], 1)
+    bench.core.recover()
+
+    assert bench.core._passing["logs"].oldest_seq is None
+    assert bench.assembly.oldest_pending_seq == kept.seq
+    ((decision,),) = bench.assembly.decide_due(10**18)
+    assert sorted(decision.rows["dropped"].to_pylist()) == [False, True, True]
+    (row,) = decision.rows.filter(decision.rows["keep"]).to_pylist()
+    assert row["parent_id"] != 0
+    assert row["kept_parent_id"] == 0

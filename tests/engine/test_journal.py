@@ -33,12 +33,14 @@ def entry(text, pipelines=("traces",), *, join=False):
 
 def test_entries_are_the_same_after_a_restart(open_journal):
     journal = open_journal()
-    written = journal.append([entry("ü" * 10), entry("two", ("a", "b/c"), join=True)], 42)
+    tombstones = Entry(builders.spans([{}], facts=True), ("a",), dropped=True)
+    written = journal.append([entry("ü" * 10), entry("two", ("a", "b/c"), join=True), tombstones], 42)
     journal = open_journal()
     assert journal.written() == written
-    first, second = (journal.read(w.seq) for w in written)
+    first, second, third = (journal.read(w.seq) for w in written)
     assert first.batch.column("body_text").to_pylist() == ["ü" * 10]
     assert (second.pipelines, second.join) == (("a", "b/c"), True)
+    assert [e.dropped for e in (first, second, third)] == [False, False, True]
     assert first.batch.record_batch.schema.equals(entry("x").batch.record_batch.schema)
 
 

@@ -16,7 +16,19 @@ from collector.telemetry import Telemetry
 from collector.testing.laws import check_processor
 from collector.testing.strategies import batches
 
-OPTIONS: dict[str, dict[str, Any]] = {}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "filter": {
+        "sql": {
+            "span": [
+                "kind = 'CLIENT' and length(span_name) > 3",
+                "attributes['a']::int > 0",
+                "resource['b'] is not null",
+            ],
+            "log": ["severity_number < 9", "body = ''"],
+            "metric": ["value > 1", "attributes['a'] = 'x'"],
+        }
+    },
+}
 """Options of processors that cannot be made without any."""
 
 

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from collector.component import DueTraces
 from collector.model import schema
-from processors._sampling.sql import Conditions, _connect
+from processors._sampling.sql import Conditions
 from processors._sampling.sql_columns import COLUMNS, UNKNOWN_YET
+from processors._sql.duck import connect
 from processors.tail_sampling import Config
 from tests.processors.sampling_kit import ALWAYS, drop, due, kept, opposite, sampler, spans, status
 
@@ -126,7 +127,7 @@ def test_all_conditions_of_all_policies_are_one_query(monkeypatch: pytest.Monkey
 
 
 def test_nothing_is_ever_written_to_disk() -> None:
-    settings = dict(_connect().sql("SELECT name, value FROM duckdb_settings()").fetchall())
+    settings = dict(connect().sql("SELECT name, value FROM duckdb_settings()").fetchall())
 
     assert settings["temp_directory"] in ("", None)
     assert settings["enable_external_access"] == "false"
