@@ -22,7 +22,10 @@ MODULES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rgl
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 HEAVY = {
-    "duckdb": ("exporters/duckdb.py", "exporters/_duckdb", "collector/cli_query.py", "processors/_sampling/sql.py"),
+    "duckdb": (
+        *("exporters/duckdb.py", "exporters/_duckdb", "collector/cli_query.py"),
+        *("processors/_sampling/sql.py", "processors/_sql/"),
+    ),
     "grpc": ("collector/receivers/", "collector/tls.py", "exporters/otlp_grpc.py", "exporters/_otlp"),
     "fastapi": ("collector/receivers/", "collector/admin.py", "collector/http_server.py"),
     "uvicorn": ("collector/receivers/", "collector/http_server.py"),
