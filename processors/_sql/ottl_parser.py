@@ -23,11 +23,15 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Text:
+    """A literal text, without its escapes."""
+
     value: str
 
 
 @dataclass(frozen=True)
 class Number:
+    """A literal number, as it is written."""
+
     text: str
 
 
@@ -41,6 +45,8 @@ class Path:
 
 @dataclass(frozen=True)
 class Call:
+    """A function, and what is read of its result by key."""
+
     name: str
     arguments: tuple[Node, ...]
     keys: tuple[str, ...] = ()
@@ -48,6 +54,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Several:
+    """A list."""
+
     items: tuple[Node, ...]
 
 
@@ -64,6 +72,8 @@ Node = Text | Number | Path | Call | Several | Operation
 
 @dataclass(frozen=True)
 class Statement:
+    """What is done, and to what."""
+
     call: Call
     where: Node | None
 
