@@ -161,7 +161,7 @@ def test_a_decision_made_before_there_were_tombstones_can_be_read() -> None:
 TREES = st.integers(2, 9).flatmap(
     lambda n: st.tuples(
         st.lists(st.integers(0, 9), min_size=n, max_size=n),
-        st.lists(st.sampled_from([CALL, AGENT, {"role": ROLE_OTHER}]), min_size=n, max_size=n),
+        st.lists(st.sampled_from([CALL, AGENT, {"type": "tool"}, {"role": ROLE_OTHER}]), min_size=n, max_size=n),
         st.lists(st.sampled_from([None, None, "r"]), min_size=n, max_size=n),
         st.sets(st.integers(1, n)),
         st.lists(st.integers(0, 2), min_size=n, max_size=n),
@@ -169,7 +169,7 @@ TREES = st.integers(2, 9).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TREES)
 def test_dropping_changes_no_number_of_what_is_left(tree) -> None:
     parents, kinds, responses, gone, arrival = tree
@@ -189,14 +189,6 @@ def test_dropping_changes_no_number_of_what_is_left(tree) -> None:
     for i in after:
         # A span that was written before its parent came, and was dropped, stays as it was written.
         assert all(arrival[i - 1] < arrival[above - 1] for above in gone if above == after[i][0])
-        assert not any(after[above][1] == "counted" == after[i][1] for above in _above(i, after))
-
-
-def _above(number, rows):
-    seen = []
-    while (number := rows[number][0]) in rows and number not in seen:
-        seen.append(number)
-    return seen
 
 
 @given(
