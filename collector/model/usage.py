@@ -211,7 +211,8 @@ def _explicit_sum(counts: Counts, parts: Ints) -> Ints:
 def _buckets(counts: Counts, verdicts: _Verdicts, embeddings: Bools) -> dict[str, Ints]:
     """Bucket → count; ``MISSING`` where the bucket was not reported."""
     of = dict(counts.of)
-    alone = (of["total"] != MISSING) & (of["input_total"] == MISSING) & (of["output_total"] == MISSING)
+    # An embedding has no output, though some emitters say so with a zero.
+    alone = (of["total"] != MISSING) & (of["input_total"] == MISSING) & (of["output_total"] <= 0)
     of["input_total"] = np.where(alone & embeddings, of["total"], of["input_total"])
     subset = ~counts.explicit
     cached = np.where(verdicts.input_includes, cached_tokens(of), 0)

@@ -113,7 +113,7 @@ def provider_of_server(host: str) -> str | None:
 def finish_reason(text: str) -> str:
     """A finish reason in the semantic conventions' words; an unknown one in lower case."""
     folded = text.strip().casefold()
-    folded = folded.removeprefix("finishreason.")
+    folded = folded.removeprefix("finishreason.").removeprefix("finish_reason_")
     return tables.aliases().finish_reasons.get(folded, folded)
 
 

@@ -36,6 +36,8 @@ def sourced(block: dict[str, Any]) -> Part | None:
     source = block.get("source")
     if not isinstance(source, dict):
         return None
+    if not any(source.get(member) for member in ("file_id", "url", "data")):  # a document made of blocks
+        return None
     modality = "image" if block.get("type") == "image" else None
     if source.get("file_id"):
         return parts.reference("file", source["file_id"], source.get("media_type"), modality)
@@ -80,6 +82,10 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "web_search_tool_result": server_tool_result,
     "web_fetch_tool_result": server_tool_result,
     "code_execution_tool_result": server_tool_result,
+    "bash_code_execution_tool_result": server_tool_result,
+    "text_editor_code_execution_tool_result": server_tool_result,
+    "tool_search_tool_result": server_tool_result,
+    "container_upload": lambda block: parts.reference("file", block["file_id"], None, None),
     "mcp_tool_use": tool_use,
     "mcp_tool_result": tool_result,
 }

@@ -25,6 +25,8 @@ def tool_result(block: dict[str, Any]) -> Part:
 
 def reasoning_content(block: dict[str, Any]) -> Part | None:
     inner = block.get("reasoningContent", block.get("content"))
+    if isinstance(inner, dict) and inner.get("redactedContent"):
+        return {"type": "reasoning", "content": "", "redacted": True, "data": inner["redactedContent"]}
     text = inner.get("reasoningText", inner.get("text")) if isinstance(inner, dict) else inner
     if isinstance(text, dict):
         text = text.get("text")
@@ -33,7 +35,9 @@ def reasoning_content(block: dict[str, Any]) -> Part | None:
 
 def media(block: dict[str, Any]) -> Part:
     """An image, document or video block: ``{image: {format, source: {bytes}}}``."""
-    modality = next((kind for kind in ("image", "document", "video") if isinstance(block.get(kind), dict)), None)
+    modality = next(
+        (kind for kind in ("image", "document", "video", "audio") if isinstance(block.get(kind), dict)), None
+    )
     if modality is None:
         return {"type": "generic", **block}
     inner = block[modality]
@@ -52,6 +56,10 @@ def _media(inner: dict[str, Any], modality: str) -> Part:
     )
     if isinstance(source, dict) and isinstance(source.get("s3Location"), dict):
         return parts.reference("uri", source["s3Location"].get("uri"), mime_type, modality)
+    if isinstance(source, dict) and isinstance(source.get("text"), str):
+        return parts.text(source["text"])
+    if isinstance(source, dict) and source.get("bytes") is None:
+        raise ValueError(modality)  # held in a way nobody knows
     return parts.blob(source.get("bytes") if isinstance(source, dict) else source, mime_type, modality)
 
 
@@ -68,5 +76,6 @@ MEMBERS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "image": media,
     "document": media,
     "video": media,
+    "audio": media,
     "cachePoint": lambda _block: None,
 }

@@ -103,6 +103,8 @@ def _reasoning(block: Block) -> Part | None:
     for member in ("text", "content", "thinking", "reasoning"):
         if isinstance(block.get(member), str):
             return parts.reasoning(joined_text(parts.json_value(block[member])))
+    if block.get("thinking"):  # Mistral: blocks
+        return parts.reasoning(joined_text(block["thinking"]))
     return openai.reasoning_item(block)
 
 

@@ -12,7 +12,10 @@ from typing import Any
 from collector.model.messages import anthropic, blocks, langchain, openai, parts, tables
 from collector.model.messages.parts import Message
 
-_ITEM_ROLES = {"function_call": "assistant", "reasoning": "assistant", "function_call_output": "tool"}
+_ITEM_ROLES = {
+    "function_call": "assistant", "custom_tool_call": "assistant", "reasoning": "assistant",
+    "function_call_output": "tool", "custom_tool_call_output": "tool", **dict.fromkeys(openai.SERVER_ANSWERS, "tool"),
+}  # fmt: skip
 """Items of OpenAI's Responses API that are messages without saying so."""
 
 _ANSWERS = frozenset({"text", "blob", "uri", "file", "generic"})
@@ -38,7 +41,7 @@ def read(value: dict[str, Any]) -> Message:
     if kind in _ITEM_ROLES:
         return parts.message(role, blocks.parts_of(value))
     found = blocks.parts_of(value.get("parts"))
-    content = value.get("content")
+    content = value.get("content", value.get("message") if isinstance(value.get("message"), str) else None)  # Cohere 1
     if tables.role(role) == "tool" or value.get("tool_call_id"):
         found += _answer(value, content, already=found)
     else:
@@ -46,7 +49,7 @@ def read(value: dict[str, Any]) -> Message:
         found += [parts.reasoning(thoughts)] if isinstance(thoughts, str) and thoughts else []
         found += blocks.parts_of(parts.json_value(content) if _holds_blocks(content) else content)
     found += [call for call in openai.calls(value) if not _has(found, call)]
-    found += blocks.parts_of(value.get("refusal"))
+    found += blocks.parts_of(value.get("refusal")) + openai.spoken(value.get("audio"))
     reason = value.get("finish_reason") or value.get("stop_reason") or langchain.finish_reason(value)
     name = value.get("name")
     if (
@@ -70,9 +73,12 @@ def read_items(values: list[dict[str, Any]]) -> list[Message] | None:
 
 def _kept(value: dict[str, Any]) -> Message:
     try:
-        return read(value)
+        found = read(value)
     except parts.ODD:  # not a message after all: nothing of it is lost
         return parts.message(value.get("role"), [{"type": "generic", **value}])
+    if found["parts"] or found["role"] or "finish_reason" in found:
+        return found
+    return parts.message("", blocks.parts_of(value))
 
 
 def with_system(system: Any, messages: list[Message] | None) -> list[Message] | None:

@@ -48,6 +48,20 @@ def reasoning_item(item: dict[str, Any]) -> Part | None:
     return parts.reasoning(joined) if joined else None
 
 
+def custom_call(item: dict[str, Any]) -> Part:
+    return parts.tool_call(item.get("call_id") or item.get("id"), item.get("name"), item.get("input"))
+
+
+def spoken(audio: Any) -> list[Part]:
+    """A chat completion's spoken answer: what was said, and the sound or the id it is kept under."""
+    if not isinstance(audio, dict):
+        return []
+    found = [parts.text(audio["transcript"])] if audio.get("transcript") else []
+    if audio.get("data"):
+        return [*found, parts.blob(audio["data"], None, "audio")]
+    return [*found, parts.reference("file", audio["id"], None, "audio")] if audio.get("id") else found
+
+
 def calls(message: dict[str, Any]) -> list[Part]:
     """The tool calls beside a message's content, old ``function_call`` included."""
     found = []
@@ -67,6 +81,7 @@ SERVER_ITEMS = frozenset(
     {
         "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "computer_call",
         "local_shell_call", "shell_call", "apply_patch_call", "mcp_call", "mcp_list_tools", "mcp_approval_request",
+        "tool_search_call",
     }
 )  # fmt: skip
 """Items of a Responses API answer that tell what a tool run by the provider did."""
@@ -79,6 +94,27 @@ def server_call(item: dict[str, Any]) -> Part:
     return {"type": "server_tool_call", **call_id, "name": name, "server_tool_call": rest}
 
 
+SERVER_ANSWERS = (
+    "computer_call_output", "local_shell_call_output", "shell_call_output", "apply_patch_call_output",
+    "tool_search_output",
+)  # fmt: skip
+"""Items that answer a call of such a tool."""
+
+
+def server_answer(item: dict[str, Any]) -> Part:
+    rest = {key: value for key, value in item.items() if key not in {"id", "call_id"} and value is not None}
+    call_id = item.get("call_id") or item.get("id")
+    part: Part = {"type": "server_tool_call_response", "server_tool_call_response": rest}
+    return {**part, "id": call_id} if call_id else part
+
+
+def linked(block: dict[str, Any]) -> Part:
+    """Media of the kind its type names, ``video_url`` and its like: an address, or an object that holds one."""
+    source = block[block["type"]]
+    modality = block["type"].removesuffix("_url")
+    return parts.media(source["url"] if isinstance(source, dict) else source, modality=modality)
+
+
 BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "refusal": lambda block: parts.text(block.get("refusal") or ""),
     "image_url": image,
@@ -87,4 +123,8 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], Part | None]] = {
     "input_file": file,
     "function_call": function_call,
     "function_call_output": function_call_output,
+    "custom_tool_call": custom_call,
+    "custom_tool_call_output": function_call_output,
+    **dict.fromkeys(SERVER_ANSWERS, server_answer),
+    **dict.fromkeys(("video_url", "audio_url", "document_url"), linked),
 }

@@ -277,6 +277,13 @@ def request_tools(value: Any, system: Any, content: Content) -> Any:
     return tool_definitions(tools, system, content) if isinstance(tools, list) else None
 
 
+def request_prompt(value: Any, _system: Any, _content: Content) -> Any:
+    """The prompt inside a request's body, as a message of the user."""
+    inner = _json_container(value)
+    asked = (inner.get("inputText") or inner.get("prompt")) if isinstance(inner, dict) else None
+    return chat.read_all([{"role": "user", "content": asked}]) if asked else None
+
+
 def pydantic_tools(value: Any, system: Any, content: Content) -> Any:
     inner = parts.json_value(value)
     return tool_definitions(inner.get("function_tools"), system, content) if isinstance(inner, dict) else None
@@ -285,6 +292,8 @@ def pydantic_tools(value: Any, system: Any, content: Content) -> Any:
 def _definition(tool: Any) -> Any:
     if not isinstance(tool, dict):
         return tool
+    if isinstance(tool.get("toolSpec"), dict) and "name" not in tool:  # Bedrock
+        tool = tool["toolSpec"]
     inner = tool.get("function") if isinstance(tool.get("function"), dict) else tool
     assert isinstance(inner, dict)
     if not inner.get("name"):
@@ -376,7 +385,7 @@ SHAPES: dict[str, Shape] = {
         traceloop_prompts, traceloop_completions, event_inputs, event_outputs, tool_event_input, tool_event_output,
         message_events, choice_events, ai_sdk_response, texts, values, openinference_prompts,
         openinference_completions, openinference_embedded, documents, database_results, langwatch, livekit_context,
-        without_vectors,
+        without_vectors, request_prompt,
         arguments_not_schema, tool_definitions, openinference_tools, request_tools, pydantic_tools, members,
         semconv_parameters, request_parameters, genkit_config, json_object, metadata_object, metadata_values,
         langfuse_metadata,

@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from collector.model import dialects
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -61,9 +63,8 @@ ROLES: Mapping[str, str] = _TABLES["roles"]
 KNOWN_ROLES = frozenset([*ROLES, *ROLES.values()])
 """Roles in any spelling, lower case."""
 JSON_METADATA: Mapping[str, Any] = _TABLES["json_metadata"]
-_FINISH_REASONS: Mapping[str, str] = {
-    alias: name for name, aliases in _TABLES["finish_reasons"].items() for alias in aliases
-}
+_FINISH_REASONS = frozenset({"stop", "length", "content_filter", "tool_call", "error", "compaction"})
+"""The spellings of the semantic conventions."""
 
 
 def role(spelled: object) -> str:
@@ -73,4 +74,5 @@ def role(spelled: object) -> str:
 
 def finish_reason(reason: str) -> str:
     """The semconv spelling of a finish reason; one nobody knows stays as sent."""
-    return _FINISH_REASONS.get(reason, reason)
+    found = dialects.finish_reason(reason)
+    return found if found in _FINISH_REASONS else reason
