@@ -15,4 +15,5 @@ def messages(entries: list[Any], *, role: str) -> list[Message] | None:
 
 def _message(entry: dict[str, Any], role: str) -> dict[str, Any]:
     calls = parts.entries(entry.get("tool_calls"))
-    return {**entry, "role": entry.get("role") or role, "tool_calls": calls}
+    old = {"content": entry["user"]} if "content" not in entry and isinstance(entry.get("user"), str) else {}  # Bedrock
+    return {**entry, **old, "role": entry.get("role") or role, "tool_calls": calls}

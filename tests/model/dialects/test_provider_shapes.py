@@ -93,3 +93,8 @@ def test_the_total_of_an_embedding_is_its_input(zero):
 )  # fmt: skip
 def test_provider(system, provider):
     assert fact({**CHAT, "gen_ai.request.model": "gpt-4o", "gen_ai.system": system})["provider"] == provider
+
+
+def test_the_prompt_of_openllmetrys_first_bedrock_names():
+    row = stored({"llm.request.type": "completion", "gen_ai.request.model": "m", "gen_ai.prompt.0.user": "q"})
+    assert row["input"] == [message("user", text("q"))]
