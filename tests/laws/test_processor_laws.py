@@ -28,7 +28,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "metric": ["value > 1", "attributes['a'] = 'x'"],
         }
     },
-}
+    "attributes": {
+        "include": {"match_type": "regexp", "services": ["."]},
+        "actions": [
+            {"action": "upsert", "key": "a", "value": 1}, {"action": "delete", "pattern": "^b"},
+            {"action": "insert", "key": "c", "from_attribute": "a"},
+        ],
+    },
+    "resource": {"attributes": [{"action": "upsert", "key": "zone", "value": "eu"}]},
+}  # fmt: skip
 """Options of processors that cannot be made without any."""
 
 
