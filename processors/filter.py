@@ -15,7 +15,6 @@ there: an agent's sum stays a sum when the calls below it are dropped, and what 
 
 from __future__ import annotations
 
-import time
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -24,10 +23,10 @@ from pydantic import Field, field_validator, model_validator
 
 from processors._sql import ottl
 from processors._sql.expressions import Computed, condition
+from processors._sql.faults import Faults, unless_propagate
 from processors._sql.relations import OF_SIGNAL, RELATIONS, Relation
 from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
 
-_WARN_EVERY_SECONDS = 60
 _ITEMS = {
     "span": "span", "log_record": "log", "log": "log", "metric": "metric", "datapoint": "metric",
     "spanevent": "", "resource": "", "scope": "", "profile": "",
@@ -82,11 +81,7 @@ class Config(ComponentConfig):
     @field_validator("error_mode", mode="before")
     @classmethod
     def _refuses_nothing(cls, mode: Any) -> Any:
-        if mode == "propagate":
-            raise ValueError(
-                "'propagate' would refuse whole requests for one item; it is kept and counted: write ignore or silent"
-            )
-        return mode
+        return unless_propagate(mode)
 
 
 class Filter:
@@ -98,10 +93,7 @@ class Filter:
             for signal, relation in OF_SIGNAL.items()
             if (texts := config.sql.of(relation.item))
         }
-        self._failed = settings.telemetry.failed_expressions.labels(str(settings.id))
-        self._log = settings.log
-        self._tells = config.error_mode == "ignore"
-        self._told = -float(_WARN_EVERY_SECONDS)
+        self._faults = Faults(settings, tells=config.error_mode == "ignore")
 
     def process(self, batch: Batch) -> Batch:
         """Takes batches of any signal."""
@@ -113,18 +105,8 @@ class Filter:
         for met, faults in computed.of(batch):
             drop |= met.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
             failed |= faults
-        if failed.any():
-            self._count(int(failed.sum()), batch.signal)
+        self._faults.count(int(failed.sum()), batch.signal)
         return batch.filter(~drop) if drop.any() else batch
-
-    def _count(self, items: int, signal: Signal) -> None:
-        self._failed.inc(items)
-        now = time.monotonic()
-        if self._tells and now - self._told >= _WARN_EVERY_SECONDS:
-            self._told = now
-            self._log.warning(
-                "a condition failed on some items: it did not drop them", items=items, signal=signal.value
-            )
 
 
 def _wrong(relation: Relation, text: str) -> str:

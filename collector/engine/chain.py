@@ -13,7 +13,7 @@ from collector.model.batch import Batch, SpanBatch
 from collector.telemetry import Telemetry
 
 _COST = ("cost", "input_cost", "output_cost", "total_cost", "cost_source", "price_ref")
-_SEEN_BY_FACTS = ("attributes", "resource", "scope", "span_name", "events")
+_SEEN_BY_FACTS = ("attributes", "resource", "scope", "span_name", "events", "kind", "status_code", "status_message")
 
 
 @dataclass(frozen=True, slots=True)

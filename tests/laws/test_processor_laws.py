@@ -17,6 +17,21 @@ from collector.testing.laws import check_processor
 from collector.testing.strategies import batches
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "transform": {
+        "sql": {
+            "span": [
+                {"set": "attributes['new']", "to": "length(span_name)", "where": "kind = 'CLIENT'"},
+                {"set": "attributes['gen_ai.request.model']", "to": "resource['user.id']"},
+                {"set": "resource['copy']", "to": "attributes['a']"},
+                {"set": "span_name", "to": "upper(name)", "where": "attributes['a']::int > 0"},
+                {"limit": 3, "first": ["new"]},
+                {"replace_all": "[0-9]+", "with": "N"},
+                {"delete_matching": "tokens$", "of": "resource"},
+            ],
+            "log": [{"set": "body", "to": "event_name"}, {"truncate_all": 3}, {"delete": ["a"]}],
+            "metric": [{"set": "attributes['v']", "to": "value"}, {"keep": ["v", "a"]}],
+        }
+    },
     "filter": {
         "sql": {
             "span": [

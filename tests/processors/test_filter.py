@@ -139,7 +139,7 @@ def test_all_that_is_wrong_is_said_at_once_and_something_is_needed() -> None:
         Config(sql={"span": ["a"], "log": ["b"]})  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="give conditions under"):
         Config(sql={})  # type: ignore[arg-type]
-    with pytest.raises(ValidationError, match="kept and counted: write ignore or silent"):
+    with pytest.raises(ValidationError, match="passed on as it was and counted: write ignore or silent"):
         Config(sql={"span": ["true"]}, error_mode="propagate")  # type: ignore[arg-type]
 
 

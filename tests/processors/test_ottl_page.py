@@ -23,7 +23,7 @@ def _cell(text: str) -> str:
 
 
 def _made(text: str) -> str:
-    for kind in ("conditions",):
+    for kind in TABLE:
         begin, end = f"<!-- {kind} -->", f"<!-- /{kind} -->"
         before, _, rest = text.partition(begin)
         after = rest.partition(end)[2]

@@ -1,0 +1,1 @@
+"""What ``transform`` does to attributes and columns."""
