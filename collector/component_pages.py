@@ -22,7 +22,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from collector.component import Kind, ProcessorFactory, Stage
 from collector.config_models import keys_of, models_in
@@ -153,8 +152,10 @@ def _is_model(annotation: Any) -> bool:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    value = info.get_default(call_default_factory=False)
-    if value is None or value is PydanticUndefined or isinstance(value, BaseModel) or value == "":
+    if info.default_factory is not None:
+        return ""
+    value = info.default
+    if value is None or isinstance(value, BaseModel) or value == "":
         return ""
     return f"`{_value(value)}`"
 

@@ -19,6 +19,8 @@ from collector import logs
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    # Another test may have left logging in the belief that it still captures what pytest has taken back.
+    logging.captureWarnings(capture=False)
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
