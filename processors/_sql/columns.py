@@ -19,6 +19,9 @@ from collector.model import attributes, schema
 _ATTRIBUTE = re.compile(
     r"""(?P<skip>'(?:[^']|'')*')|\b(?P<of>attributes|resource)\s*\[\s*'(?P<key>(?:[^']|'')*)'\s*\]"""
 )
+# Typed once: of a plain value pyarrow infers the type in every call.
+_NO_TEXT, _TRUE, _FALSE = (pa.scalar(text, pa.string()) for text in (None, "true", "false"))
+_ZERO = pa.scalar(0, pa.int64())
 _WORD = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_][A-Za-z0-9_]*""")
 
 
@@ -95,17 +98,24 @@ def attribute(batch: Any, of: str, key: str) -> pa.Array:
 
 def _texts(found: attributes.Flat) -> pa.Array:
     """Values of any type as text; strings, lists and maps have one already."""
-    kinds = pa.array(found.types)
-    texts = pc.if_else(pc.equal(kinds, schema.EMPTY), pa.scalar(None, pa.string()), found.texts)
-    nums = pa.array(found.nums)
-    texts = pc.if_else(pc.equal(kinds, schema.INT), nums.cast(pa.string()), texts)
-    texts = pc.if_else(pc.equal(kinds, schema.BOOL), pc.if_else(pc.not_equal(nums, 0), "true", "false"), texts)
+    present = set(np.unique(found.types).tolist())
+    texts, nums = found.texts, pa.array(found.nums)
+    if schema.EMPTY in present:
+        texts = pc.if_else(_is(found, schema.EMPTY), _NO_TEXT, texts)
+    if schema.INT in present:
+        texts = pc.if_else(_is(found, schema.INT), nums.cast(pa.string()), texts)
+    if schema.BOOL in present:
+        texts = pc.if_else(_is(found, schema.BOOL), pc.if_else(pc.not_equal(nums, _ZERO), _TRUE, _FALSE), texts)
     doubles = np.flatnonzero(found.types == schema.DOUBLE)
     if len(doubles):
         distinct, code = np.unique(found.nums[doubles], return_inverse=True)
         written = pa.array([text_of(schema.DOUBLE, num, "") for num in distinct.tolist()], pa.string())
         texts = pc.replace_with_mask(texts, pa.array(found.types == schema.DOUBLE), written.take(pa.array(code)))
     return texts
+
+
+def _is(found: attributes.Flat, kind: int) -> pa.BooleanArray:
+    return pa.array(found.types == kind)
 
 
 def _of_resource(column: pa.DictionaryArray, key: str) -> pa.Array:
