@@ -152,7 +152,7 @@ def _text(body: Mapping[str, Any], key: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise InvalidDataError(f"{key}: must be a text")
-    return value
+    return _utf8(value)
 
 
 def _id(body: Mapping[str, Any], key: str) -> str | None:

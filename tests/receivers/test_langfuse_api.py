@@ -143,6 +143,17 @@ async def test_a_wrong_score_is_refused_and_told_why(running: Any, change: dict[
         assert not receiver.consumer.bodies
 
 
+@pytest.mark.parametrize("key", ["id", "name", "traceId", "observationId", "sessionId", "comment"])
+async def test_half_of_a_surrogate_pair_costs_its_character_only(running: Any, key: str) -> None:
+    async with client(running) as (receiver, http):
+        content = json.dumps([SCORE | {key: "half \ud800"}, SCORE])
+        answer = await http.post("/api/public/scores", content=content, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()) == (202, {"message": "Accepted"})
+        first, second = records(receiver)
+        assert "half \ufffd" in attributes(first).values()
+        assert attributes(second)["gen_ai.evaluation.name"] == SCORE["name"]
+
+
 async def test_an_array_takes_what_is_right_and_names_what_is_not(running: Any) -> None:
     async with client(running) as (receiver, http):
         all_good = await http.post("/api/public/scores", json=[SCORE, SCORE | {"id": "s2", "value": 1}])
