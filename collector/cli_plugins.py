@@ -58,7 +58,10 @@ def new(
 
 
 def write_package(name: str, kind: PluginKind, folder: Path) -> list[Path]:
-    """Writes the files and names them. Raises ``ConfigError`` for a name that cannot be, or a folder that is used."""
+    """Writes the files and names them.
+
+    Raises ``ConfigError`` for a name that cannot be, and a folder that is used or cannot be written.
+    """
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ConfigError(f"{name!r} is no name for a component: lower case letters, digits and _, as in my_processor")
     if folder.exists() and any(folder.iterdir()):
@@ -71,14 +74,17 @@ def write_package(name: str, kind: PluginKind, folder: Path) -> list[Path]:
         "kind": kind.value,
     }
     template = resources.files("collector") / "plugin_template" / kind.value
-    written = []
-    for source, target in _FILES.items():
-        path = folder / string.Template(target).substitute(values)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = (template / f"{source}.template").read_text(encoding="utf-8")
-        path.write_text(string.Template(text).substitute(values), encoding="utf-8")
-        written.append(path)
-    return written
+    texts = {
+        folder / string.Template(target).substitute(values): (template / f"{source}.template").read_text("utf-8")
+        for source, target in _FILES.items()
+    }
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(string.Template(text).substitute(values), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+    return list(texts)
 
 
 def _distribution(name: str) -> str:

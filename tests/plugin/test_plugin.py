@@ -120,6 +120,12 @@ def test_a_name_that_cannot_be_is_refused(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="file/mine: cannot be written: Not a directory"):
+        write_package("mine", PluginKind.PROCESSOR, tmp_path / "file" / "mine")
+
+
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("")
     with pytest.raises(ConfigError, match="not empty"):
