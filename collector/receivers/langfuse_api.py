@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -250,7 +249,7 @@ class TraceLink:
 def _is_sha256(text: str) -> bool:
     try:
         return len(base64.b64decode(text, validate=True)) == _SHA256_BYTES
-    except binascii.Error:
+    except ValueError:  # also what text beyond ASCII raises
         return False
 
 
