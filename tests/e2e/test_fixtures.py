@@ -101,14 +101,22 @@ def _recomputed(row: Row, rows: list[Row]) -> Decimal | None:
 
 def _listed(row: Row) -> tuple[str | None, str]:
     """(provider, model) as the library lists them: found by the library where it knows the names telemetry has."""
+    for model in (row["model"], row["request_model"]):
+        # Bedrock's instrumentation cuts the answer's model down to a family; what was asked for is whole.
+        if model is not None and _found(model, row["provider"]):
+            return row["provider"], model
+    # Names of its own kind (gcp.gemini, a gateway's prefix): the row says what was meant.
+    provider, model = row["price_ref"].split(" ")[1].partition("/")[2].rpartition(">")[2].split(":", 1)
+    assert model.split("/")[-1] in row["model"], _call(row)
+    return provider, model
+
+
+def _found(model: str, provider: str | None) -> bool:
     try:
-        genai_prices.calc_price(genai_prices.Usage(), row["model"], provider_id=row["provider"])
+        genai_prices.calc_price(genai_prices.Usage(), model, provider_id=provider)
     except LookupError:
-        # Names of its own kind (gcp.gemini, a gateway's prefix): the row says what was meant.
-        provider, model = row["price_ref"].split(" ")[1].partition("/")[2].rpartition(">")[2].split(":", 1)
-        assert model.split("/")[-1] in row["model"], _call(row)
-        return provider, model
-    return row["provider"], row["model"]
+        return False
+    return True
 
 
 def _of_the_same_call(row: Row, rows: list[Row]) -> str:
