@@ -17,7 +17,7 @@ test: $(VENV)/test
 # After a change of a dialect or content table, or of a processor's options.
 docs: $(VENV)/test
 	$(BIN)/python -m collector.model.dialects.pages docs/dialects
-	$(BIN)/python -m collector.component_pages docs/processors
+	$(BIN)/python -m collector.component_pages docs/processors docs/connectors
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

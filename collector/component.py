@@ -129,6 +129,11 @@ def no_logs() -> tuple[LogBatch, npt.NDArray[np.int32]]:
     return LogBatch(pa.RecordBatch.from_pylist([], schema=schema.LOGS)), np.empty(0, np.int32)
 
 
+def nothing_met() -> Sequence[frozenset[str]]:
+    """For ``DueTraces.load_met`` where no connector asks about requests."""
+    return ()
+
+
 @dataclass(frozen=True)
 class DueTraces:
     """Traces that are due for a decision: the input of a sampler."""
@@ -139,6 +144,8 @@ class DueTraces:
     load_spans: LoadSpans
     load_logs: Callable[[], tuple[LogBatch, npt.NDArray[np.int32]]] = no_logs
     """The GenAI log records that wait with these traces, as ``no_logs``. As costly as ``load_spans``."""
+    load_met: Callable[[], Sequence[frozenset[str]]] = nothing_met
+    """Per trace the texts of the ``RequestCondition``s that some request with spans of it met; empty: none of any."""
 
 
 DECISIONS = ("not_sampled", "sampled", "dropped", "inverted_not_sampled", "inverted_sampled", "failed")
@@ -155,13 +162,18 @@ class PolicyDecisions:
     """Policy by trace, codes of ``DECISIONS``."""
 
 
+ELSEWHERE, NO_ROUTE = "elsewhere", "no_route"
+NOT_HERE = (ELSEWHERE, NO_ROUTE)
+"""In the place of a policy: a connector sent the trace to other pipelines, or to none."""
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """A sampler's answer, one entry per row of ``DueTraces.traces``."""
 
     keep: npt.NDArray[np.bool_]
     sampled_by: pa.Array
-    """Text: the policy that kept the trace; null where it is dropped."""
+    """Text: the policy that kept the trace; null where it is dropped, or one of ``NOT_HERE``."""
     adjusted_count: npt.NDArray[np.float64]
     """How many traces a kept one stands for: one over its probability of being kept."""
     policies: PolicyDecisions | None = None
@@ -350,10 +362,55 @@ class Received:
     """Why items were rejected, in English, without any content."""
 
 
+Metadata = Callable[[str], Sequence[str]]
+"""A request's HTTP headers or gRPC metadata: the values under a name in lower case. Only asked, never kept."""
+
+
+def no_metadata(_name: str) -> Sequence[str]:
+    """Of a request that came without any."""
+    return ()
+
+
+class RequestCondition(Protocol):
+    """A condition over a request's metadata. Only that it is met is kept, never the metadata."""
+
+    @property
+    def text(self) -> str:
+        """The condition as the configuration has it, in one line: what is kept."""
+
+    def is_met(self, metadata: Metadata) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where each of some traces or rows goes."""
+
+    outputs: Mapping[ComponentId, npt.NDArray[np.bool_]]
+    """Pipeline → what goes there. What goes nowhere is dropped, and counted as ``no_route``."""
+    failed: npt.NDArray[np.bool_] | None = None
+    """Where a condition could not be evaluated: counted."""
+
+
+class Connector(Protocol):
+    """Divides what pipelines hand it among other pipelines, whole traces as whole traces.
+
+    Like a processor it is a function of its input, without a memory of its own.
+    """
+
+    @property
+    def request_conditions(self) -> Sequence[RequestCondition]:
+        """What is asked of every request."""
+
+    def route_traces(self, due: DueTraces) -> Routes: ...
+
+    def route(self, batch: LogBatch | MetricBatch, met: frozenset[str]) -> Routes:
+        """``met``: the texts of the conditions that the request of these rows met."""
+
+
 class Consumer(Protocol):
     """Where a receiver hands over what it received."""
 
-    async def consume(self, signal: Signal, body: bytes) -> Received:
+    async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received:
         """Takes one serialised OTLP Export…ServiceRequest (protobuf).
 
         Returns once everything accepted is durable in every pipeline fed by the receiver. Raises
@@ -429,4 +486,17 @@ class ExporterFactory:
     stability: Stability = Stability.BETA
 
 
-AnyFactory = ReceiverFactory | ProcessorFactory | ExporterFactory
+@dataclass(frozen=True)
+class ConnectorFactory:
+    """How a connector is made, and where it may send what it gets."""
+
+    config: type[ComponentConfig]
+    create: Callable[[Any, Settings], Connector]
+    outputs: Callable[[Any], Sequence[tuple[tuple[str | int, ...], str]]]
+    """From its options: (where in them, id of a pipeline) for each pipeline named."""
+
+    signals: frozenset[Signal] = frozenset(Signal)
+    stability: Stability = Stability.BETA
+
+
+AnyFactory = ReceiverFactory | ProcessorFactory | ExporterFactory | ConnectorFactory

@@ -114,6 +114,7 @@ class _Checker:
             self._section(kind)
         extensions = self._extensions()
         service = self._service(extensions)
+        self._declared.components = self._components
         found = pipelines(root, self._declared, self._report)
         self._check_exposed()
         if service is None or self._report.problems:
@@ -122,6 +123,7 @@ class _Checker:
             receivers=self._components[Kind.RECEIVER],
             processors=self._components[Kind.PROCESSOR],
             exporters=self._components[Kind.EXPORTER],
+            connectors=self._components[Kind.CONNECTOR],
             service=service,
             pipelines=found,
             warnings=tuple(_sorted(self._report.warnings)),

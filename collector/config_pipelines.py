@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from collector import yaml_tree
-from collector.component import AnyFactory, ComponentId, Kind, ProcessorFactory, Stage
+from collector.component import AnyFactory, ComponentId, ConnectorFactory, Kind, ProcessorFactory, Stage
 from collector.config_models import Report
+from collector.config_ways import Outputs, PipelineRead, Reference, Way, ways
 from collector.engine_processors import GroupByTraceConfig
 from collector.errors import ConfigError
 from collector.model.batch import Signal
 from collector.registry import suggest
-from collector.service_config import Pipeline
+from collector.service_config import Component, Hop, Pipeline
 from collector.yaml_tree import Node, Path, Scalar
 
 PIPELINES: Path = ("service", "pipelines")
+_LISTS = {
+    Kind.RECEIVER: (Kind.RECEIVER, Kind.CONNECTOR),
+    Kind.PROCESSOR: (Kind.PROCESSOR,),
+    Kind.EXPORTER: (Kind.EXPORTER, Kind.CONNECTOR),
+}
+"""The lists of a pipeline, and the kinds of component that may stand there."""
 
 
 @dataclass
@@ -28,47 +35,71 @@ class Declared:
     """None: the type is unknown, which is reported already."""
     engine: dict[ComponentId, object] = field(default_factory=dict)
     """Processors that are part of the engine → their options."""
+    components: Mapping[Kind, Mapping[ComponentId, Component]] = field(default_factory=dict)
+    """Those whose options are right."""
 
     def ids(self, kind: Kind) -> list[ComponentId]:
         return [*self.factories[kind], *(self.engine if kind is Kind.PROCESSOR else ())]
 
 
 def pipelines(root: Node, declared: Declared, report: Report) -> tuple[Pipeline, ...]:
-    """All pipelines that make sense; ``report`` says what does not."""
+    """Every way from receivers to exporters that makes sense; ``report`` says what does not."""
     section = yaml_tree.find(root, PIPELINES)
     if not isinstance(section, yaml_tree.Mapping):
         return ()
     used: set[tuple[Kind, ComponentId]] = set()
-    found = []
-    for key in section.entries:
-        pipeline = _pipeline((*PIPELINES, key), declared, report, used)
-        if pipeline:
-            found.append(pipeline)
+    read = [one for key in section.entries if (one := _read((*PIPELINES, key), declared, report, used))]
     _warn_unused(declared, used, report)
-    return tuple(found)
+    found = ways(read, _outputs(declared, report), report)
+    told: set[object] = set()
+    return tuple(_pipeline(way, declared, report, told) for way in found)
 
 
-def _pipeline(path: Path, declared: Declared, report: Report, used: set[tuple[Kind, ComponentId]]) -> Pipeline | None:
+def _read(path: Path, declared: Declared, report: Report, used: set[tuple[Kind, ComponentId]]) -> PipelineRead | None:
     signal_and_id = _signal(path, report)
-    lists = {
-        kind: list(_references(kind, (*path, f"{kind}s"), declared, report))
-        for kind in (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER)
-    }
-    used |= {(kind, id_) for kind, references in lists.items() for _, id_ in references}
+    lists = {of: tuple(_references(of, (*path, f"{of}s"), declared, report)) for of in _LISTS}
+    used |= {(reference.kind, reference.id) for references in lists.values() for reference in references}
     if signal_and_id is None:
         return None
     signal, id_ = signal_and_id
-    for kind, references in lists.items():
-        _check_signals(kind, references, signal, declared, report)
-    _check_order(path, lists[Kind.PROCESSOR], declared, report)
-    ids = {kind: tuple(id_ for _, id_ in references) for kind, references in lists.items()}
-    processors = tuple(id_ for id_ in ids[Kind.PROCESSOR] if id_ not in declared.engine)
-    pipeline = Pipeline(id_, signal, ids[Kind.RECEIVER], processors, ids[Kind.EXPORTER])
-    waits = [declared.engine[id_] for id_ in ids[Kind.PROCESSOR] if id_ in declared.engine]
-    for wait in waits:
-        if isinstance(wait, GroupByTraceConfig):
-            pipeline = replace(pipeline, group_by_trace_wait=wait.wait_duration)
-    return pipeline
+    for references in lists.values():
+        _check_signals(references, signal, declared, report)
+    return PipelineRead(path, id_, signal, lists[Kind.RECEIVER], lists[Kind.PROCESSOR], lists[Kind.EXPORTER])
+
+
+def _outputs(declared: Declared, report: Report) -> Outputs:
+    """Of connectors whose options are right: the pipelines these name."""
+    found: dict[ComponentId, list[tuple[Path, ComponentId]]] = {}
+    for id_, component in declared.components[Kind.CONNECTOR].items():
+        assert isinstance(component.factory, ConnectorFactory)
+        found[id_] = []
+        for inside, text in component.factory.outputs(component.config):
+            at = ("connectors", str(id_), *inside)
+            try:
+                found[id_].append((at, ComponentId.parse(text)))
+            except ConfigError as error:
+                report.error(at, str(error))
+    return found
+
+
+def _pipeline(way: Way, declared: Declared, report: Report, told: set[object]) -> Pipeline:
+    """``told``: the connectors, behind what comes before them, that have a pipeline to tell what finds no way."""
+    processors: list[ComponentId] = []
+    wait = None
+    hops = []
+    for at, part in enumerate(way.pipelines):
+        if at:
+            key = way.up_to(at - 1)
+            hops.append(Hop(way.connectors[at - 1], part.id, len(processors), key not in told))
+            told.add(key)
+        for reference in part.processors:
+            options = declared.engine.get(reference.id)
+            wait = options.wait_duration if isinstance(options, GroupByTraceConfig) else wait
+            processors += () if reference.id in declared.engine else (reference.id,)
+    _check_order(way.last.path, [r for part in way.pipelines for r in part.processors], declared, report)
+    receivers = tuple(r.id for r in way.pipelines[0].receivers if r.kind is Kind.RECEIVER)
+    exporters = tuple(r.id for r in way.last.exporters if r.kind is Kind.EXPORTER)
+    return Pipeline(way.id, way.last.signal, receivers, tuple(processors), exporters, wait, tuple(hops))
 
 
 def _signal(path: Path, report: Report) -> tuple[Signal, ComponentId] | None:
@@ -82,7 +113,7 @@ def _signal(path: Path, report: Report) -> tuple[Signal, ComponentId] | None:
         return None
 
 
-def _references(kind: Kind, path: Path, declared: Declared, report: Report) -> Iterator[tuple[Path, ComponentId]]:
+def _references(of: Kind, path: Path, declared: Declared, report: Report) -> Iterator[Reference]:
     """The ids in one list of a pipeline that are declared, once each."""
     node = yaml_tree.find(report.root, path)
     seen: set[ComponentId] = set()
@@ -95,41 +126,43 @@ def _references(kind: Kind, path: Path, declared: Declared, report: Report) -> I
         except ConfigError as error:
             report.error(at, str(error))
             continue
+        kinds = [kind for kind in _LISTS[of] if id_ in declared.ids(kind)]
         if id_ in seen:
-            report.error(at, f"{kind} {str(id_)!r} is listed twice")
-        elif id_ not in declared.ids(kind):
-            report.error(at, _undeclared(kind, id_, declared))
+            report.error(at, f"{of} {str(id_)!r} is listed twice")
+        elif not kinds:
+            report.error(at, _undeclared(of, id_, declared))
+        elif len(kinds) > 1:
+            report.error(
+                at, f"{str(id_)!r} is declared under '{kinds[0]}s' and under '{kinds[1]}s': rename one of them"
+            )
         else:
             seen.add(id_)
-            yield at, id_
+            yield Reference(at, kinds[0], id_)
 
 
-def _undeclared(kind: Kind, id_: ComponentId, declared: Declared) -> str:
+def _undeclared(of: Kind, id_: ComponentId, declared: Declared) -> str:
     text = str(id_)
     for other in Kind:
-        if other is not kind and id_ in declared.ids(other):
-            return f"{text!r} is declared under '{other}s', not under '{kind}s'"
-    known = [str(known) for known in declared.ids(kind)]
+        if other not in _LISTS[of] and id_ in declared.ids(other):
+            return f"{text!r} is declared under '{other}s', not under '{of}s'"
+    known = [str(known) for kind in _LISTS[of] for known in declared.ids(kind)]
     near = suggest(text, known) or f"; declared: {', '.join(known) or 'none'}"
-    return f"{text!r} is not declared under '{kind}s'{near}"
+    return f"{text!r} is not declared under '{of}s'{near}"
 
 
-def _check_signals(
-    kind: Kind, references: Sequence[tuple[Path, ComponentId]], signal: Signal, declared: Declared, report: Report
-) -> None:
-    for at, id_ in references:
-        factory = declared.factories[kind].get(id_)
+def _check_signals(references: Sequence[Reference], signal: Signal, declared: Declared, report: Report) -> None:
+    for reference in references:
+        factory = declared.factories[reference.kind].get(reference.id)
         if factory is not None and signal not in factory.signals:
             takes = " and ".join(sorted(factory.signals))
-            report.error(at, f"{kind} {str(id_)!r} works on {takes}, not on {signal}")
+            report.error(reference.at, f"{reference.kind} {str(reference.id)!r} works on {takes}, not on {signal}")
 
 
-def _check_order(
-    path: Path, references: Sequence[tuple[Path, ComponentId]], declared: Declared, report: Report
-) -> None:
+def _check_order(path: Path, references: Sequence[Reference], declared: Declared, report: Report) -> None:
     sampler: ComponentId | None = None
     masked = False
-    for at, id_ in references:
+    for reference in references:
+        at, id_ = reference.at, reference.id
         match _stage(id_, declared.factories[Kind.PROCESSOR]):
             case Stage.MASK:
                 masked = True
@@ -151,7 +184,7 @@ def _stage(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None])
 
 
 def _warn_unused(declared: Declared, used: set[tuple[Kind, ComponentId]], report: Report) -> None:
-    for kind in (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER):
+    for kind in Kind:
         for id_ in declared.ids(kind):
             if (kind, id_) not in used:
                 report.warn((f"{kind}s", str(id_)), f"no pipeline uses this {kind}: it is not started")

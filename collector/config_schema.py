@@ -26,7 +26,6 @@ _REFERENCE_DEFINITION = {
     "type": "string",
     "pattern": r"\$\{.+\}",
 }
-_KINDS = (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER)
 _TITLES = {
     "receivers": "Where data comes in, by id (type or type/name).",
     "processors": "What changes or drops data, by id.",
@@ -42,7 +41,7 @@ def json_schema(registry: Registry | None = None) -> dict[str, Any]:
     registry = registry or Registry()
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {}
-    for kind in _KINDS:
+    for kind in Kind:
         section = {}
         for type_, model in sorted(_models(registry, kind)):
             name = f"{kind.value}.{type_}"
@@ -51,7 +50,6 @@ def json_schema(registry: Registry | None = None) -> dict[str, Any]:
             section[f"^({'|'.join(names)})(/.+)?$"] = _nullable(name)
         properties[f"{kind}s"] = _section(f"{kind}s", section)
     known = collector_options()["extensions"]["warn"]
-    properties["connectors"] = _section("connectors", {})
     properties["extensions"] = _section("extensions", {f"^({'|'.join(known)})(/.+)?$": {}})
     definitions |= {**_definitions(ServiceConfig, "service"), "reference": _REFERENCE_DEFINITION}
     properties["service"] = {"$ref": "#/$defs/service", "description": _TITLES["service"]}

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 
-from collector.component import AnyFactory, ExporterFactory, Kind, ProcessorFactory, ReceiverFactory
+from collector.component import AnyFactory, ConnectorFactory, ExporterFactory, Kind, ProcessorFactory, ReceiverFactory
 from collector.errors import ConfigError
 
 ALIASES: Mapping[Kind, Mapping[str, str]] = {Kind.EXPORTER: {"otlp": "otlp_grpc", "otlphttp": "otlp_http"}}
@@ -18,6 +18,7 @@ _FACTORIES: Mapping[Kind, type] = {
     Kind.RECEIVER: ReceiverFactory,
     Kind.PROCESSOR: ProcessorFactory,
     Kind.EXPORTER: ExporterFactory,
+    Kind.CONNECTOR: ConnectorFactory,
 }
 
 EntryPoints = Callable[[str], Iterable[metadata.EntryPoint]]
@@ -104,10 +105,9 @@ def _load(kind: Kind, point: metadata.EntryPoint) -> AnyFactory:
         raise ConfigError(
             f"{kind} {point.name!r} of {_distribution(point)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    wanted = _FACTORIES.get(kind)
-    if wanted is None or type(factory) is not wanted:
-        wants = wanted.__name__ if wanted else "kind of component this version knows"
-        raise ConfigError(f"{kind} {point.name!r} of {_distribution(point)}: {point.value} is no {wants}")
+    wanted = _FACTORIES[kind]
+    if type(factory) is not wanted:
+        raise ConfigError(f"{kind} {point.name!r} of {_distribution(point)}: {point.value} is no {wanted.__name__}")
     assert isinstance(factory, AnyFactory)
     return factory
 

@@ -145,6 +145,7 @@ class Service:
             written=self._core.notify,
             fatal=self._fatal,
             clock=clock,
+            conditions=graph.request_conditions(),
         )
 
     def _assembly(self, pipeline: str) -> Assembly:

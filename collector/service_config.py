@@ -94,8 +94,25 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Hop:
+    """A connector on the way into a pipeline."""
+
+    connector: ComponentId
+    output: ComponentId
+    """The pipeline it leads to, as the connector calls it."""
+    after: int
+    """How many of the processors stand before it."""
+    first: bool
+    """Of all ways out of the connector for the same data, the one that tells of what finds none."""
+
+
+@dataclass(frozen=True)
 class Pipeline:
-    """One configured pipeline; ids are those of the components."""
+    """One way of data from receivers to exporters; ids are those of the components.
+
+    Where connectors join pipelines, that is the whole way, with the processors of all of them; its id is that
+    of the pipeline at its end.
+    """
 
     id: ComponentId
     signal: Signal
@@ -104,6 +121,8 @@ class Pipeline:
     exporters: tuple[ComponentId, ...]
     group_by_trace_wait: timedelta | None = None
     """``wait_duration`` of a ``groupbytrace`` listed in it: the pipeline has assembly. None: not listed."""
+    hops: tuple[Hop, ...] = ()
+    """The connectors on the way, in order."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,7 @@ class CollectorConfig:
     receivers: Mapping[ComponentId, Component]
     processors: Mapping[ComponentId, Component]
     exporters: Mapping[ComponentId, Component]
+    connectors: Mapping[ComponentId, Component]
     service: ServiceConfig
     pipelines: tuple[Pipeline, ...]
     warnings: tuple[str, ...] = ()

@@ -136,7 +136,7 @@ class Telemetry:
         )
         self.processor_dropped = Counter(
             "spanloom_processor_dropped_items",
-            "Items dropped on purpose, by reason (not_sampled, resent, filtered).",
+            "Items dropped on purpose, by reason (not_sampled, resent, filtered, no_route).",
             (*processor, "reason"),
             registry=r,
         )
@@ -194,7 +194,7 @@ class Telemetry:
         )
         self.failed_expressions = Counter(
             "spanloom_processor_failed_expressions",
-            "Items an SQL expression of a processor failed on; they are passed on unchanged.",
+            "Items an SQL expression failed on: passed on unchanged, by a connector to its default pipelines.",
             ("processor",),
             registry=r,
         )

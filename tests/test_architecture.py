@@ -204,4 +204,5 @@ def test_a_component_has_one_name_a_file_and_a_test(kind: Kind, point: object) -
     assert attribute == "factory"
     assert (ROOT / (module.replace(".", "/") + ".py")).exists()
     tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests" / f"{kind}s").glob("test_*.py")]
-    assert any(re.search(rf"\b{kind}s\.{name}\b|\b{kind}s import .*\b{name}\b", text) for text in tests)
+    package = re.escape(module.rpartition(".")[0])
+    assert any(re.search(rf"\b{package}\.{name}\b|\b{package} import .*\b{name}\b", text) for text in tests)

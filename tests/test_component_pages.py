@@ -1,4 +1,4 @@
-"""``docs/processors``: the committed pages are what the Configs say, and every example on them runs."""
+"""``docs/processors``, ``docs/connectors``: the pages are what the Configs say, and every example on them runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from collector.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "processors"
-EXAMPLES = sorted(DOCS.glob("*/*.yaml"))
+KINDS = [Kind.PROCESSOR, Kind.CONNECTOR]
+EXAMPLES = [path for kind in KINDS for path in sorted((ROOT / "docs" / f"{kind}s").glob("*/*.yaml"))]
 CAPTURE = ROOT / "tests" / "golden" / "sampling-by-status"
 
 
-def test_the_committed_pages_are_those_of_the_configs() -> None:
-    committed = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
-    made = component_pages.pages(DOCS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_committed_pages_are_those_of_the_configs(kind: Kind) -> None:
+    folder = ROOT / "docs" / f"{kind}s"
+    committed = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    made = component_pages.pages(folder)
     stale = sorted(name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name))
     assert stale == [], "run `make docs`"
 
@@ -39,16 +42,16 @@ def test_every_example_runs(example: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_example_uses_the_processor_it_is_of(example: Path) -> None:
-    used = YAML(typ="safe").load(example.read_text())["processors"]
+def test_every_example_uses_the_component_it_is_of(example: Path) -> None:
+    used = YAML(typ="safe").load(example.read_text())[example.parents[1].name]
 
     assert any(id_.partition("/")[0] == example.parent.name for id_ in used)
 
 
-@pytest.mark.parametrize("name", Registry().names(Kind.PROCESSOR))
-def test_every_processor_can_have_a_page(name: str) -> None:
-    factory = Registry().get(Kind.PROCESSOR, name)
-    text = component_pages.page(name, factory, [])  # type: ignore[arg-type]
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in Registry().names(kind)])
+def test_every_component_can_have_a_page(kind: Kind, name: str) -> None:
+    factory = Registry().get(kind, name)
+    text = component_pages.page(name, factory, [])
 
     assert f"\n# {name}\n" in text
     assert all(f"`{key}" in text for key in factory.config.model_fields)

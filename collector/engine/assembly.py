@@ -16,7 +16,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component import DECISIONS, DueTraces, PolicyDecisions, Sampler, Verdicts, no_logs
+from collector.component import (
+    DECISIONS,
+    NO_ROUTE,
+    NOT_HERE,
+    DueTraces,
+    PolicyDecisions,
+    Sampler,
+    Verdicts,
+    no_logs,
+)
 from collector.engine import counting, trace_facts
 from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
 from collector.engine.decisions import TRACES, Decision, empty
@@ -35,6 +44,7 @@ from collector.telemetry import Telemetry
 _MAX_DUE_ROWS = 65_536
 """Rows decided at once: bounds what a tick reads, whatever fell due together."""
 _CALLING_OUT = pa.array(["tool", "agent"])
+_NOT_HERE = pa.array(NOT_HERE)
 _WARN_EVERY_NS = 60 * 10**9
 
 Observe = Callable[[str, pa.RecordBatch, Verdicts], object]
@@ -202,6 +212,7 @@ class Assembly:
                 now,
                 lambda columns=None: self._load_spans(due, live, counted, columns),
                 lambda: self._load_logs(due),
+                lambda: self._load_met(due),
             ),
         )
         stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
@@ -269,17 +280,38 @@ class Assembly:
         seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
         return LogBatch(gather(self._records, seqs, rows)), owner
 
+    def _load_met(self, due: Refs) -> list[frozenset[str]]:
+        seqs, record = np.unique(due.seqs, return_inverse=True)
+        met = [self._records.read(seq).met for seq in seqs.tolist()]
+        found: list[frozenset[str]] = [frozenset()] * due.num_traces
+        if any(met):
+            pairs = np.unique(np.stack([due.trace, record.astype(np.int32)]), axis=1)
+            for trace, at in zip(*pairs.tolist(), strict=True):
+                found[trace] |= met[at]
+        return found
+
     def _count(self, verdicts: Verdicts, due: Refs, trace: npt.NDArray[np.int32]) -> None:
+        said = verdicts.sampled_by
+        not_here = pc.is_in(said, value_set=_NOT_HERE).to_numpy(zero_copy_only=False)
         kept = int(verdicts.keep.sum())
         self._telemetry.decided_traces.labels(self.pipeline, "true").inc(kept)
-        self._telemetry.decided_traces.labels(self.pipeline, "false").inc(len(verdicts.keep) - kept)
-        for entry in pc.value_counts(verdicts.sampled_by.drop_null()).to_pylist():
+        self._telemetry.decided_traces.labels(self.pipeline, "false").inc(int((~verdicts.keep & ~not_here).sum()))
+        for entry in pc.value_counts(said.filter(pa.array(verdicts.keep)).drop_null()).to_pylist():
             self._telemetry.policy_traces.labels(self.pipeline, entry["values"]).inc(entry["counts"])
-        self._dropped("not_sampled", int((~verdicts.keep[trace]).sum()))
+        self._count_not_kept(verdicts.keep, said.to_pylist(), trace)
         for code, n in enumerate(np.bincount(due.trigger, minlength=len(schema.TRIGGERS)).tolist()):
             self._telemetry.triggers.labels(self.pipeline, schema.TRIGGERS[code]).inc(n)
         if verdicts.policies is not None:
             self._count_policies(verdicts.policies)
+
+    def _count_not_kept(
+        self, keep: npt.NDArray[np.bool_], sampled_by: Sequence[str | None], trace: npt.NDArray[np.int32]
+    ) -> None:
+        """Counts spans by why their traces are not kept; what went to other pipelines is counted there."""
+        said = np.array([by if by in NOT_HERE else "" for by in sampled_by], object)[trace]
+        self._dropped("not_sampled", int((~keep[trace] & (said == "")).sum()))
+        if (nowhere := int((said == NO_ROUTE).sum())) > 0:
+            self._dropped(NO_ROUTE, nowhere)
 
     def _count_policies(self, said: PolicyDecisions) -> None:
         for name, row in zip(said.policies, said.table, strict=True):
@@ -308,8 +340,9 @@ class Assembly:
         dropped = fresh & self._are_tombstones(seqs)
         live = fresh & ~dropped
         self._dropped("resent", len(fresh) - int(fresh.sum()))
-        self._dropped("not_sampled", int((live & ~kept).sum()))
-        self._telemetry.late_spans.labels(self.pipeline).inc(int(live.sum()))
+        self._count_not_kept(np.array([v.keep for v in verdicts]), [v.sampled_by for v in verdicts], trace[live])
+        here = np.array([v.sampled_by not in NOT_HERE for v in verdicts], np.bool_)[trace]
+        self._telemetry.late_spans.labels(self.pipeline).inc(int((live & here).sum()))
         spans = _spans(trace, facts, fresh)
         counted = _count_late(spans, verdicts)
         self._natives.link(spans, counted, facts["response_id"], seqs)

@@ -9,6 +9,7 @@ from typing import Any
 
 from collector.component import Processor
 from collector.engine.dropping import tombstones
+from collector.engine.routing import Gate
 from collector.model.batch import Batch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -35,7 +36,7 @@ class Chain:
         self,
         pipeline: str,
         maskers: Sequence[Step],
-        steps: Sequence[Step],
+        steps: Sequence[Step | Gate],
         resolve: Callable[[SpanBatch], SpanBatch],
         telemetry: Telemetry,
     ) -> None:
@@ -45,22 +46,25 @@ class Chain:
         self._resolve = resolve
         self._telemetry = telemetry
 
-    def run(self, batch: Batch) -> tuple[Batch, SpanBatch | None]:
+    def run(self, batch: Batch, met: frozenset[str] = frozenset()) -> tuple[Batch, SpanBatch | None]:
         """The batch as it is written to the journal, zero rows when everything was dropped; and what the
-        spans that stateless processors dropped leave to assembly, if there are any.
+        spans that stateless processors dropped leave to assembly, if there are any. ``met``: see ``journal.Entry``.
         """
         for step in self._maskers:
             batch = self._run(step, batch)
         if not isinstance(batch, SpanBatch):
-            done: Batch = self.after(batch)
+            done: Batch = self.after(batch, met)
             return done, None
         spans = self._resolve(batch)
         kept: SpanBatch = self.after(spans)
         return kept, tombstones(spans, kept) if kept.num_rows < spans.num_rows else None
 
-    def after(self, batch: Any) -> Any:
+    def after(self, batch: Any, met: frozenset[str] = frozenset()) -> Any:
         """The stateless processors alone, over a batch that has its facts."""
         for step in self._steps:
+            if isinstance(step, Gate):
+                batch = step.filter(batch, met, self._pipeline)
+                continue
             changed = self._run(step, batch)
             if isinstance(changed, SpanBatch) and _facts_are_stale(batch, changed):
                 changed = self._refresh(changed)

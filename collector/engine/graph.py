@@ -9,10 +9,13 @@ import structlog
 
 from collector.component import (
     ComponentId,
+    Connector,
+    ConnectorFactory,
     Exporter,
     ExporterFactory,
     Processor,
     ProcessorFactory,
+    RequestCondition,
     Sampler,
     Settings,
     Stage,
@@ -22,8 +25,12 @@ from collector.engine.assembly import KeepAll
 from collector.engine.chain import Chain, Step
 from collector.engine.ingest import Key, Route
 from collector.engine.modelling import Modelling
+from collector.engine.routing import Gate, Routed
 from collector.model.batch import Signal
-from collector.service_config import CollectorConfig, Pipeline
+from collector.service_config import CollectorConfig, Hop, Pipeline
+
+Prefix = tuple["ComponentId | Hop", ...]
+"""What stands before the journal, in order."""
 
 
 @dataclass
@@ -38,6 +45,11 @@ class Graph:
     """Pipelines without."""
     after_sampling: dict[str, Chain] = field(default_factory=dict)
     routes: dict[Key, list[Route]] = field(default_factory=dict)
+    connectors: dict[ComponentId, Connector] = field(default_factory=dict)
+
+    def request_conditions(self) -> list[RequestCondition]:
+        """What connectors ask of every request."""
+        return [condition for connector in self.connectors.values() for condition in connector.request_conditions]
 
     def siblings(self) -> dict[str, tuple[str, ...]]:
         """For each pipeline with assembly the others that share a storing exporter with it."""
@@ -82,7 +94,7 @@ class _Builder:
         self._graph = Graph()
         self._telemetry = settings[config.pipelines[0].id].telemetry
         self._resolve = (modelling or Modelling(self._telemetry)).resolve
-        self._prefixes: dict[tuple[Signal, tuple[ComponentId, ...]], Chain] = {}
+        self._prefixes: dict[tuple[Signal, Prefix], Chain] = {}
 
     def build(self) -> Graph:
         self._exporters()
@@ -106,8 +118,9 @@ class _Builder:
         sampling = [i for i in pipeline.processors if self._stage(i) is Stage.SAMPLING]
         stores = any(self._graph.exporters[i].stores for i in pipeline.exporters)
         waits = pipeline.group_by_trace_wait
-        if pipeline.signal is Signal.TRACES and (sampling or stores or waits is not None):
-            self._graph.samplers[name] = self._sampler(sampling, KeepAll(nanoseconds(waits), 0) if waits else KeepAll())
+        if pipeline.signal is Signal.TRACES and (sampling or stores or pipeline.hops or waits is not None):
+            sampler = self._sampler(sampling, KeepAll(nanoseconds(waits), 0) if waits else KeepAll())
+            self._graph.samplers[name] = self._routed(pipeline, sampler) if pipeline.hops else sampler
             after = self._steps(pipeline.processors[self._cut(pipeline) :], Stage.STATELESS)
             if after:
                 self._graph.after_sampling[name] = Chain(name, (), after, self._resolve, self._telemetry)
@@ -121,6 +134,20 @@ class _Builder:
         assert isinstance(component.factory, ProcessorFactory)
         return component.factory.create(component.config, self._settings[ids[0]])  # type: ignore[return-value]
 
+    def _routed(self, pipeline: Pipeline, sampler: Sampler) -> Sampler:
+        cut = self._cut(pipeline)
+        before = [self._gate(hop) for hop in pipeline.hops if hop.after <= cut]
+        return Routed(sampler, before, [self._gate(hop) for hop in pipeline.hops if hop.after > cut])
+
+    def _gate(self, hop: Hop) -> Gate:
+        if hop.connector not in self._graph.connectors:
+            component = self._config.connectors[hop.connector]
+            assert isinstance(component.factory, ConnectorFactory)
+            made = component.factory.create(component.config, self._settings[hop.connector])
+            self._graph.connectors[hop.connector] = made
+        connector = self._graph.connectors[hop.connector]
+        return Gate(connector, str(hop.connector), hop.output, hop.first, self._telemetry)
+
     def _stage(self, id_: ComponentId) -> Stage:
         factory = self._config.processors[id_].factory
         assert isinstance(factory, ProcessorFactory)
@@ -131,8 +158,15 @@ class _Builder:
         stages = [self._stage(i) for i in pipeline.processors]
         return stages.index(Stage.SAMPLING) if Stage.SAMPLING in stages else len(stages)
 
-    def _steps(self, ids: tuple[ComponentId, ...], stage: Stage) -> list[Step]:
-        return [Step(str(i), self._create(i)) for i in ids if self._stage(i) is stage]
+    def _steps(self, ids: Prefix, stage: Stage) -> list[Step]:
+        return [Step(str(i), self._create(i)) for i in ids if isinstance(i, ComponentId) and self._stage(i) is stage]
+
+    def _stateless(self, prefix: Prefix) -> list[Step | Gate]:
+        return [
+            self._gate(part) if isinstance(part, Hop) else Step(str(part), self._create(part))
+            for part in prefix
+            if isinstance(part, Hop) or self._stage(part) is Stage.STATELESS
+        ]
 
     def _create(self, id_: ComponentId) -> Processor:
         component = self._config.processors[id_]
@@ -141,9 +175,9 @@ class _Builder:
 
     def _routes(self) -> None:
         """Pipelines of one receiver with the same stateless prefix share one route, and one record."""
-        groups: dict[tuple[Key, tuple[ComponentId, ...], bool], list[Pipeline]] = {}
+        groups: dict[tuple[Key, Prefix, bool], list[Pipeline]] = {}
         for pipeline in self._config.pipelines:
-            prefix = pipeline.processors[: self._cut(pipeline)]
+            prefix = self._prefix(pipeline)
             for receiver in pipeline.receivers:
                 groups.setdefault(((str(receiver), pipeline.signal), prefix, False), []).append(pipeline)
                 if str(pipeline.id) in self._graph.samplers and self._takes_logs(receiver):
@@ -154,16 +188,26 @@ class _Builder:
             route = Route(self._chain(names[0], key[1], prefix), names, join, assembling)
             self._graph.routes.setdefault(key, []).append(route)
 
+    def _prefix(self, pipeline: Pipeline) -> Prefix:
+        """The processors before the journal, and where traces need not be whole, the connectors among them."""
+        ids = pipeline.processors[: self._cut(pipeline)]
+        if pipeline.signal is Signal.TRACES:
+            return ids
+        parts: list[ComponentId | Hop] = []
+        for at in range(len(ids) + 1):
+            parts += [hop for hop in pipeline.hops if hop.after == at]
+            parts += ids[at : at + 1]
+        return tuple(parts)
+
     def _takes_logs(self, receiver: ComponentId) -> bool:
         return any(p.signal is Signal.LOGS and receiver in p.receivers for p in self._config.pipelines)
 
-    def _chain(self, pipeline: str, signal: Signal, prefix: tuple[ComponentId, ...]) -> Chain:
+    def _chain(self, pipeline: str, signal: Signal, prefix: Prefix) -> Chain:
         # Log records that only serve their spans' content need nothing but the mask.
-        ids = tuple(i for i in prefix if self._works_on(i, signal))
-        key = (signal, ids)
+        parts = tuple(part for part in prefix if isinstance(part, Hop) or self._works_on(part, signal))
+        key = (signal, parts)
         if key not in self._prefixes:
-            maskers = self._steps(ids, Stage.MASK)
-            steps = self._steps(ids, Stage.STATELESS)
+            maskers, steps = self._steps(parts, Stage.MASK), self._stateless(parts)
             self._prefixes[key] = Chain(pipeline, maskers, steps, self._resolve, self._telemetry)
         return self._prefixes[key]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from collector.component import Received
+from collector.component import Metadata, Received, RequestCondition, no_metadata
 from collector.engine.chain import Chain
 from collector.engine.journal import Entry, Journal, Written
 from collector.errors import CollectorError, JournalError, PermanentError, RetryableError, where
@@ -50,6 +50,8 @@ class _Request:
 
 
 Key = tuple[str, Signal]
+_Queue = tuple[str, Signal, frozenset[str]]
+"""What may be worked on together: requests to one receiver, of one signal, that met the same conditions."""
 Outcome = Received | CollectorError
 
 
@@ -65,7 +67,10 @@ class Ingest:
         written: Callable[[Sequence[Written]], None],
         fatal: Callable[[BaseException], None],
         clock: Callable[[], int] = time.time_ns,
+        conditions: Sequence[RequestCondition] = (),
     ) -> None:
+        """``conditions``: what connectors ask of every request."""
+        self._conditions = tuple(conditions)
         self._routes = routes
         self._journal = journal
         self._telemetry = telemetry
@@ -74,7 +79,7 @@ class Ingest:
         self._clock = clock
         self._log = structlog.get_logger("ingest")
         self._wake = threading.Condition()
-        self._queues: dict[Key, deque[_Request]] = {}
+        self._queues: dict[_Queue, deque[_Request]] = {}
         self._stopping = False
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
@@ -94,17 +99,18 @@ class Ingest:
         """The consumer of one receiver."""
         return Consumer(self, receiver)
 
-    async def take(self, key: Key, body: bytes) -> Received:
+    async def take(self, receiver: str, signal: Signal, body: bytes, metadata: Metadata) -> Received:
         """Queues one request; see ``component.Consumer.consume``."""
-        check_framing(key[1], body)
+        check_framing(signal, body)
         if not body:
             return Received(0)
         loop = asyncio.get_running_loop()
         request = _Request(body, loop.create_future(), loop)
+        met = frozenset(condition.text for condition in self._conditions if condition.is_met(metadata))
         with self._wake:
             if self._ended:
                 raise RetryableError(_STOPPING)
-            self._queues.setdefault(key, deque()).append(request)
+            self._queues.setdefault((receiver, signal, met), deque()).append(request)
             self._wake.notify()
         return await request.answer
 
@@ -130,7 +136,7 @@ class Ingest:
         if left:
             _answer(left, [RetryableError(_STOPPING)] * len(left))
 
-    def _next_group(self) -> tuple[Key, list[_Request]] | None:
+    def _next_group(self) -> tuple[_Queue, list[_Request]] | None:
         with self._wake:
             while not any(self._queues.values()):
                 if self._stopping:
@@ -148,7 +154,7 @@ class Ingest:
                 self._queues[key] = queue
         return key, group
 
-    def _process(self, key: Key, bodies: list[bytes]) -> list[Outcome]:
+    def _process(self, key: _Queue, bodies: list[bytes]) -> list[Outcome]:
         """One outcome per body. A group that fails for an unforeseen reason is tried one by one."""
         try:
             return self._process_group(key, bodies)
@@ -165,9 +171,10 @@ class Ingest:
                 return [RetryableError("out of memory, descriptors or disk", retry_after=5)]
             return [PermanentError(f"processing failed ({type(error).__name__})")]
 
-    def _process_group(self, key: Key, bodies: list[bytes]) -> list[Outcome]:
-        decoded = decode(key[1], bodies)
-        entries = run_routes(self._routes[key], decoded.batches)
+    def _process_group(self, key: _Queue, bodies: list[bytes]) -> list[Outcome]:
+        receiver, signal, met = key
+        decoded = decode(signal, bodies)
+        entries = run_routes(self._routes[receiver, signal], decoded.batches, met)
         if entries:
             self._written(self._journal.append(entries, self._clock()))
         outcomes: list[Outcome] = []
@@ -187,16 +194,16 @@ class Consumer:
     ingest: Ingest
     receiver: str
 
-    async def consume(self, signal: Signal, body: bytes) -> Received:
-        return await self.ingest.take((self.receiver, signal), body)
+    async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received:
+        return await self.ingest.take(self.receiver, signal, body, metadata)
 
 
-def run_routes(routes: Sequence[Route], batches: Sequence[Batch]) -> list[Entry]:
-    """What each route makes of the batches, ready for the journal."""
-    return [entry for route in routes for entry in _run(route, batches)]
+def run_routes(routes: Sequence[Route], batches: Sequence[Batch], met: frozenset[str] = frozenset()) -> list[Entry]:
+    """What each route makes of the batches, ready for the journal. ``met``: see ``journal.Entry``."""
+    return [entry for route in routes for entry in _run(route, batches, met)]
 
 
-def _run(route: Route, batches: Sequence[Batch]) -> list[Entry]:
+def _run(route: Route, batches: Sequence[Batch], met: frozenset[str]) -> list[Entry]:
     out = []
     for batch in batches:
         if route.join:
@@ -205,11 +212,11 @@ def _run(route: Route, batches: Sequence[Batch]) -> list[Entry]:
             batch = batch.filter(genai_logs(batch) | awaits_span(batch))
             if not batch.num_rows:
                 continue
-        batch, dropped = route.chain.run(batch)
+        batch, dropped = route.chain.run(batch, met)
         if batch.num_rows:
-            out.append(Entry(batch, route.pipelines, route.join))
+            out.append(Entry(batch, route.pipelines, route.join, met=met))
         if dropped is not None and route.assembling:
-            out.append(Entry(dropped, route.assembling, dropped=True))
+            out.append(Entry(dropped, route.assembling, dropped=True, met=met))
     return out
 
 

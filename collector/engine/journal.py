@@ -30,13 +30,15 @@ _OPEN_RECORDS = 256
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A batch and the pipelines it is for; ``join``: log records that only serve their spans' content;
-    ``dropped``: tombstones of spans, for assembly alone.
+    ``dropped``: tombstones of spans, for assembly alone; ``met``: the texts of the ``RequestCondition``s that
+    the requests it came with met.
     """
 
     batch: Batch
     pipelines: tuple[str, ...]
     join: bool = False
     dropped: bool = False
+    met: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +283,7 @@ def _pack(entry: Entry) -> pa.Buffer:
         b"pipelines": "\n".join(entry.pipelines).encode(),
         b"join": b"1" if entry.join else b"",
         b"dropped": b"1" if entry.dropped else b"",
+        b"met": "\n".join(sorted(entry.met)).encode(),
     }
     table = entry.batch.record_batch
     return type(entry.batch)(table.replace_schema_metadata(meta)).to_ipc()
@@ -294,4 +297,7 @@ def _unpack(payload: pa.Buffer) -> Entry:
         raise JournalError(f"journal record of schema version {meta.get(_META)!r}: this version reads {schema.VERSION}")
     batch = BATCH_OF[Signal(meta[b"signal"].decode())](table.replace_schema_metadata(None))
     pipelines = tuple(meta[b"pipelines"].decode().split("\n"))
-    return Entry(batch, pipelines, bool(meta[b"join"]), bool(meta.get(b"dropped")))
+    met = meta.get(b"met", b"").decode()
+    return Entry(
+        batch, pipelines, bool(meta[b"join"]), bool(meta.get(b"dropped")), frozenset(met.split("\n") if met else ())
+    )

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from collector.budget import Share
+from collector.component import Metadata
 from collector.errors import TooLargeError
 from collector.receivers.inflate import INFLATERS
 from collector.receivers.status import Refusal, over_budget
@@ -47,6 +50,8 @@ class Head:
     length: int | None
     """Content-Length; None for a chunked body."""
     expects_continue: bool
+    metadata: Metadata
+    """All headers, for whoever asks for one."""
 
     @classmethod
     def of(cls, scope: Scope) -> Head:
@@ -58,12 +63,19 @@ class Head:
             encoding=headers.get(b"content-encoding", b"").strip().lower().decode("latin-1"),
             length=int(length) if length is not None and length.isdigit() else None,
             expects_continue=b"expect" in headers,
+            metadata=partial(_values, scope["headers"]),
         )
 
     @property
     def is_json(self) -> bool:
         """Also when the type is unknown: people read JSON more easily than protobuf."""
         return self.content_type != PROTOBUF
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], name: str) -> list[str]:
+    """Of a header that was sent several times, all; their bytes are read as UTF-8, as gRPC's are."""
+    wanted = name.encode()
+    return [value.decode("utf-8", "replace") for key, value in headers if key == wanted]
 
 
 class Body:

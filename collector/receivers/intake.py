@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from collector.budget import Share
-from collector.component import Received, ReceiverSettings
+from collector.component import Metadata, Received, ReceiverSettings, no_metadata
 from collector.errors import CollectorError
 from collector.model.batch import Signal
 from collector.receivers.status import Refusal, describe, refusal
@@ -31,18 +31,20 @@ class Intake:
         for signal in settings.signals:
             telemetry.accepted.add(signal, 0, **labels)
 
-    async def consume(self, signal: Signal, body: bytes) -> Received | Refusal:
+    async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received | Refusal:
         """Returns once the body is durable, or why it was not taken. Never raises but on cancellation."""
         try:
-            return await self._settings.consumer.consume(signal, body)
+            return await self._settings.consumer.consume(signal, body, metadata)
         except Exception as error:
             return self.refused(error)
 
-    async def consume_to_the_end(self, signal: Signal, body: bytes, share: Share) -> Received | Refusal:
+    async def consume_to_the_end(
+        self, signal: Signal, body: bytes, share: Share, metadata: Metadata
+    ) -> Received | Refusal:
         """Like ``consume``; when the caller is cancelled, the pipelines still hold the body, so
         ``share`` is released only when they are done with it.
         """
-        task = asyncio.get_running_loop().create_task(self.consume(signal, body))
+        task = asyncio.get_running_loop().create_task(self.consume(signal, body, metadata))
         task.add_done_callback(lambda _: share.release())
         try:
             return await asyncio.shield(task)

@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -91,7 +91,7 @@ class LangfuseApi:
         head, body = Head.of(scope), Body(receive)
         path = scope["path"].removeprefix(PREFIX).rstrip("/")
         try:
-            access = self._gate.admit(scope, path)
+            access = replace(self._gate.admit(scope, path), metadata=head.metadata)
         except Refused as refused:
             await _send(send, head, body, _of_refusal(refused.answer))
             return
@@ -167,23 +167,23 @@ class LangfuseApi:
         self._skipped.labels("metrics").inc()
         return Answer(200, {})
 
-    async def _scores(self, document: Any, _access: Access) -> Answer:
+    async def _scores(self, document: Any, access: Access) -> Answer:
         if not isinstance(document, list):
             score = read_score(document)
-            return await self._store([score]) or Answer(200, {"id": score.id})
+            return await self._store([score], access) or Answer(200, {"id": score.id})
         good, errors = [], []
         for position, body in enumerate(document):
             try:
                 good.append(read_score(body))
             except InvalidDataError as error:
                 errors.append({"message": f"[{position}].{error}"})
-        if good and (failed := await self._store(good)):
+        if good and (failed := await self._store(good, access)):
             return failed
         if not errors:
             return Answer(202, {"message": "Accepted"})
         return Answer(207, {"accepted": len(good), "rejected": len(errors), "errors": errors})
 
-    async def _ingestion(self, document: Any, _access: Access) -> Answer:
+    async def _ingestion(self, document: Any, access: Access) -> Answer:
         events = document.get("batch") if isinstance(document, dict) else None
         if not isinstance(events, list):
             return problem(400, "batch: must be a list of events")
@@ -197,7 +197,7 @@ class LangfuseApi:
                 errors.append({"id": id_, "status": 400, "message": str(error), "error": "InvalidRequestError"})
             else:
                 successes.append({"id": id_, "status": 201})
-        if good and (failed := await self._store(good)):
+        if good and (failed := await self._store(good, access)):
             return failed
         return Answer(207, {"successes": successes, "errors": errors})
 
@@ -214,12 +214,12 @@ class LangfuseApi:
         said = event.get("timestamp")
         return [read_score(event.get("body"), default_time=said if isinstance(said, str) else None)]
 
-    async def _store(self, good: Sequence[Score]) -> Answer | None:
+    async def _store(self, good: Sequence[Score], access: Access) -> Answer | None:
         """None once the scores are durable, else why they were not taken."""
         if Signal.LOGS not in self._settings.signals:
             return problem(400, "no pipeline takes logs from this receiver, and scores are stored by one")
         started, body = time.perf_counter(), request_of(good)
-        taken: Received | Refusal = await self._intake.consume(Signal.LOGS, body)
+        taken: Received | Refusal = await self._intake.consume(Signal.LOGS, body, access.metadata)
         self._intake.count(Signal.LOGS, taken, body_bytes=len(body), started=started)
         return None if isinstance(taken, Received) else _of_refusal(taken)
 

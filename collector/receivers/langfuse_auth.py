@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import grpc
 from starlette.types import Scope
 
+from collector.component import Metadata, no_metadata
 from collector.http_server import split_endpoint
 from collector.receivers.http_body import Refused
 from collector.receivers.otlp_config import LangfuseConfig
@@ -31,6 +32,8 @@ class Access:
 
     project: str
     may_send_spans: bool = True
+    metadata: Metadata = no_metadata
+    """The headers of its request."""
 
 
 class Gate:

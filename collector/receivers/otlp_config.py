@@ -30,14 +30,7 @@ class _ServerConfig(ComponentConfig):
     """Certificate and key; null: no TLS."""
 
     include_metadata: bool = False
-    """Only ``false``: client metadata is not carried along."""
-
-    @field_validator("include_metadata")
-    @classmethod
-    def _no_metadata(cls, include_metadata: bool) -> bool:
-        if include_metadata:
-            raise ValueError("client metadata is not carried along: remove this line")
-        return include_metadata
+    """No effect: a connector's conditions over requests see their headers, and nothing else keeps any."""
 
     @field_validator("endpoint")
     @classmethod

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc
@@ -174,7 +175,7 @@ class _Export:
                 answer = body
             else:
                 size = len(body)
-                answer = await self._intake.consume_to_the_end(self._signal, body, share)
+                answer = await self._intake.consume_to_the_end(self._signal, body, share, partial(_values, context))
         finally:
             self._intake.count(self._signal, answer, body_bytes=size, started=started)
         if isinstance(answer, Refusal):
@@ -194,6 +195,12 @@ class _Export:
             share.release()
             raise
         return body if self._gate.settle(share, len(body)) else over_budget()
+
+
+def _values(context: grpc.aio.ServicerContext[Any, Any], name: str) -> list[str]:
+    """The call's metadata of that name; what is not text (``-bin``) as text where it is."""
+    pairs = context.invocation_metadata() or ()
+    return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for key, v in pairs if key == name]
 
 
 async def _read(context: grpc.aio.ServicerContext[Any, Any]) -> bytes:

@@ -82,7 +82,7 @@ class _SignalEndpoint:
         body = await reader.read(head)
         if head.content_type == JSON:
             body = await self._translate(self._signal, body, share)
-        return await self._intake.consume(self._signal, body)
+        return await self._intake.consume(self._signal, body, head.metadata)
 
 
 class _Translate:

@@ -40,8 +40,8 @@ class SqlOptions(Options):
         if not self.trace and not self.span:
             raise ValueError("give conditions under 'trace' or 'span'")
         problems = [
-            *(problem for text in self.trace if (problem := _problem(text, whole=True))),
-            *(problem for text in self.span if (problem := _problem(text, whole=False))),
+            *(found for text in self.trace if (found := problem(text, whole=True))),
+            *(found for text in self.span if (found := problem(text, whole=False))),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -50,11 +50,7 @@ class SqlOptions(Options):
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Each an expression over the spans of one trace."""
-        of_spans = [parsed(text) for text in self.span]
-        return (
-            *(parsed(text) for text in self.trace),
-            *(replace(c, sql=f"bool_or({closed(c.sql)})") for c in of_spans),
-        )
+        return (*(parsed(text) for text in self.trace), *(some_span(text) for text in self.span))
 
     @property
     def columns(self) -> Sequence[str]:
@@ -66,6 +62,12 @@ class SqlOptions(Options):
         return np.where((answers == SAMPLED).any(axis=0), SAMPLED, np.where(failed, FAILED, NOT_SAMPLED)).astype(
             np.int8
         )
+
+
+def some_span(text: str) -> Condition:
+    """Over a trace: some span of it meets the condition."""
+    condition = parsed(text)
+    return replace(condition, sql=f"bool_or({closed(condition.sql)})")
 
 
 class SqlPolicy(Policy):
@@ -137,7 +139,7 @@ def _query(
     return found
 
 
-def _problem(text: str, *, whole: bool) -> str | None:
+def problem(text: str, *, whole: bool) -> str | None:
     """Why a condition, over ``whole`` traces or over spans, cannot be run; None when it can."""
     import duckdb  # noqa: PLC0415 - as above
 
@@ -148,9 +150,10 @@ def _problem(text: str, *, whole: bool) -> str | None:
     connection = connect()
     try:
         connection.register("spans", nothing(condition))
-        group = f'GROUP BY "{TRACE}"' if whole else ""
-        sql = f"SELECT {closed(condition.sql)}::BOOLEAN FROM spans {group}"  # noqa: S608 - as in _query
-        connection.sql(sql).to_arrow_table()
+        sql = f"SELECT {closed(condition.sql)}::BOOLEAN FROM spans"  # noqa: S608 - as in _query
+        # Only an expression over one span can stand behind WHERE: no aggregate.
+        more = f'GROUP BY "{TRACE}"' if whole else f"WHERE {closed(condition.sql)}"
+        connection.sql(f"{sql} {more}").to_arrow_table()
     except duckdb.Error as error:
         return f"{text!r}: {reason(error)}{_near(reason(error))}"
     finally:

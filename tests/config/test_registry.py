@@ -51,7 +51,7 @@ def test_a_factory_of_the_wrong_kind_is_refused(entry_points: Callable[..., Any]
     processor = ProcessorFactory(ComponentConfig, lambda *_: None)  # type: ignore[arg-type, return-value]
     registry = Registry(entry_points({Kind.EXPORTER: {"x": processor}, Kind.CONNECTOR: {"y": FACTORY}}))
     assert "somewhere:factory is no ExporterFactory" in error_of(registry, Kind.EXPORTER, "x")
-    assert "is no kind of component this version knows" in error_of(registry, Kind.CONNECTOR, "y")
+    assert "somewhere:factory is no ConnectorFactory" in error_of(registry, Kind.CONNECTOR, "y")
 
 
 def test_two_distributions_may_not_provide_the_same_type(entry_points: Callable[..., Any]) -> None:

@@ -34,7 +34,7 @@ class Recorder:
         self.bodies = []
         self.errors = []
 
-    async def consume(self, signal, body):
+    async def consume(self, signal, body, _metadata=None):
         if self.errors and (error := self.errors.pop(0)):
             raise error
         self.bodies.append((signal, body))

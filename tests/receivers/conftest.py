@@ -13,7 +13,7 @@ import structlog
 import trustme
 
 from collector.budget import ByteBudget
-from collector.component import ComponentId, Received, ReceiverSettings
+from collector.component import ComponentId, Metadata, Received, ReceiverSettings, no_metadata
 from collector.model.batch import Signal
 from collector.receivers.otlp import Config, OtlpReceiver
 from collector.telemetry import Telemetry
@@ -24,13 +24,16 @@ class FakeConsumer:
 
     def __init__(self) -> None:
         self.bodies: list[tuple[Signal, bytes]] = []
+        self.asks = ""
+        self.told: list[list[str]] = []
+        """Per body the values of the header ``asks`` names."""
         self.error: Exception | None = None
         self.answer = Received(1)
         self.waiting = 0
         self.open = asyncio.Event()
         self.open.set()
 
-    async def consume(self, signal: Signal, body: bytes) -> Received:
+    async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received:
         self.waiting += 1
         try:
             await self.open.wait()
@@ -39,6 +42,7 @@ class FakeConsumer:
         if self.error is not None:
             raise self.error
         self.bodies.append((signal, body))
+        self.told.append(list(metadata(self.asks)))
         return self.answer
 
 

@@ -48,7 +48,6 @@ def test_the_collectors_keys_are_known():
     [
         ({}, "at least one protocol"),
         ({"http": {"endpoint": "4318"}}, "is not an address"),
-        ({"http": {"include_metadata": True}}, "not carried along"),
         ({"http": {"traces_url_path": "/v1/logs"}}, "must differ"),
         ({"grpc": {"transport": "unix"}}, "tcp"),
         ({"grpc": {"tls": {}}}, "needs a certificate"),

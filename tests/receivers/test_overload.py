@@ -24,7 +24,7 @@ class _Slow:
         self.peak = 0
         self.taken = []
 
-    async def consume(self, signal: Signal, body: bytes) -> Received:
+    async def consume(self, signal: Signal, body: bytes, _metadata: object = None) -> Received:
         self.peak = max(self.peak, self.running.budget.used)
         await asyncio.sleep(0.02)
         self.taken.append(bytes(body[:8]))
