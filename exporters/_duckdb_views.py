@@ -52,6 +52,7 @@ SELECT
     {_SUMS},
     count(*) FILTER (cost_source = 'unpriced') AS unpriced_count,
     arg_min(sampled_by, _order) AS sampled_by,
+    arg_min(sampling_trigger, _order) AS sampling_trigger,
     arg_min(adjusted_count, _order) AS adjusted_count,
     min(ingested_at) AS ingested_at,
     arg_min_null(span_id, _order) AS root_span_id,

@@ -3,7 +3,8 @@
 Any ``drop`` policy that applies drops the trace; otherwise one policy that keeps it is enough. A
 kept trace says which policy kept it (``sampled_by``, the first in the configured order) and how
 many traces it stands for (``adjusted_count``, one over the probability that it was kept), so that
-sums weighted with it are true for what was there before.
+sums weighted with it are true for what was there before. ``sampling_trigger`` says what made it due:
+``decision_wait``, ``root_received``, ``trace_size``, ``overflow`` (the oldest go when there is no room), ``shutdown``.
 
 A trace kept by a rule stands for itself, though chance or a limiter would have kept it, too. Shares
 with the same ``hash_salt`` are one chance, with different ones independent; what a limiter let pass

@@ -457,6 +457,7 @@ def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArra
             pa.array(verdicts.adjusted_count, pa.float64()),
             *(facts[name] for name in ("trace_name", "user_id", "session_id", "tags")),
             trace_facts.partition_dates(start, ingested),
+            pc.if_else(verdicts.sampled_by.is_valid(), facts["trigger"], None),
         ],
         schema=TRACES,
     )

@@ -42,6 +42,7 @@ class Verdict:
     session_id: str | None
     tags: list[str] | None
     date: Any
+    trigger: int | None = None
     packed: bytes = b""
     """The skeleton's bytes: of a dropped trace nobody needs one."""
 
@@ -52,7 +53,17 @@ class Verdict:
 
     def facts(self) -> dict[str, Any]:
         """A row of ``decisions.TRACES`` without the id."""
-        names = ("keep", "sampled_by", "adjusted_count", "trace_name", "user_id", "session_id", "tags", "date")
+        names = (
+            "keep",
+            "sampled_by",
+            "adjusted_count",
+            "trace_name",
+            "user_id",
+            "session_id",
+            "tags",
+            "date",
+            "trigger",
+        )
         return {name: getattr(self, name) for name in names}
 
 

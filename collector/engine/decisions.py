@@ -28,6 +28,7 @@ TRACES = pa.schema(
         pa.field("session_id", schema.TEXT),
         pa.field("tags", pa.list_(schema.TEXT)),
         pa.field("date", pa.date32(), nullable=False),
+        pa.field("trigger", pa.uint8()),  # index in schema.TRIGGERS; null where no policy decided
     ]
 )
 """One row per trace the decision touches."""
@@ -94,7 +95,7 @@ class Decision:
         except (struct.error, pa.ArrowInvalid, StopIteration) as error:
             raise JournalError(f"a decision cannot be read: {error}") from error
         traces, rows, logs, whole = tables
-        return cls(traces, _whole_rows(rows), logs, whole)
+        return cls(_whole_traces(traces), _whole_rows(rows), logs, whole)
 
     def with_stored(self, found: npt.NDArray[np.bool_]) -> Decision:
         """The decision with these rows marked as stored already."""
@@ -119,6 +120,13 @@ class Decision:
 def empty(of: pa.Schema) -> pa.RecordBatch:
     """No rows of a schema."""
     return pa.RecordBatch.from_pylist([], schema=of)
+
+
+def _whole_traces(traces: pa.RecordBatch) -> pa.RecordBatch:
+    """The traces of a decision that was made before triggers were kept, as one that was made since."""
+    if "trigger" in traces.schema.names:
+        return traces
+    return pa.record_batch([*traces.columns, pa.nulls(traces.num_rows, pa.uint8())], schema=TRACES)
 
 
 def _whole_rows(rows: pa.RecordBatch) -> pa.RecordBatch:

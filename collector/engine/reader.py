@@ -24,6 +24,7 @@ from collector.model import schema
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 
+_TRIGGERS = pa.array(schema.TRIGGERS)
 _CACHED = 4
 """Decisions kept at hand, so that exporters at the same place share one reading and one content."""
 
@@ -188,6 +189,7 @@ def _decided(
         of_trace["adjusted_count"],
         of_trace["date"],
         pa.array(ingested),
+        _TRIGGERS.take(of_trace["trigger"]),
     ]
     return _table(columns)
 
@@ -214,6 +216,7 @@ def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
         pa.array(np.ones(n)),
         trace_facts.partition_dates(start, ingested),
         pa.array(ingested),
+        pa.nulls(n, schema.NAME),
     ]
     return _table(columns)
 

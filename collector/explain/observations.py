@@ -28,7 +28,8 @@ _FACTS = (
 _CONTENT = ("input", "output", "tool_definitions", "model_parameters", "metadata")
 _USAGE = ("usage_scope", "usage_rule", "input_tokens", "output_tokens", "total_tokens", "usage")
 _COST = ("currency", "cache_hit", "cost_source", "price_ref", "cost", "input_cost", "output_cost", "total_cost")
-_ORDER = (*_FACTS, *_CONTENT, *COUNT_FIELDS, *_USAGE, *MONEY_FIELDS, "cost_object", *_COST, "sampled_by")
+_DECISION = ("sampled_by", "sampling_trigger")
+_ORDER = (*_FACTS, *_CONTENT, *COUNT_FIELDS, *_USAGE, *MONEY_FIELDS, "cost_object", *_COST, *_DECISION)
 _FACT_OF_COLUMN = {"completion_start_time": "completion_start_unix_nano"}
 
 

@@ -21,6 +21,7 @@ DEFAULTS = {
     "service_name": "resource service.name",
     "status_message": "the span's status, or its exception",
     "sampled_by": "the policy that kept the trace",
+    "sampling_trigger": "what made the trace due for its decision",
 }
 
 _SCOPE = {

@@ -319,6 +319,7 @@ OBSERVATIONS = pa.schema(
         pa.field("events", TEXT, nullable=False),
         pa.field("links", TEXT, nullable=False),
         pa.field("otlp", TEXT),
+        pa.field("sampling_trigger", TEXT),
     ]
 )
 
@@ -444,6 +445,7 @@ DECIDED = pa.schema(
         pa.field("adjusted_count", pa.float64(), nullable=False),
         pa.field("date", pa.date32(), nullable=False),  # the partition of the whole trace
         pa.field("ingested_unix_nano", pa.int64(), nullable=False),
+        pa.field("sampling_trigger", NAME),  # of TRIGGERS; null where no policy decided
     ]
 )
 """What the decision added to each kept span: row-aligned with the SpanBatch it belongs to."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.component import DueTraces, Verdicts
+from collector.component import ComponentId, DueTraces, Verdicts
 from collector.engine.assembly import KeepAll
+from collector.engine.decisions import Decision
 from collector.model import schema
 from collector.model.sizes import row_bytes
+from collector.telemetry import Telemetry
 from collector.testing import builders
+from processors.tail_sampling import Config, TailSampling
 from tests.engine.assembly_kit import CALL, SECOND, Bench
 
 
@@ -123,3 +127,30 @@ def test_policies_load_the_columns_they_look_at_with_the_verdict_of_counting():
         {"span_name": "span 0", "usage_scope": "duplicate"},
         {"span_name": "span 1", "usage_scope": "counted"},
     ]
+
+
+def test_the_trigger_of_a_decision_is_kept_with_its_rows_and_late_ones_show_it_too():
+    policy = {"name": "all", "type": "always_sample"}
+    config = Config.model_validate({"policies": [policy], "decision_wait_after_root_received": "2s"})
+    settings = SimpleNamespace(memory_bytes=2**26, telemetry=Telemetry(), id=ComponentId("tail_sampling"), log=None)
+    bench = Bench(TailSampling(config, settings))
+    bench.send([child(1), {"trace_id": 2, "span_id": 1, "span_name": "root"}])
+    shown = {row["span"]: row["sampling_trigger"] for now in (3, 40) for row in bench.out(now * SECOND)}
+    bench.send([{"trace_id": 2, "span_id": 9, "span_name": "late"}])
+    shown |= {row["span"]: row["sampling_trigger"] for row in bench.out(41 * SECOND)}
+    assert sorted(shown.values()) == ["decision_wait", "root_received", "root_received"]
+    assert shown["late"] == "root_received"
+
+
+def test_without_a_policy_there_is_no_trigger_to_tell_of():
+    bench = Bench()
+    bench.send([child(1)])
+    assert [row["sampling_trigger"] for row in bench.out()] == [None]
+
+
+def test_a_decision_made_before_triggers_were_kept_is_still_read():
+    bench = Bench()
+    bench.send([child(1)])
+    (decision,) = bench.tick(10**15)
+    old = replace(decision, traces=decision.traces.drop_columns(["trigger"]))
+    assert Decision.unpack(old.pack()).traces["trigger"].to_pylist() == [None]
