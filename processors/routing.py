@@ -73,8 +73,8 @@ class Row(ComponentConfig):
     """What the row looks at; ``metric`` and ``datapoint`` are the same."""
 
     condition: str | None = None
-    """Only with ``context: request``: ``request["X-Tenant"] == "acme"``, or with ``!=``, which a request without that
-    header meets."""
+    """Only with ``context: request``: ``request["X-Tenant"] == "acme"``, or with ``!=``, which a request meets
+    that has that header with another value."""
 
     sql: str | None = None
     """A condition in SQL, with any other context."""

@@ -15,7 +15,7 @@ _CONDITION = re.compile(rf"\s*request\[\s*(?P<key>{_STRING})\s*\]\s*(?P<sign>==|
 
 @dataclass(frozen=True)
 class HeaderCondition:
-    """``RequestCondition``: one of a header's values is this, or with ``!=`` none of them is."""
+    """``RequestCondition``: one of a header's values is this, or with ``!=`` is not; never without that header."""
 
     key: str
     value: str
@@ -38,4 +38,4 @@ class HeaderCondition:
         return f"request[{json.dumps(self.key.lower())}] {'!=' if self.differs else '=='} {json.dumps(self.value)}"
 
     def is_met(self, metadata: Metadata) -> bool:
-        return (self.value in metadata(self.key.lower())) != self.differs
+        return any((value == self.value) != self.differs for value in metadata(self.key.lower()))

@@ -93,8 +93,9 @@ def test_conditions_over_requests() -> None:
         ('request["X-Tenant"] == "acme"', ["Acme"], False),
         ('request["X-Tenant"] == "acme"', [], False),
         ('request["X-Tenant"] != "acme"', ["b"], True),
-        ('request["X-Tenant"] != "acme"', [], True),
-        ('request["X-Tenant"] != "acme"', ["b", "acme"], False),
+        ('request["X-Tenant"] != "acme"', [], False),
+        ('request["X-Tenant"] != "acme"', ["acme"], False),
+        ('request["X-Tenant"] != "acme"', ["b", "acme"], True),
         ('request["X-Tenant"] == "a\\"\\u00e4"', ['a"ä'], True),
     ],
 )
