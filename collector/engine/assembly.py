@@ -8,7 +8,7 @@ span sent again is dropped and a late one is judged as the rest of its trace was
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,34 +17,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.component import (
-    DECISIONS,
-    NO_ROUTE,
     NOT_HERE,
     DueTraces,
-    PolicyDecisions,
     Sampler,
     Verdicts,
-    no_logs,
 )
-from collector.engine import counting, trace_facts
-from collector.engine.decided import DecidedTraces, Verdict, in_skeletons
-from collector.engine.decisions import TRACES, Decision, empty
+from collector.engine import counted_rows, counting, late, trace_facts
+from collector.engine.decided import DecidedTraces, in_skeletons
+from collector.engine.decisions import TRACES, Decision
 from collector.engine.dropping import kept_parents
 from collector.engine.gather import gather
 from collector.engine.journal import Records, Written
+from collector.engine.loading import Loading
 from collector.engine.native_calls import NativeCalls
 from collector.engine.pending import Early, Pending, Refs
 from collector.engine.rows import RowColumns, decision_tables, split
-from collector.model import log_facts, schema
-from collector.model.batch import Batch, LogBatch, SpanBatch
+from collector.engine.tally import Tally
+from collector.model import schema
+from collector.model.batch import Batch, SpanBatch
 from collector.model.facts_recorder import Recorder
 from collector.model.sizes import row_bytes
 from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
 """Rows decided at once: bounds what a tick reads, whatever fell due together."""
-_CALLING_OUT = pa.array(["tool", "agent"])
-_NOT_HERE = pa.array(NOT_HERE)
 _WARN_EVERY_NS = 60 * 10**9
 
 Observe = Callable[[str, pa.RecordBatch, Verdicts], object]
@@ -96,6 +92,8 @@ class Assembly:
             getattr(sampler, "maximum_trace_size_bytes", 0),
         )
         self._recorder = recorder
+        self._loading = Loading(records)
+        self._tally = Tally(pipeline, telemetry)
         self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
         self._natives = NativeCalls(self.decided, self._pending, records)
         self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
@@ -131,7 +129,7 @@ class Assembly:
         """Drops spans that only announce a span to come."""
         placeholder = batch.column("role").to_numpy(zero_copy_only=False)[rows] == schema.ROLE_PLACEHOLDER
         if placeholder.any():
-            self._dropped("placeholder", int(placeholder.sum()))
+            self._tally.dropped("placeholder", int(placeholder.sum()))
             rows = rows[~placeholder]
         return rows
 
@@ -188,13 +186,13 @@ class Assembly:
 
     def _decide(self, due: Refs, now: int) -> list[Decision]:
         facts = gather(self._records, due.seqs, due.rows, trace_facts.NEEDED)
-        fresh = _first_of_each(due.trace, trace_facts.words(facts["span_id"]))
-        self._dropped("resent", len(fresh) - int(fresh.sum()))
-        spans = _spans(due.trace, facts, fresh)
+        fresh = counted_rows.first_of_each(due.trace, trace_facts.words(facts["span_id"]))
+        self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
+        spans = counted_rows.spans(due.trace, facts, fresh)
         counted = counting.count(spans)
         self._natives.link(spans, counted, facts["response_id"], due.seqs)
         ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
-        dropped = fresh & self._are_tombstones(due.seqs)
+        dropped = fresh & self._loading.are_tombstones(due.seqs)
         live = fresh & ~dropped
         aggregates = trace_facts.trace_facts(
             due.trace[live],
@@ -205,19 +203,11 @@ class Assembly:
             trigger=due.trigger,
             recorder=self._recorder,
         )
-        aggregates = self._with_log_identity(aggregates, due.logs)
-        verdicts = self._sampler.decide(
-            DueTraces(
-                aggregates,
-                now,
-                lambda columns=None: self._load_spans(due, live, counted, columns),
-                lambda: self._load_logs(due),
-                lambda: self._load_met(due),
-            ),
-        )
+        aggregates = self._loading.with_log_identity(aggregates, due.logs)
+        verdicts = self._sampler.decide(self._loading.due_traces(aggregates, due, live, counted, now))
         stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
         verdicts = replace(verdicts, adjusted_count=stands_for)
-        self._count(verdicts, due, due.trace[live])
+        self._tally.verdicts(verdicts, due.trigger, due.trace[live])
         if self._observe is not None:
             self._observe(self.pipeline, aggregates, verdicts)
         ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
@@ -227,102 +217,11 @@ class Assembly:
         columns = RowColumns(due, facts, counted, live & keep, dropped & keep, shown)
         return self._split(traces, columns, due)
 
-    def _are_tombstones(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which rows lie in records of spans that a processor dropped."""
-        distinct, record = np.unique(seqs, return_inverse=True)
-        return np.array([self._records.read(seq).dropped for seq in distinct.tolist()], np.bool_)[record]
-
-    def _with_log_identity(self, traces: pa.RecordBatch, logs: pa.RecordBatch) -> pa.RecordBatch:
-        """The trace facts with the user and the session that only log records name."""
-        lacking = [name for name in log_facts.IDENTITY if traces[name].null_count]
-        if not logs.num_rows or not lacking:
-            return traces
-        seqs, rows, owner = (logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
-        records = LogBatch(gather(self._records, seqs, rows, log_facts.NEEDED))
-        time = records.column("time_unix_nano").to_numpy(zero_copy_only=False)
-        said = log_facts.identity(records)
-        alike = np.zeros(len(owner), np.bool_)
-        for name in lacking:
-            first = trace_facts.first_by_start(owner, time, said[name], traces.num_rows, prefer=alike)
-            position = traces.schema.get_field_index(name)
-            filled = pc.coalesce(traces[name], first)
-            traces = traces.set_column(position, traces.schema.field(position), filled)
-        return traces
-
     def _split(self, traces: pa.RecordBatch, columns: RowColumns, due: Refs) -> list[Decision]:
         rows = decision_tables(columns)
         seqs, record = np.unique(due.seqs[columns.order], return_inverse=True)
-        per_row = np.array([self._row_bytes(int(s)) for s in seqs], np.float64)[record]
+        per_row = np.array([self._loading.row_bytes(int(s)) for s in seqs], np.float64)[record]
         return split(traces, rows, due.logs, per_row)
-
-    def _row_bytes(self, seq: int) -> float:
-        entry = self._records.read(seq)
-        return self._records.info(seq).nbytes / max(1, entry.batch.num_rows)
-
-    def _load_spans(
-        self,
-        due: Refs,
-        live: npt.NDArray[np.bool_],
-        counted: counting.Counted,
-        columns: Sequence[str] | None,
-    ) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
-        stored = None if columns is None else [name for name in columns if name != "usage_scope"] or ["trace_id"]
-        if live.any():
-            spans = SpanBatch(gather(self._records, due.seqs[live], due.rows[live], stored))
-        else:
-            spans = SpanBatch(empty(schema.SPANS).select(stored or schema.SPANS.names))
-        scopes = pa.array(counting.SCOPE_NAMES, pa.string()).take(pa.array(counted.scope[live]))
-        return spans.with_columns({"usage_scope": scopes}), due.trace[live]
-
-    def _load_logs(self, due: Refs) -> tuple[LogBatch, npt.NDArray[np.int32]]:
-        if not due.logs.num_rows:
-            return no_logs()
-        seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
-        return LogBatch(gather(self._records, seqs, rows)), owner
-
-    def _load_met(self, due: Refs) -> list[frozenset[str]]:
-        seqs, record = np.unique(due.seqs, return_inverse=True)
-        met = [self._records.read(seq).met for seq in seqs.tolist()]
-        found: list[frozenset[str]] = [frozenset()] * due.num_traces
-        if any(met):
-            pairs = np.unique(np.stack([due.trace, record.astype(np.int32)]), axis=1)
-            for trace, at in zip(*pairs.tolist(), strict=True):
-                found[trace] |= met[at]
-        return found
-
-    def _count(self, verdicts: Verdicts, due: Refs, trace: npt.NDArray[np.int32]) -> None:
-        said = verdicts.sampled_by
-        not_here = pc.is_in(said, value_set=_NOT_HERE).to_numpy(zero_copy_only=False)
-        kept = int(verdicts.keep.sum())
-        self._telemetry.decided_traces.labels(self.pipeline, "true").inc(kept)
-        self._telemetry.decided_traces.labels(self.pipeline, "false").inc(int((~verdicts.keep & ~not_here).sum()))
-        for entry in pc.value_counts(said.filter(pa.array(verdicts.keep)).drop_null()).to_pylist():
-            self._telemetry.policy_traces.labels(self.pipeline, entry["values"]).inc(entry["counts"])
-        self._count_not_kept(verdicts.keep, said.to_pylist(), trace)
-        for code, n in enumerate(np.bincount(due.trigger, minlength=len(schema.TRIGGERS)).tolist()):
-            self._telemetry.triggers.labels(self.pipeline, schema.TRIGGERS[code]).inc(n)
-        if verdicts.policies is not None:
-            self._count_policies(verdicts.policies)
-
-    def _count_not_kept(
-        self, keep: npt.NDArray[np.bool_], sampled_by: Sequence[str | None], trace: npt.NDArray[np.int32]
-    ) -> None:
-        """Counts spans by why their traces are not kept; what went to other pipelines is counted there."""
-        said = np.array([by if by in NOT_HERE else "" for by in sampled_by], object)[trace]
-        self._dropped("not_sampled", int((~keep[trace] & (said == "")).sum()))
-        if (nowhere := int((said == NO_ROUTE).sum())) > 0:
-            self._dropped(NO_ROUTE, nowhere)
-
-    def _count_policies(self, said: PolicyDecisions) -> None:
-        for name, row in zip(said.policies, said.table, strict=True):
-            for code, n in enumerate(np.bincount(row[row >= 0], minlength=len(DECISIONS)).tolist()):
-                if n and DECISIONS[code] == "failed":
-                    self._telemetry.policy_errors.labels(self.pipeline, name).inc(n)
-                if n:
-                    self._telemetry.policy_decisions.labels(self.pipeline, name, DECISIONS[code]).inc(n)
-
-    def _dropped(self, reason: str, n: int) -> None:
-        self._telemetry.processor_dropped.labels("tail_sampling", self.pipeline, "traces", reason).inc(n)
 
     def _decide_late(self) -> list[Decision]:
         """Spans of traces decided before: kept or dropped as those were, and never counted twice."""
@@ -335,20 +234,20 @@ class Assembly:
         verdicts = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
         due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows)
         ids = trace_facts.words(facts["span_id"])
-        fresh = _first_of_each(trace, ids) & ~in_skeletons(verdicts, trace, ids)
+        fresh = counted_rows.first_of_each(trace, ids) & ~in_skeletons(verdicts, trace, ids)
         kept = np.array([v.keep for v in verdicts], np.bool_)[trace]
-        dropped = fresh & self._are_tombstones(seqs)
+        dropped = fresh & self._loading.are_tombstones(seqs)
         live = fresh & ~dropped
-        self._dropped("resent", len(fresh) - int(fresh.sum()))
-        self._count_not_kept(np.array([v.keep for v in verdicts]), [v.sampled_by for v in verdicts], trace[live])
-        here = np.array([v.sampled_by not in NOT_HERE for v in verdicts], np.bool_)[trace]
+        self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
+        self._tally.not_kept(np.array([v.keep for v in verdicts]), [v.sampled_by for v in verdicts], trace[live])
+        here = np.array([v.keep or v.sampled_by not in NOT_HERE for v in verdicts], np.bool_)[trace]
         self._telemetry.late_spans.labels(self.pipeline).inc(int((live & here).sum()))
-        spans = _spans(trace, facts, fresh)
-        counted = _count_late(spans, verdicts)
+        spans = counted_rows.spans(trace, facts, fresh)
+        counted = late.count(spans, verdicts)
         self._natives.link(spans, counted, facts["response_id"], seqs)
-        shown = _late_parents(spans, verdicts, dropped)
+        shown = late.parents(spans, verdicts, dropped)
         columns = RowColumns(due, facts, counted, live & kept, dropped & kept, shown)
-        return self._split(_remembered_table(due.trace_ids, verdicts), columns, due)
+        return self._split(late.remembered(due.trace_ids, verdicts), columns, due)
 
     def _take_late(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
         """Records and rows of the late spans that came first, as many as are decided at once."""
@@ -371,82 +270,6 @@ class Assembly:
         return rows[known]
 
 
-def _first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Marks the first row of each (trace, span id): the rest were sent again."""
-    order = np.lexsort((np.arange(len(ids)), ids, trace))
-    same = (trace[order[1:]] == trace[order[:-1]]) & (ids[order[1:]] == ids[order[:-1]])
-    first = np.ones(len(ids), np.bool_)
-    first[order[1:][same]] = False
-    return first
-
-
-def _spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
-    """The counting rule's view; spans seen before get no part in it."""
-    usage = facts["usage"].is_valid().to_numpy(zero_copy_only=False)
-    n = len(trace)
-    span_id = trace_facts.words(facts["span_id"])
-    # A repeated span must not stand for its id, or its children would hang on the wrong row.
-    alone = np.where(fresh, span_id, np.uint64(0))
-    return counting.Spans(
-        trace,
-        alone,
-        np.where(fresh, trace_facts.words(facts["parent_span_id"]), np.uint64(0)),
-        usage & fresh,
-        facts["role"].to_numpy(zero_copy_only=False),
-        np.where(fresh, trace_facts.hashes(facts["response_id"]), np.uint64(0)),
-        facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
-        trace_facts.hashes(facts["scope_name"]),
-        facts["start_unix_nano"].to_numpy(zero_copy_only=False),
-        facts["end_unix_nano"].to_numpy(zero_copy_only=False),
-        pc.is_in(facts["type"].cast(pa.string()), value_set=_CALLING_OUT).to_numpy(zero_copy_only=False) & fresh,
-        np.zeros(n, np.uint8),
-        np.ones(n, np.bool_),
-    )
-
-
-def _count_late(new: counting.Spans, verdicts: list[Verdict]) -> counting.Counted:
-    """The counting rule over the skeletons and the new rows together; the answer for the new rows."""
-    old = [v.skeleton for v in verdicts]
-    owner = np.repeat(np.arange(len(old), dtype=np.int32), [len(s) for s in old])
-    skeleton = np.concatenate(old)
-    n = len(owner)
-    unknown = np.zeros(n, np.int64)
-    joined = counting.Spans(
-        np.concatenate([owner, new.trace]),
-        np.concatenate([skeleton["span_id"], new.span_id]),
-        np.concatenate([skeleton["parent_id"], new.parent_id]),
-        np.concatenate([skeleton["scope"] != counting.NONE, new.has_usage]),
-        np.concatenate([np.zeros(n, np.uint8), new.role]),
-        np.concatenate([skeleton["response"], new.response]),
-        np.concatenate([unknown, new.tokens]),
-        np.concatenate([unknown.view(np.uint64), new.source]),
-        np.concatenate([unknown, new.start]),
-        np.concatenate([unknown, new.end]),
-        np.concatenate([np.zeros(n, np.bool_), new.calls_out]),
-        np.concatenate([skeleton["scope"], new.written]),
-        np.concatenate([np.zeros(n, np.bool_), new.is_new]),
-    )
-    result = counting.count(joined)
-    inherit = result.inherit[n:]
-    return counting.Counted(result.scope[n:], result.rule[n:], np.where(inherit >= n, inherit - n, -1).astype(np.int32))
-
-
-def _late_parents(
-    new: counting.Spans, verdicts: list[Verdict], dropped: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.uint64]:
-    """``kept_parents`` of the new rows, below the spans their traces were decided with."""
-    old = [v.skeleton for v in verdicts]
-    owner = np.repeat(np.arange(len(old), dtype=np.int32), [len(s) for s in old])
-    skeleton = np.concatenate(old)
-    shown = kept_parents(
-        np.concatenate([owner, new.trace]),
-        np.concatenate([skeleton["span_id"], new.span_id]),
-        np.concatenate([skeleton["parent_id"], new.parent_id]),
-        np.concatenate([skeleton["dropped"], dropped]),
-    )
-    return shown[len(owner) :]
-
-
 def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:
     start = facts["start_unix_nano"].to_numpy(zero_copy_only=False)
     return pa.record_batch(
@@ -461,8 +284,3 @@ def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArra
         ],
         schema=TRACES,
     )
-
-
-def _remembered_table(trace_ids: list[bytes], verdicts: list[Verdict]) -> pa.RecordBatch:
-    rows = [{"trace_id": i, **v.facts()} for i, v in zip(trace_ids, verdicts, strict=True)]
-    return pa.RecordBatch.from_pylist(rows, schema=TRACES) if rows else empty(TRACES)

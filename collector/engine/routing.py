@@ -146,7 +146,7 @@ def _spread(verdicts: Verdicts, mask: Bools) -> Verdicts:
     if mask.all():
         return verdicts
     n = len(mask)
-    keep, count, by = np.zeros(n, np.bool_), np.ones(n), np.full(n, None, object)
+    keep, count, by = np.zeros(n, np.bool_), np.zeros(n), np.full(n, None, object)
     keep[mask], count[mask], by[mask] = verdicts.keep, verdicts.adjusted_count, _objects(verdicts.sampled_by)
     policies = verdicts.policies
     if policies is not None:

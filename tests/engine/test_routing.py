@@ -141,3 +141,15 @@ def test_what_a_request_met_is_in_the_journal(tmp_path):
     again = Journal(tmp_path, max_bytes=2**28)
     assert [again.read(seq).met for seq in (1, 2)] == [met, frozenset()]
     again.close()
+
+
+def test_a_policy_may_have_any_name():
+    policies = [{"name": "no_route", "type": "always_sample"}]
+    settings = SimpleNamespace(memory_bytes=2**26, telemetry=Telemetry(), id=ComponentId("tail_sampling"), log=None)
+    bench = Bench(TailSampling(Config.model_validate({"policies": policies}), settings))
+    bench.send(ROWS)
+    assert len(bench.out()) == 6
+    bench.send([{"trace_id": 1, "span_id": 50, "span_name": "late"}])
+    assert len(bench.out()) == 1
+    assert bench.dropped("no_route") == 0
+    assert bench.telemetry.registry.get_sample_value("spanloom_assembly_late_spans_total", {"pipeline": "traces"}) == 1

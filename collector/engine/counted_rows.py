@@ -1,0 +1,45 @@
+"""The counting rule's view of the rows of due traces."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.engine import counting, trace_facts
+
+_CALLING_OUT = pa.array(["tool", "agent"])
+
+
+def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Marks the first row of each (trace, span id): the rest were sent again."""
+    order = np.lexsort((np.arange(len(ids)), ids, trace))
+    same = (trace[order[1:]] == trace[order[:-1]]) & (ids[order[1:]] == ids[order[:-1]])
+    first = np.ones(len(ids), np.bool_)
+    first[order[1:][same]] = False
+    return first
+
+
+def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
+    """The counting rule's view; spans seen before get no part in it."""
+    usage = facts["usage"].is_valid().to_numpy(zero_copy_only=False)
+    n = len(trace)
+    span_id = trace_facts.words(facts["span_id"])
+    # A repeated span must not stand for its id, or its children would hang on the wrong row.
+    alone = np.where(fresh, span_id, np.uint64(0))
+    return counting.Spans(
+        trace,
+        alone,
+        np.where(fresh, trace_facts.words(facts["parent_span_id"]), np.uint64(0)),
+        usage & fresh,
+        facts["role"].to_numpy(zero_copy_only=False),
+        np.where(fresh, trace_facts.hashes(facts["response_id"]), np.uint64(0)),
+        facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
+        trace_facts.hashes(facts["scope_name"]),
+        facts["start_unix_nano"].to_numpy(zero_copy_only=False),
+        facts["end_unix_nano"].to_numpy(zero_copy_only=False),
+        pc.is_in(facts["type"].cast(pa.string()), value_set=_CALLING_OUT).to_numpy(zero_copy_only=False) & fresh,
+        np.zeros(n, np.uint8),
+        np.ones(n, np.bool_),
+    )
