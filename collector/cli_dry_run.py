@@ -15,10 +15,10 @@ from collector.cli_options import (
     ConfigFiles,
     DataDir,
     Overrides,
-    load_config,
+    offline,
     read_captures,
 )
-from collector.cli_output import errors_explained, note, print_line
+from collector.cli_output import errors_explained, print_line
 from collector.rows import json_objects
 
 
@@ -45,14 +45,11 @@ def dry_run(
     Nothing is stored or sent. Every line printed is one row of the table observations, or with --table scores one
     evaluation result, as JSON. With --explain it is one trace: the verdict, and what every policy said about it.
     """
-    from collector import dryrun, logs  # noqa: PLC0415 - the engine is only needed here
+    from collector import dryrun  # noqa: PLC0415 - the engine is only needed here
     from collector.sampling_report import trace_rows  # noqa: PLC0415
 
     with errors_explained():
-        checked = load_config(config, overrides, data_dir)
-        logs.configure("warn")
-        for warning in checked.warnings:
-            note(warning, kind="warning")
+        checked = offline(config, overrides, data_dir)
         names, requests = read_captures(inputs, signal)
         decided: list[dict[str, Any]] = []
         found = dryrun.dry_run(

@@ -16,7 +16,7 @@ from collector.cli_options import (
     ConfigFiles,
     DataDir,
     Overrides,
-    load_config,
+    offline,
     read_captures,
 )
 from collector.cli_output import errors_explained, fail, note, print_line
@@ -49,15 +49,11 @@ def explain(
 
     The configured pipeline runs as in dry-run, so values are masked as it masks them. Nothing is stored or sent.
     """
-    from collector import logs  # noqa: PLC0415 - the engine is only needed here
-    from collector.explain import explain as explanations  # noqa: PLC0415
+    from collector.explain import explain as explanations  # noqa: PLC0415 - the engine is only needed here
     from collector.explain.lines import lines  # noqa: PLC0415
 
     with errors_explained():
-        checked = _with_one(load_config(config, overrides, data_dir), pipeline)
-        logs.configure("warn")
-        for warning in checked.warnings:
-            note(warning, kind="warning")
+        checked = _with_one(offline(config, overrides, data_dir), pipeline)
         names, requests = read_captures(inputs, signal)
         explained = explanations(checked, requests, names=names, data_dir=data_dir.absolute())
     found = [

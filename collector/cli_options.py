@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from collector.cli_output import note
 from collector.config import load
 from collector.model.batch import Signal
 from collector.service_config import CollectorConfig
@@ -48,6 +49,17 @@ DEFAULT_DATA_DIR = Path("spanloom-data")
 def load_config(files: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> CollectorConfig:
     """The checked configuration a command was given. Raises ``ConfigError``."""
     return load(list(files or ()), overrides=list(overrides or ()), environ=os.environ, data_dir=data_dir.absolute())
+
+
+def offline(files: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> CollectorConfig:
+    """The same for a command that runs pipelines without a service: warnings are told, the log is quiet."""
+    from collector import logs  # noqa: PLC0415 - only for those who run something
+
+    checked = load_config(files, overrides, data_dir)
+    logs.configure("warn")
+    for warning in checked.warnings:
+        note(warning, kind="warning")
+    return checked
 
 
 def read_captures(paths: Sequence[Path], signal: Signal | None) -> tuple[list[str], list[tuple[Signal, bytes]]]:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
-from collector.cli_output import Output, errors_explained, note, print_table
+from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, offline
+from collector.cli_output import Output, errors_explained, print_table
 
 sampling = typer.Typer(help="Try sampling out on what was stored or captured.", no_args_is_help=True)
 
@@ -34,15 +34,11 @@ def simulate(
     One line per policy and answer: what it says to keep or to drop, and what it was the first to keep; then what
     all of them together keep and drop. Nothing is stored or sent.
     """
-    from collector import logs  # noqa: PLC0415 - the engine is only needed here
-    from collector.sampling_report import Report  # noqa: PLC0415
+    from collector.sampling_report import Report  # noqa: PLC0415 - the engine is only needed here
     from collector.simulation import simulate as run  # noqa: PLC0415
 
     with errors_explained():
-        checked = load_config(config, overrides, data_dir)
-        logs.configure("warn")
-        for warning in checked.warnings:
-            note(warning, kind="warning")
+        checked = offline(config, overrides, data_dir)
         report = Report()
         run(checked, inputs, report.observe, data_dir=data_dir.absolute())
     print_table(Report.COLUMNS, report.rows(), output)

@@ -11,22 +11,7 @@ from collector.model.messages import blocks, chat, resolve, tables
 from collector.model.messages.carriers import contents
 from collector.model.messages.shapes import SHAPES
 from collector.testing import builders
-
-
-def text(content):
-    return {"type": "text", "content": content}
-
-
-def message(role, *parts, **more):
-    return {"role": role, "parts": list(parts), **more}
-
-
-def call(name, arguments, call_id=None):
-    return {"type": "tool_call", **({"id": call_id} if call_id else {}), "name": name, "arguments": arguments}
-
-
-def answer(response, call_id=None):
-    return {"type": "tool_call_response", **({"id": call_id} if call_id else {}), "response": response}
+from tests.model.dialects.rows import answer, call, message, text
 
 
 def stored_text(content, kind):

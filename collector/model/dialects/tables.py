@@ -384,8 +384,6 @@ class UsageKeys(_Strict):
     counts: tuple[UsageKey, ...]
     inclusive: tuple[str, ...]
     """A key (prefix with ``*``) whose presence says that input includes cached tokens."""
-    exclusive: tuple[str, ...]
-    """The opposite, asked after ``inclusive``."""
     ignore: tuple[str, ...]
     """Subsets and notes that are no bucket of their own."""
 
