@@ -145,7 +145,7 @@ class DueTraces:
     load_logs: Callable[[], tuple[LogBatch, npt.NDArray[np.int32]]] = no_logs
     """The GenAI log records that wait with these traces, as ``no_logs``. As costly as ``load_spans``."""
     load_met: Callable[[], Sequence[frozenset[str]]] = nothing_met
-    """Per trace the texts of the ``RequestCondition``s that some request with spans of it met; empty: none of any."""
+    """Per trace the keys of the ``RequestCondition``s that some request with spans of it met; empty: none of any."""
 
 
 DECISIONS = ("not_sampled", "sampled", "dropped", "inverted_not_sampled", "inverted_sampled", "failed")
@@ -375,8 +375,8 @@ class RequestCondition(Protocol):
     """A condition over a request's metadata. Only that it is met is kept, never the metadata."""
 
     @property
-    def text(self) -> str:
-        """The condition as the configuration has it, in one line: what is kept."""
+    def key(self) -> str:
+        """Names the condition, in one line and the same after a restart: what is kept, so neither header nor value."""
 
     def is_met(self, metadata: Metadata) -> bool: ...
 
@@ -404,7 +404,7 @@ class Connector(Protocol):
     def route_traces(self, due: DueTraces) -> Routes: ...
 
     def route(self, batch: LogBatch | MetricBatch, met: frozenset[str]) -> Routes:
-        """``met``: the texts of the conditions that the request of these rows met."""
+        """``met``: the keys of the conditions that the request of these rows met."""
 
 
 class Consumer(Protocol):

@@ -180,7 +180,7 @@ class Routing:
                 said = answers[self._conditions[row]]
                 given.append((row, said == SAMPLED, said == FAILED))
             else:
-                hits = np.array([row.request.text in texts for texts in met] or [False] * n, np.bool_)
+                hits = np.array([row.request.key in keys for keys in met] or [False] * n, np.bool_)
                 given.append((row, hits, np.zeros(n, np.bool_)))
         return self._routes(Signal.TRACES, given, n)
 
@@ -225,7 +225,7 @@ class _Items:
 
     def _answer(self, row: Row, answers: Mapping[Row, tuple[pa.Array, Bools]], met: frozenset[str], n: int) -> _Answer:
         if row.request is not None:
-            return row, np.full(n, row.request.text in met), np.zeros(n, np.bool_)
+            return row, np.full(n, row.request.key in met), np.zeros(n, np.bool_)
         hits, failed = answers[row]
         return row, hits.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False), failed
 

@@ -106,7 +106,7 @@ class Ingest:
             return Received(0)
         loop = asyncio.get_running_loop()
         request = _Request(body, loop.create_future(), loop)
-        met = frozenset(condition.text for condition in self._conditions if condition.is_met(metadata))
+        met = frozenset(condition.key for condition in self._conditions if condition.is_met(metadata))
         with self._wake:
             if self._ended:
                 raise RetryableError(_STOPPING)

@@ -30,7 +30,7 @@ _OPEN_RECORDS = 256
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A batch and the pipelines it is for; ``join``: log records that only serve their spans' content;
-    ``dropped``: tombstones of spans, for assembly alone; ``met``: the texts of the ``RequestCondition``s that
+    ``dropped``: tombstones of spans, for assembly alone; ``met``: the keys of the ``RequestCondition``s that
     the requests it came with met.
     """
 

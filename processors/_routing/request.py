@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ _CONDITION = re.compile(rf"\s*request\[\s*(?P<key>{_STRING})\s*\]\s*(?P<sign>==|
 class HeaderCondition:
     """``RequestCondition``: one of a header's values is this, or with ``!=`` is not; never without that header."""
 
-    key: str
+    header: str
     value: str
     differs: bool
 
@@ -33,9 +34,10 @@ class HeaderCondition:
         raise ValueError(f'{text!r}: a condition over a request is request["KEY"] == "VALUE", or with !=')
 
     @property
-    def text(self) -> str:
-        """In one line, however it was written."""
-        return f"request[{json.dumps(self.key.lower())}] {'!=' if self.differs else '=='} {json.dumps(self.value)}"
+    def key(self) -> str:
+        """A digest: the value may be a secret."""
+        said = json.dumps([self.header.lower(), self.value, self.differs])
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     def is_met(self, metadata: Metadata) -> bool:
-        return any((value == self.value) != self.differs for value in metadata(self.key.lower()))
+        return any((value == self.value) != self.differs for value in metadata(self.header.lower()))
