@@ -8,6 +8,9 @@ from typing import Any
 from collector.model.messages import parts
 from collector.model.messages.parts import Message, Part
 
+# An outcome's object is its text once more, parsed; its reasoning stands there twice.
+_OUTCOME = frozenset(["text", "toolCalls", "reasoning", "reasoningText", "files", "sources", "warnings", "object"])
+
 
 def call(block: dict[str, Any]) -> Part:
     """A tool call: ``input`` since version 5, ``args`` before."""
@@ -53,6 +56,32 @@ def response(fields: Mapping[str, Any]) -> list[Message] | Any | None:
     if found:
         return [parts.message("assistant", found, finish_reason=fields.get("finishReason"))]
     return fields.get("object") or None
+
+
+def outcome(value: dict[str, Any]) -> list[Message] | None:
+    """The message of a call's result as Mastra hands it on: ``{text, toolCalls, reasoning, sources, files}``."""
+    if not isinstance(value.get("text"), str) or not set(value) <= _OUTCOME:
+        return None
+    thoughts = [thought for chunk in _listed(value.get("reasoning")) if (thought := _thought(chunk))]
+    found = [
+        *([parts.reasoning("".join(thoughts))] if thoughts else []),
+        *([parts.text(value["text"])] if value["text"] else []),
+        *map(call, _listed(value.get("toolCalls"))),
+        *map(file, _listed(value.get("files"))),
+        *({**source, "type": "source"} for source in _listed(value.get("sources"))),
+    ]
+    return [parts.message("assistant", found)] if found else None
+
+
+def _thought(chunk: dict[str, Any]) -> str:
+    """Reasoning comes as a text, or in chunks of a stream with a payload each."""
+    inner = chunk.get("payload")
+    text = (inner if isinstance(inner, dict) else chunk).get("text")
+    return text if isinstance(text, str) else ""
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _mime(block: dict[str, Any]) -> Any:

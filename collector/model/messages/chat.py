@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from collector.model.messages import anthropic, blocks, langchain, openai, parts, tables
+from collector.model.messages import ai_sdk, anthropic, blocks, langchain, openai, parts, tables
 from collector.model.messages.parts import Message
 
 _ITEM_ROLES = {
@@ -178,6 +178,8 @@ def _recognise_response(value: dict[str, Any]) -> list[Message] | None:
             return recognise(inner)
         case {"combined_chunk_content": str(text)} if set(value) <= {"combined_chunk_content", "chunk_count"}:
             return read_all([{"role": "assistant", "content": text}])
+        case {"text": str(), "toolCalls": [*_]} | {"text": str(), "reasoning": [*_]}:
+            return ai_sdk.outcome(value)
         case {"generations": [*_]}:
             return read_all(langchain.generations(value["generations"]))
         case {"message": dict(message)} if _is_message(message) and set(value) <= tables.RESPONSE_MEMBERS:
@@ -202,7 +204,7 @@ def _choice(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _candidate(candidate: dict[str, Any]) -> dict[str, Any]:
-    content = candidate.get("content")
+    content = candidate.get("content", candidate.get("message"))  # Gemini, Genkit
     reason = candidate.get("finishReason") or candidate.get("finish_reason")
     return {**(content if isinstance(content, dict) else {"content": content}), "finish_reason": reason}
 

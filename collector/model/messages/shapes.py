@@ -108,6 +108,15 @@ def openinference_messages(entries: list[Any], _system: Any, _content: Content) 
     return found if any(m["parts"] for m in found) else None
 
 
+def openinference_inputs(entries: list[Any], system: Any, content: Content) -> Any:
+    """Its messages; the whole request if some of them lost theirs (LangChain.js: content in blocks)."""
+    found = openinference_messages(entries, system, content)
+    if found and not all(m["parts"] for m in found):
+        whole = chat.recognise(parts.json_value(content.keys.get("input.value")))
+        return whole if whole and len(whole) == len(found) and all(m["parts"] for m in whole) else found
+    return found
+
+
 def traceloop_prompts(entries: list[Any], _system: Any, _content: Content) -> Any:
     return traceloop.messages(entries, role="user")
 
@@ -147,8 +156,14 @@ def _listed_events(value: Any) -> list[Event]:
     return [Event(str(e.get("event.name") or ""), e) for e in entries if isinstance(e, dict)]
 
 
-def ai_sdk_response(fields: dict[str, Any], _system: Any, _content: Content) -> Any:
-    return ai_sdk.response(fields)
+def ai_sdk_response(fields: dict[str, Any], _system: Any, content: Content) -> Any:
+    found = ai_sdk.response(fields)
+    # OpenLLMetry rewrites text and tool calls as gen_ai.output.messages and leaves the reasoning where it was.
+    rewritten = parts.json_value(content.keys.get("gen_ai.output.messages"))
+    if fields.keys() & {"text", "toolCalls", "object"} or not (found and rewritten):
+        return found
+    answer = chat.recognise(rewritten)
+    return [{**answer[0], "parts": [*found[0]["parts"], *answer[0]["parts"]]}, *answer[1:]] if answer else found
 
 
 def texts(value: Any, _system: Any, _content: Content) -> Any:
@@ -381,7 +396,7 @@ SHAPES: dict[str, Shape] = {
     shape.__name__: shape
     for shape in (
         messages, instructions, declared, value, ai_sdk_prompt, value_or_placeholder, text, adk_response,
-        openinference_messages,
+        openinference_messages, openinference_inputs,
         traceloop_prompts, traceloop_completions, event_inputs, event_outputs, tool_event_input, tool_event_output,
         message_events, choice_events, ai_sdk_response, texts, values, openinference_prompts,
         openinference_completions, openinference_embedded, documents, database_results, langwatch, livekit_context,

@@ -144,6 +144,12 @@ def test_fields(attributes, resource, field, value):
     assert fact(attributes, resource=resource)[field] == value
 
 
+def test_the_sdks_name_a_tool_by_its_span():
+    tool = {"langfuse.observation.type": "tool"}
+    named = fact(tool, span_name="f", scope=("langfuse-sdk", "5.11.1"))
+    assert (named["tool_name"], fact(tool, span_name="f", scope=("my-app", ""))["tool_name"]) == ("f", None)
+
+
 @pytest.mark.parametrize(
     ("said", "level"),
     [("TRACE", "DEBUG"), ("VERBOSE", "DEBUG"), ("DEBUG", "DEBUG"), ("INFO", "DEFAULT"), ("LOG", "DEFAULT"), ("NOTICE", "DEFAULT"), ("OK", "DEFAULT"), ("SUCCESS", "DEFAULT"), ("DEFAULT", "DEFAULT"), ("warn", "WARNING"), ("WARNING", "WARNING"), ("FATAL", "ERROR"), ("CRITICAL", "ERROR"), ("ERROR", "ERROR")],

@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one case per line
 """OpenInference: what its conventions and MAPPING say of each key, one row at a time."""
 
+import json
+
 import pytest
 
 from tests.model.dialects.rows import answer, call, fact, message, stored, text
@@ -44,6 +46,30 @@ def test_messages_sort_by_number_and_keep_media():
     blob = {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "AAAA"}
     assert row["input"] == [message("user", text("see"), blob), message("tool", answer("42", "c"))]
     assert row["output"] == [message("assistant", call("f", {"a": 1}, "c"))]
+
+
+def langchain_message(kind, **members):
+    return {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", kind], "kwargs": members}
+
+
+def test_langchain_js_loses_blocks_in_its_messages_but_not_in_the_request():
+    system = langchain_message("SystemMessage", content=[{"type": "text", "text": "terse"}])
+    sent = {
+        "llm.input_messages.0.message.role": "system",
+        "llm.input_messages.1.message.role": "user", "llm.input_messages.1.message.content": "hi",
+        "input.value": json.dumps({"messages": [[system, langchain_message("HumanMessage", content="hi")]]}),
+    }  # fmt: skip
+    assert stored({**LLM, **sent})["input"] == [message("system", text("terse")), message("user", text("hi"))]
+    cut = {**sent, "input.value": "[cut"}
+    assert stored({**LLM, **cut})["input"] == [message("system"), message("user", text("hi"))]
+
+
+def test_langchain_js_counts_cache_writes_but_names_them_only_in_the_answer():
+    usage = {"input_token_details": {"cache_creation": 1024, "cache_read": 2048}}
+    answered = {"generations": [[{"message": langchain_message("AIMessage", usage_metadata=usage)}]]}
+    sent = {**LLM, "llm.token_count.prompt": 3105, "llm.token_count.prompt_details.cache_read": 2048, "output.value": json.dumps(answered)}  # fmt: skip
+    found = fact(sent, scope=("@arizeai/openinference-instrumentation-langchain", "4.1.1"))
+    assert found["usage"] == {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024}
 
 
 def test_parameters_that_were_not_given_are_left_out():

@@ -380,6 +380,38 @@ def test_genkit_parts():
     ]
 
 
+def test_genkit_answers_of_plugins_that_wrap_them_in_candidates():
+    raw = {"input_tokens": 33, "cache_read_input_tokens": 2048, "cache_creation_input_tokens": 1024}
+    message = {"role": "model", "content": [{"text": "yo"}]}
+    output = {
+        "candidates": [{"index": 0, "finishReason": "stop", "message": message}],
+        "usage": {"inputTokens": 33, "outputTokens": 27},
+        "raw": {"usage": raw},
+    }
+    row = one({"genkit:metadata:subtype": "model", "genkit:name": "anthropic/c", "genkit:output": json.dumps(output)})
+    assert row["usage"] == {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024, "output": 27}
+    assert row["finish_reasons"] == ["stop"]
+    assert content(row["output"]) == [
+        {"role": "assistant", "parts": [{"type": "text", "content": "yo"}], "finish_reason": "stop"}
+    ]
+
+
+def test_genkit_cached_and_reasoning_tokens_of_openai():
+    details = {"prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 16}}
+    output = {
+        "usage": {"inputTokens": 127, "outputTokens": 50, "totalTokens": 177},
+        "raw": {"usage": {"prompt_tokens": 127, "completion_tokens": 50, "total_tokens": 177, **details}},
+    }
+    row = one({"genkit:metadata:subtype": "model", "genkit:name": "openai/g", "genkit:output": json.dumps(output)})
+    assert row["usage"] == {"input": 63, "input_cache_read": 64, "output": 34, "output_reasoning": 16}
+
+
+def test_genkit_vectors_are_no_content():
+    output = json.dumps({"embeddings": [{"embedding": [0.1, 0.2]}]})
+    row = one({"genkit:metadata:subtype": "embedder", "genkit:output": output})
+    assert "0.1" not in (row["output"] or "")
+
+
 def test_genkit_errors():
     row = one({"genkit:state": "error", "genkit:name": "f"}, **GENKIT)
     assert row["level"] == "ERROR"
@@ -427,6 +459,27 @@ def test_mastra_content(kind):
     )
     assert content(row["input"]) == HI
     assert content(row["output"]) == {"text": "yo"}
+
+
+def test_mastra_hands_on_a_call_s_result():
+    thought = {"type": "reasoning", "runId": "r", "payload": {"id": "1", "text": "hm"}}
+    result = {
+        "text": "yo", "reasoning": [thought, {**thought, "payload": {"text": "!"}}], "reasoningText": "hm!", "warnings": [],
+        "toolCalls": [{"toolCallId": "1", "toolName": "f", "args": {"a": 1}}], "object": {"is": "the text"},
+        "files": [{"mimeType": "image/png", "data": "AAAA"}], "sources": [{"url": "https://a", "sourceType": "url"}],
+    }  # fmt: skip
+    row = one({"mastra.span.type": "model_generation", "mastra.model_generation.output": json.dumps(result)}, **MASTRA)
+    parts = [
+        {"type": "reasoning", "content": "hm!"},
+        {"type": "text", "content": "yo"},
+        {"type": "tool_call", "id": "1", "name": "f", "arguments": {"a": 1}},
+        {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "AAAA"},
+        {"type": "source", "url": "https://a", "sourceType": "url"},
+    ]
+    assert content(row["output"]) == [{"role": "assistant", "parts": parts}]
+    for other in ({**result, "unheard": 1}, {"text": "", "toolCalls": []}):
+        row = one({"mastra.span.type": "model_step", "mastra.model_step.output": json.dumps(other)}, **MASTRA)
+        assert content(row["output"]) == other
 
 
 def test_laminar_content():

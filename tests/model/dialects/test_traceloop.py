@@ -51,3 +51,9 @@ def test_flattened_messages_with_gaps_and_out_of_order():
 def test_type(attributes, type_, subtype):
     found = fact(attributes)
     assert (found["type"], found["subtype"]) == (type_, subtype)
+
+
+def test_vertex_ai_is_not_gemini_s_own_api():
+    sent = {"gen_ai.system": "Google", "gen_ai.request.model": "gemini-2.5-flash"}
+    assert fact(sent, scope=("@traceloop/instrumentation-vertexai", "0.27.0"))["provider"] == "gcp.vertex_ai"
+    assert fact(sent, scope=("opentelemetry.instrumentation.google_generativeai", "0.62.4"))["provider"] == "gcp.gemini"

@@ -103,6 +103,9 @@ def test_the_gateway_is_no_provider():
         ({"ai.usage.inputTokens": 127, "ai.usage.outputTokens": 20, "ai.usage.totalTokens": 147, "ai.usage.cachedInputTokens": 64, "ai.usage.reasoningTokens": 0}, "openai.responses", {"input": 63, "input_cache_read": 64, "output": 20, "output_reasoning": 0}, "inclusive:total"),
         # 6: details, and with them the cache is part of the input
         ({"ai.usage.inputTokens": 3105, "ai.usage.outputTokens": 27, "ai.usage.inputTokenDetails.noCacheTokens": 33, "ai.usage.inputTokenDetails.cacheReadTokens": 2048, "ai.usage.inputTokenDetails.cacheWriteTokens": 1024}, "anthropic.messages", {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024, "output": 27}, "inclusive:vercel_ai_details"),
+        # 6 on generateObject: a sum without details
+        ({"ai.request.headers.user-agent": "ai/6.0.326", "ai.usage.promptTokens": 3105, "ai.usage.completionTokens": 27, **provider_metadata(anthropic={"usage": {"cache_read_input_tokens": 2048, "cache_creation_input_tokens": 1024}})}, "anthropic.messages", {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024, "output": 27}, "inclusive:vercel_ai_details"),
+        ({"ai.request.headers.user-agent": "ai/5.0.277", "ai.usage.promptTokens": 3105, "ai.usage.completionTokens": 27, **provider_metadata(anthropic={"usage": {"cache_read_input_tokens": 2048}})}, "anthropic.messages", {"input": 3105, "input_cache_read": 2048, "output": 27}, "exclusive:vercel_ai_5_raw"),
         # lifetimes of what was written
         ({"ai.usage.promptTokens": 9, "ai.usage.completionTokens": 5, **provider_metadata(anthropic={"usage": {"cache_read_input_tokens": 100, "cache_creation_input_tokens": 30, "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}})}, "anthropic.messages", {"input": 9, "input_cache_read": 100, "input_cache_write_5m": 10, "input_cache_write_1h": 20, "output": 5}, "exclusive:cache_exceeds_input"),
         # Gemini counts thoughts beside the visible output: the total says so
@@ -217,6 +220,9 @@ def test_input(attributes, input_):
         ({"ai.response.toolCalls": json.dumps([{"toolCallId": "1", "toolName": "f", "input": '{"a": 1}'}]), "ai.response.text": ""}, [message("assistant", call("f", {"a": 1}, "1"))]),
         ({"ai.response.files": json.dumps([{"type": "file", "mediaType": "image/png", "data": "AA=="}])}, [message("assistant", {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "AA=="})]),
         ({"ai.response.object": '{"a": 1}'}, {"a": 1}),
+        # OpenLLMetry moves the text, and the reasoning stays
+        ({"ai.response.reasoning": "hm", "gen_ai.output.messages": json.dumps([message("assistant", text("hi"), finish_reason="stop")])}, [message("assistant", {"type": "reasoning", "content": "hm"}, text("hi"), finish_reason="stop")]),
+        ({"ai.response.reasoning": "hm", "gen_ai.output.messages": "[]"}, [message("assistant", {"type": "reasoning", "content": "hm"})]),
         ({"ai.result.text": "old", "ai.finishReason": "stop"}, [message("assistant", text("old"))]),
         ({"ai.result.toolCalls": json.dumps([{"toolCallId": "1", "toolName": "f", "args": {"a": 1}}])}, [message("assistant", call("f", {"a": 1}, "1"))]),
     ],
