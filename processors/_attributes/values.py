@@ -18,6 +18,7 @@ from collector.model.json_text import value_text
 Target = Literal["int", "double", "string", "bool"]
 
 _INT = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
+_HEX_FLOAT = re.compile(r"[+-]?0[xX][0-9a-fA-F.]+[pP][+-]?[0-9]+\Z")
 _LARGEST = 2**63
 _NESTED = (schema.ARRAY, schema.KVLIST)
 
@@ -73,12 +74,19 @@ def _to_double(value: Columns) -> Columns:
     kind, num, text = value
     if kind in {schema.BOOL, schema.INT}:
         return schema.DOUBLE, bits_of_double(float(num)), ""
-    if kind == schema.STRING and "_" not in text and text == text.strip():
-        try:
-            return schema.DOUBLE, bits_of_double(float(text)), ""
-        except ValueError:
-            return value
+    if kind == schema.STRING and (number := float_of(text)) is not None:
+        return schema.DOUBLE, bits_of_double(number), ""
     return value
+
+
+def float_of(text: str) -> float | None:
+    """The number a text is to Go's ``ParseFloat``: decimal or hexadecimal, without blanks; None: it is none."""
+    if text != text.strip():
+        return None
+    try:
+        return float.fromhex(text) if _HEX_FLOAT.match(text) else float(text)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _to_string(value: Columns) -> Columns:

@@ -50,6 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             {"action": "insert", "key": "c", "from_attribute": "a"},
         ],
     },
+    "probabilistic_sampler": {"sampling_percentage": 50, "sampling_priority": "a", "from_attribute": "b"},
     "resource": {"attributes": [{"action": "upsert", "key": "zone", "value": "eu"}]},
 }  # fmt: skip
 """Options of processors that cannot be made without any."""
