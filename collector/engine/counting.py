@@ -2,8 +2,8 @@
 
 Structural and vectorised: what a span reports is not counted again above it, and one response id counts
 once per trace. A model call is a call of its own where all usage below it stands below a tool or an agent that
-it called: no wrapper of one call has a tool in between. Works on any number of traces at once, whatever the order
-their spans came in.
+it called: no wrapper of one call has a tool in between. A span whose parent never came is still somewhere below the
+root of its trace. Works on any number of traces at once, whatever the order their spans came in.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def count(spans: Spans) -> Counted:
     n = len(spans.trace)
     parent = parents(spans.trace, spans.span_id, spans.parent_id)
     parent, depth = _acyclic(parent)
+    parent = _adopted(spans, parent)
     usable = spans.has_usage & (spans.role != schema.ROLE_NEVER) & (spans.role != schema.ROLE_PLACEHOLDER)
     bearing = np.where(spans.is_new, usable, spans.written != NONE)
     above = _ancestors_of(np.flatnonzero(bearing), parent)
@@ -156,6 +157,24 @@ def _acyclic(parent: Ints) -> tuple[Ints, Ints]:
         cut[ends] = -1
         return _acyclic(cut)
     return parent, depth[:n]
+
+
+def _adopted(spans: Spans, parent: Ints) -> Ints:
+    """Parents, with the root of the trace for spans whose own parent is not there.
+
+    Only where there is one root, and not under a model call: what is missing in between may be a tool it called.
+    """
+    orphans = np.flatnonzero((parent < 0) & (spans.parent_id != 0))
+    if not orphans.size:
+        return parent
+    roots = np.flatnonzero(spans.parent_id == 0)
+    per_trace = np.bincount(spans.trace[roots], minlength=int(spans.trace.max()) + 1)
+    root_of = np.full(len(per_trace), -1, np.int64)
+    root_of[spans.trace[roots]] = np.where(spans.is_call[roots], -1, roots)
+    root_of[per_trace != 1] = -1
+    out = parent.copy()
+    out[orphans] = root_of[spans.trace[orphans]]
+    return out
 
 
 def _ancestors_of(rows: Ints, parent: Ints, *, up_to: Bools | None = None) -> Bools:

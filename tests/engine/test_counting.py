@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads best with one case per line
 """Usage counts once, whatever the shape of the trace and the order its spans came in."""
 
 from __future__ import annotations
@@ -99,6 +100,25 @@ def verdicts(rows, written=None, **known):
 )
 def test_each_shape_counts_its_calls_once(rows, expected):
     assert verdicts(rows) == expected
+
+
+LOST = 99
+
+
+@pytest.mark.parametrize(
+    ("rows", "scopes"),
+    [
+        pytest.param([(0, 1, 0, True, ROLE_WRAPPER, 0), (0, 3, LOST, True, ROLE_CALL, 0)], ["rollup", "counted"], id="below the root"),
+        pytest.param([(0, 3, LOST, True, ROLE_CALL, 0), (0, 1, 0, True, ROLE_WRAPPER, 0)], ["counted", "rollup"], id="before the root"),
+        pytest.param([(0, 1, 0, True, ROLE_WRAPPER, 0), (0, 3, LOST, True, ROLE_CALL, 0), (0, 4, 3, True, ROLE_CALL, 0)], ["rollup", "duplicate", "counted"], id="with children of its own"),
+        pytest.param([(0, 1, 0, True, ROLE_CALL, 0), (0, 3, LOST, True, ROLE_CALL, 0)], ["counted", "counted"], id="a call may have called the tool that is missing"),
+        pytest.param([(0, 1, 0, True, ROLE_WRAPPER, 0), (0, 2, 0, True, ROLE_WRAPPER, 0), (0, 3, LOST, True, ROLE_CALL, 0)], ["counted", "counted", "counted"], id="nobody knows below which of two roots"),
+        pytest.param([(0, 1, LOST, True, ROLE_WRAPPER, 0), (0, 3, LOST, True, ROLE_CALL, 0)], ["counted", "counted"], id="no root"),
+        pytest.param([(0, 1, 0, True, ROLE_WRAPPER, 0), (1, 3, LOST, True, ROLE_CALL, 0)], ["counted", "counted"], id="the root of another trace"),
+    ],
+)  # fmt: skip
+def test_a_span_whose_parent_never_comes_is_below_the_root_of_its_trace(rows, scopes):
+    assert [scope for scope, _ in verdicts(rows)] == scopes
 
 
 def test_a_late_call_below_a_counted_row_does_not_count_again():
