@@ -45,6 +45,7 @@ MESSAGE_EVENTS = frozenset(name for row in tables.ROWS for name in row.events)
 """Names of span events and log records that carry content."""
 _EVENT_NAME = "event.name"
 _GENAI = "gen_ai."
+_WITH_CONTENT = pa.array(sorted(MESSAGE_EVENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,8 @@ def _ids(table: pa.RecordBatch) -> Sequence[bytes]:
 
 
 def genai_logs(batch: LogBatch) -> npt.NDArray[np.bool_]:
-    """Records worth joining to a span: a GenAI event (by name) with a trace id and a span id."""
-    named = logs_named(batch, lambda names: pc.starts_with(names, _GENAI))
+    """Records worth joining to a span: a GenAI event, or one with content, with a trace id and a span id."""
+    named = logs_named(batch, lambda names: pc.or_(pc.starts_with(names, _GENAI), pc.is_in(names, _WITH_CONTENT)))
     identified = pc.and_(_is_id(batch.column("trace_id"), 16), _is_id(batch.column("span_id"), 8))
     result: npt.NDArray[np.bool_] = named & identified.to_numpy(zero_copy_only=False)
     return result

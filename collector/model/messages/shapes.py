@@ -6,6 +6,7 @@ is), or None: nothing here, try the next row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,7 @@ class Content:
 Shape = Callable[[Any, Any, Content], Any]
 """(value, system instructions, everything the span carries) → content."""
 
+_LABEL = re.compile(r"\[[A-Z ]+(?:: [^\]\n]*)?\]\n")
 _PLACEHOLDERS = {"{}", "N/A", "null", '""', "[]"}
 _VECTOR_MEMBERS = {"embedding", "embeddings", "vector", "vectors"}
 
@@ -164,6 +166,19 @@ def ai_sdk_response(fields: dict[str, Any], _system: Any, content: Content) -> A
         return found
     answer = chat.recognise(rewritten)
     return [{**answer[0], "parts": [*found[0]["parts"], *answer[0]["parts"]]}, *answer[1:]] if answer else found
+
+
+def labelled(value_: Any, system: Any, content: Content) -> Any:
+    """A value under a line that says what it is: ``[TOOL INPUT: Bash]``, in Claude Code."""
+    if isinstance(value_, str) and (found := _LABEL.match(value_)):
+        value_ = value_[found.end() :]
+    return value(value_, system, content)
+
+
+def last_response(found: Sequence[Event], _system: Any, _content: Content) -> Any:
+    """What a turn of Claude Code ended with."""
+    said = [event.attributes.get("response") for event in found]
+    return next((text for text in reversed(said) if isinstance(text, str) and text), None)
 
 
 def texts(value: Any, _system: Any, _content: Content) -> Any:
@@ -401,7 +416,8 @@ SHAPES: dict[str, Shape] = {
         message_events, choice_events, ai_sdk_response, texts, values, openinference_prompts,
         openinference_completions, openinference_embedded, documents, database_results, langwatch, livekit_context,
         without_vectors, request_prompt,
-        arguments_not_schema, tool_definitions, openinference_tools, request_tools, pydantic_tools, members,
+        arguments_not_schema, labelled, last_response, tool_definitions, openinference_tools, request_tools,
+        pydantic_tools, members,
         semconv_parameters, request_parameters, genkit_config, json_object, metadata_object, metadata_values,
         langfuse_metadata,
     )

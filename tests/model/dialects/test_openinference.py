@@ -72,6 +72,17 @@ def test_langchain_js_counts_cache_writes_but_names_them_only_in_the_answer():
     assert found["usage"] == {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024}
 
 
+def test_bedrock_in_javascript_names_the_author_and_leaves_out_the_cache():
+    counts = {"inputTokens": 1000, "outputTokens": 20, "cacheReadInputTokens": 300, "cacheWriteInputTokens": 100}
+    sent = {
+        **LLM, "llm.provider": "aws", "llm.model_name": "anthropic", "input.value": json.dumps({"modelId": "us.anthropic.claude"}),
+        "output.value": json.dumps({"usage": counts}), "llm.token_count.prompt": 1000, "llm.token_count.completion": 20,
+    }  # fmt: skip
+    found = fact(sent, scope=("@arizeai/openinference-instrumentation-bedrock", ""))
+    assert (found["model"], found["provider"]) == ("us.anthropic.claude", "aws.bedrock")
+    assert found["usage"] == {"input": 1000, "input_cache_read": 300, "input_cache_write": 100, "output": 20}
+
+
 def test_parameters_that_were_not_given_are_left_out():
     sent = {"llm.invocation_parameters": '{"model": "m", "temperature": "", "stream": false}'}
     assert stored({**LLM, **sent})["model_parameters"] == {"stream": False}

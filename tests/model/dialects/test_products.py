@@ -276,6 +276,46 @@ def test_claude_code_turns():
     assert {(row["user_id"], row["session_id"]) for row in rows} == {("u", "s")}
 
 
+CLAUDE_2_1 = {
+    "gen_ai.usage.input_tokens": 3105, "gen_ai.usage.cache_read.input_tokens": 2048, "gen_ai.usage.cache_write.input_tokens": 1024,
+    "gen_ai.usage.output_tokens": 27, "input_tokens": 33, "output_tokens": 27, "cache_read_tokens": 2048, "cache_creation_tokens": 1024,
+}  # fmt: skip
+
+
+def test_claude_code_counts_beside_those_of_the_conventions():
+    row = one({"span.type": "llm_request", "gen_ai.operation.name": "chat", **CLAUDE_2_1}, **CLAUDE)
+    assert row["usage"] == {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024, "output": 27}
+
+
+@pytest.mark.parametrize("kind", ["tool.execution", "tool.blocked_on_user", "hook"])
+def test_claude_code_has_one_tool_per_call(kind):
+    assert one({"span.type": kind, "gen_ai.tool.call.id": "t1"}, **CLAUDE)["type"] == "span"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "given", "got"),
+    [
+        ({"full_command": "ls -l"}, "ls -l", None),
+        ({"tool_input": '[TOOL INPUT: Bash]\n{"command": "ls"}', "full_command": "ls"}, {"command": "ls"}, None),
+        ({"new_context": '[TOOL RESULT: Bash]\n{"stdout": "a"}'}, None, {"stdout": "a"}),
+        ({"tool_input": "[TOOL INPUT"}, "[TOOL INPUT", None),
+    ],
+)
+def test_claude_code_tool_content(attributes, given, got):
+    row = one({"span.type": "tool", "tool_name": "Bash", **attributes}, **CLAUDE)
+    assert (content(row["input"]), content(row["output"])) == (given, got)
+
+
+def test_claude_code_ends_a_turn_with_a_log_record():
+    turn = {**CLAUDE, "attributes": {"span.type": "interaction", "user_prompt": "hi"}}
+    said = [
+        {"trace_id": 1, "span_id": 1, "attributes": {"event.name": "assistant_response", "response": text}}
+        for text in ["Let me look.", "It rains."]
+    ]
+    (row,) = observed([turn], logs=said)
+    assert row["output"] == "It rains."
+
+
 def test_claude_code_redacted_content_is_kept_as_it_came():
     row = one({"span.type": "claude_code.interaction", "user_prompt": "<REDACTED>"})
     assert row["input"] == "<REDACTED>"
