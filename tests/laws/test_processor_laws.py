@@ -51,6 +51,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
         ],
     },
     "probabilistic_sampler": {"sampling_percentage": 50, "sampling_priority": "a", "from_attribute": "b"},
+    "redaction": {
+        "allow_all_keys": True, "blocked_values": ["[0-9]", "a"], "blocked_key_patterns": ["^b"], "summary": "debug",
+    },
     "resource": {"attributes": [{"action": "upsert", "key": "zone", "value": "eu"}]},
 }  # fmt: skip
 """Options of processors that cannot be made without any."""
