@@ -172,6 +172,12 @@ def test_attributes_of_span_events_are_messages():
     assert found("input", events=events) == CONVERSATION_TOLD
 
 
+def test_calls_of_an_event_may_be_json_text():
+    sent = json.dumps([{"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}])
+    events = [{"name": "gen_ai.assistant.message", "attributes": {"tool_calls": sent}}]
+    assert found("input", events=events) == [message("assistant", call("f", {"a": 1}, "c1"))]
+
+
 def test_azure_packs_the_message_into_one_attribute():
     events = [{"name": name, "attributes": {"gen_ai.event.content": json.dumps(body)}} for name, body in CONVERSATION]
     assert found("input", events=events) == CONVERSATION_TOLD
@@ -613,6 +619,7 @@ def test_tool_definitions_have_one_form(tool):
     [
         ({"mlflow.spanInputs": '{"city": "Paris"}'}, {"city": "Paris"}),
         ({"mlflow.spanInputs": '"just text"'}, "just text"),
+        ({"mlflow.spanInputs": json.dumps('{"city": "Paris"}')}, {"city": "Paris"}),
         ({"gen_ai.prompt": '{"messages":[{"role":"user","content":"hi"}],"model":"m"}'}, [message("user", text("hi"))]),
         ({"gcp.vertex.agent.llm_request": "{}"}, None),
         ({"langwatch.input": '{"type":"text","value":"hi"}'}, "hi"),

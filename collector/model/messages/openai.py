@@ -65,7 +65,8 @@ def spoken(audio: Any) -> list[Part]:
 def calls(message: dict[str, Any]) -> list[Part]:
     """The tool calls beside a message's content, old ``function_call`` included."""
     found = []
-    for call in message.get("tool_calls") or []:
+    sent = parts.json_value(message.get("tool_calls"))  # JSON text in the attributes of an event
+    for call in [sent] if isinstance(sent, dict) else sent or []:
         if isinstance(call, dict):
             inner = call.get("function") if isinstance(call.get("function"), dict) else call
             assert isinstance(inner, dict)

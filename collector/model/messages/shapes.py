@@ -73,7 +73,9 @@ def value(value: Any, _system: Any, _content: Content) -> Any:
     found = chat.recognise(inner)
     if found:
         return found
-    return inner if isinstance(inner, str) else value if isinstance(value, str) else inner
+    # JSON text of a container stays as it was written, unless it was quoted as text once more.
+    written = isinstance(value, str) and not isinstance(inner, str) and value.lstrip()[:1] != '"'
+    return value if written else inner
 
 
 def ai_sdk_prompt(value_: Any, system: Any, content: Content) -> Any:
