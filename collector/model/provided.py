@@ -36,6 +36,8 @@ _BUCKETS = (*INPUT_BUCKETS, *OUTPUT_BUCKETS)
 _NAMED = frozenset({*_BUCKETS, "total"})
 _MAX_BUCKETS = 32
 _MAX_NAME = 64
+_LAST = 1_000_000
+"""Behind the rank of every row of the tables."""
 
 
 @dataclass(slots=True)
@@ -54,9 +56,12 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
     if not lookup.any_rules(("cost_object", *MONEY_FIELDS)):
         return _no_cost(lookup.num_rows)
     objects = _object_costs(lookup)
-    of: dict[str, Ints] = {name: _money(lookup, name, objects.total <= 0) for name in MONEY_FIELDS}
-    attribute_buckets, attribute_total = _from_attributes(lookup, of)
-    taken = (objects.total > 0) | ((objects.total == 0) & (attribute_total <= 0))
+    first = min((rule.row.rank for name in MONEY_FIELDS for rule in lookup.rules(name)), default=0)
+    todo = (objects.total <= 0) | (objects.rank > first)
+    sent: dict[str, _Amounts] = {name: _money(lookup, name, todo) for name in MONEY_FIELDS}
+    attribute_buckets, attribute_total = _from_attributes(lookup, _of_one_source(sent))
+    rank = np.minimum.reduce([amounts.rank for amounts in sent.values()])
+    taken = (objects.total >= 0) & ((attribute_total <= 0) | ((objects.total > 0) & (objects.rank < rank)))
     buckets = {
         name: np.where(taken, values, attribute_buckets.get(name, lookup.nothing))
         for name, values in objects.buckets.items()
@@ -134,10 +139,28 @@ def _from_attributes(lookup: Lookup, of: dict[str, Ints]) -> tuple[dict[str, Int
     return buckets, np.where(over, MISSING, total)
 
 
-def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
+@dataclass(slots=True)
+class _Amounts:
+    """What attributes say of one field of money."""
+
+    pico: Ints
+    rank: Ints
+    """Of the row of the tables that was believed; ``_LAST`` where none was."""
+
+
+def _of_one_source(sent: dict[str, _Amounts]) -> dict[str, Ints]:
+    """Amounts by field, without the parts that another source than that of the total reports."""
+    total = sent["cost_total"]
+    summed = np.maximum(sent["cost_input"].pico, 0) + np.maximum(sent["cost_output"].pico, 0)
+    agrees = (total.pico <= 0) | (summed == total.pico)
+    return {name: np.where(agrees | (a.rank == total.rank), a.pico, MISSING) for name, a in sent.items()}
+
+
+def _money(lookup: Lookup, name: str, todo: Bools) -> _Amounts:
     rules = lookup.rules(name)
+    rank = np.full(lookup.num_rows, _LAST, np.int64)
     if not rules:
-        return lookup.nothing
+        return _Amounts(lookup.nothing, rank)
     out = lookup.nothing.copy()
     todo = todo.copy()
     for rule in rules:
@@ -146,10 +169,11 @@ def _money(lookup: Lookup, name: str, todo: Bools) -> Ints:
             # A zero may mean "unknown", so it only stands if nobody says more.
             some = values > out[rows]
             out[rows[some]] = values[some]
+            rank[rows[some]] = rule.row.rank
             todo[rows[values > 0]] = False
         if lookup.recorder is not None and before is not None:
             lookup.recorder.heard(name, rule, _amounts(lookup, rule, lookup.everything), out != before, _dollars)
-    return out
+    return _Amounts(out, rank)
 
 
 def _dollars(amounts: Ints) -> list[Decimal]:
@@ -196,15 +220,18 @@ class _ObjectCosts:
 
     buckets: dict[str, Ints]
     total: Ints
+    rank: Ints
+    """Of the object that was believed; ``_LAST`` where there is none."""
     extras: list[tuple[int, str, int]] = field(default_factory=list)
     """(row, bucket, pico-dollars) of buckets that no table names."""
 
 
 def _object_costs(lookup: Lookup) -> _ObjectCosts:
     rules = lookup.rules("cost_object")
+    rank = np.full(lookup.num_rows, _LAST, np.int64)
     if not rules:
-        return _ObjectCosts(dict.fromkeys(_BUCKETS, lookup.nothing), lookup.nothing)
-    out = _ObjectCosts({name: lookup.nothing.copy() for name in _BUCKETS}, lookup.nothing.copy())
+        return _ObjectCosts(dict.fromkeys(_BUCKETS, lookup.nothing), lookup.nothing, rank)
+    out = _ObjectCosts({name: lookup.nothing.copy() for name in _BUCKETS}, lookup.nothing.copy(), rank)
     for rule in rules:
         todo = out.total == MISSING
         for entries, distinct in lookup.json_values(rule, todo):
@@ -217,6 +244,7 @@ def _object_costs(lookup: Lookup) -> _ObjectCosts:
                 others = [[(name, cost) for name, cost in p.items() if name not in _NAMED] for p in parsed]
                 pairs = zip(entries.rows.tolist(), distinct.indices.tolist(), strict=True)
                 out.extras += [(row, name, cost) for row, index in pairs for name, cost in others[index]]
+        rank[todo & (out.total != MISSING)] = rule.row.rank
         if lookup.recorder is not None:
             heard = (
                 (

@@ -389,6 +389,10 @@ def usd(found, name="total_cost"):
         ("0.7", {"mlflow.llm.cost": '{"input_cost": 0.3, "output_cost": 0.4, "total_cost": 0.7}'}),
         ("0.2", {"langfuse.observation.cost_details": '{"total": 0.2}', "gen_ai.usage.cost": 9}),
         ("0.30", {"langfuse.observation.cost_details": '{"input": "0.10", "output": 0.2}'}),
+        ("0.1", {"mlflow.llm.cost": '{"total_cost": 0.7}', "llm.cost.total": 0.1}),
+        ("0.7", {"mlflow.llm.cost": '{"total_cost": 0.7}', "operation.cost": 0.1}),
+        ("0.1", {"gen_ai.usage.cost": 0.1, "llm.cost.prompt": 0.5, "llm.cost.completion": 0.2}),
+        ("0.7", {"gen_ai.usage.cost": 0.7, "llm.cost.prompt": 0.5, "llm.cost.completion": 0.2}),
     ],
 )
 def test_provided_cost(total, attributes):
