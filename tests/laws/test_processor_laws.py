@@ -50,6 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             {"action": "insert", "key": "c", "from_attribute": "a"},
         ],
     },
+    "groupbyattrs": {"keys": ["a", "user.id", "b"]},
     "probabilistic_sampler": {"sampling_percentage": 50, "sampling_priority": "a", "from_attribute": "b"},
     "redaction": {
         "allow_all_keys": True, "blocked_values": ["[0-9]", "a"], "blocked_key_patterns": ["^b"], "summary": "debug",
