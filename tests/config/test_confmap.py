@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import confmap
@@ -151,16 +151,19 @@ def merged(*parts: Mapping[str, Any]) -> Any:
     return plain(load(*(json.dumps(part) for part in parts)).root)
 
 
+@settings(deadline=None)
 @given(documents, documents)
 def test_maps_merge_and_everything_else_is_replaced(base: dict[str, Any], over: dict[str, Any]) -> None:
     assert merged(base, over) == expected_merge(base, over)
 
 
+@settings(deadline=None)
 @given(documents, documents, documents)
 def test_merging_is_associative(a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]) -> None:
     assert merged(merged(a, b), c) == merged(a, b, c)
 
 
+@settings(deadline=None)
 @given(documents)
 def test_an_empty_source_changes_nothing_and_merging_twice_is_merging_once(a: dict[str, Any]) -> None:
     assert merged(a, {}) == merged({}, a) == merged(a, a) == a
