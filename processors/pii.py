@@ -20,7 +20,7 @@ from processors._pii.engine import Engine
 from processors._pii.headers import HeaderCache, HeaderMasker
 from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules
-from processors._pii.patterns import Pattern, built_in, compiled, data, entity_defaults, secret_key_pattern, users
+from processors._pii.patterns import Pattern, built_in, compiled, entity_defaults, marker, secret_key_pattern, users
 from processors._pii.values import Options, Tally, ValueMasker
 from spanloom import ComponentConfig, LogBatch, MetricBatch, ProcessorFactory, Settings, Signal, SpanBatch, Stage
 
@@ -72,7 +72,9 @@ class UserPattern(BaseModel):
 class Config(ComponentConfig):
     entities: dict[str, EntityMode] = Field(default_factory=dict)
     """Mode per entity: ``redact``, ``mask``, ``partial``, ``hash``, ``drop`` or ``off``. Unless named here,
-    ``phone``, ``ip_address`` and ``mac_address`` are off and all others are redacted."""
+    ``email``, ``credit_card``, ``iban``, ``us_ssn``, ``api_key``, ``jwt``, ``private_key``, ``url_credentials``,
+    ``authorization`` and ``secret`` are redacted; all others, national ids among them, are off: the example
+    with all entities names them."""
     mode: EntityMode = Mode.REDACT
     """Mode of the entities that are on and not named in ``entities``."""
     hash_key: SecretStr | None = None
@@ -170,8 +172,7 @@ def _entities(config: Config) -> dict[str, Entity]:
         name: config.entities.get(name, config.mode if default else Mode.OFF)
         for name, default in entity_defaults().items()
     }
-    markers = data()["entities"]
-    return {name: Entity(name, markers[name]["marker"], mode) for name, mode in modes.items() if mode is not Mode.OFF}
+    return {name: Entity(name, marker(name), mode) for name, mode in modes.items() if mode is not Mode.OFF}
 
 
 def _patterns(config: Config, entities: dict[str, Entity]) -> list[Pattern]:

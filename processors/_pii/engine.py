@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from processors._pii.actions import Entity, Mode, Writer
 from processors._pii.json_text import quoted_number
-from processors._pii.patterns import Pattern, compiled
+from processors._pii.patterns import Pattern, compiled, compiled_set
 from processors._pii.scan import Text, resolve
 
 _SHORTEST = 6
@@ -67,6 +67,8 @@ _WORD = re.compile(rb"[A-Za-z0-9]*")
 _TOKENS = "key"
 _FEW = 2
 """Asking so few patterns one by one costs no more than asking for all of them first."""
+_MANY = 8
+"""More than so many are asked as a set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class _Family:
     members: list[_Member]
     is_tokens: bool
     """They match single tokens, of which none begins inside another."""
+    which: Any = None
+    """Says in one pass which of them match somewhere, for families too large to ask each."""
 
 
 class Engine:
@@ -90,7 +94,7 @@ class Engine:
         self._write = write
         self._is_allowed = is_allowed
         self._has_own = any(p.family is None for p in patterns)
-        parts = [p.prefilter for p in patterns] + [_ANY_ESCAPE if self._has_own else _DISGUISED]
+        parts = [*dict.fromkeys(p.prefilter for p in patterns), _ANY_ESCAPE if self._has_own else _DISGUISED]
         self._prefilter = "|".join(f"(?:{part})" for part in parts)
         # A user's pattern may ask for the beginning or the end of a text, so those cannot be joined.
         self._joined = None if self._has_own else compiled(self._prefilter)
@@ -144,6 +148,8 @@ class Engine:
         found: list[Found] = []
         for family in self._families:
             members = family.members
+            if family.which is not None:
+                members = [members[i] for i in family.which.Match(text.scan) or ()]
             if without:
                 members = [m for m in members if m[1].entity.name not in without]
             if family.search is None:
@@ -257,16 +263,16 @@ def _families(patterns: Sequence[Pattern]) -> list[_Family]:
     members: dict[str | None, list[_Member]] = {}
     for rank, pattern in enumerate(patterns):
         members.setdefault(pattern.family, []).append((rank, pattern))
-    return [
-        _Family(
-            None
-            if name is None or len(group) <= _FEW
-            else compiled("|".join(f"(?:{p.regex})" for _, p in group)).search,
-            group,
-            is_tokens=name == _TOKENS,
-        )
-        for name, group in members.items()
-    ]
+    return [_family(name, group) for name, group in members.items()]
+
+
+def _family(name: str | None, group: list[_Member]) -> _Family:
+    expressions = [p.regex for _, p in group]
+    if len(group) > _MANY and name != _TOKENS:
+        return _Family(None, group, is_tokens=False, which=compiled_set(expressions))
+    if name is None or len(group) <= _FEW:
+        return _Family(None, group, is_tokens=name == _TOKENS)
+    return _Family(compiled("|".join(f"(?:{e})" for e in expressions)).search, group, is_tokens=name == _TOKENS)
 
 
 def _value(raw: bytes) -> bytes:

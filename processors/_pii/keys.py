@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from collector.model.dialects import key_class
+from processors._pii import identifiers
 from processors._pii.patterns import secret_key_pattern
 
 _MAX_CACHED = 20_000
@@ -15,7 +16,7 @@ _MAX_CACHED = 20_000
 _FACT = re.compile(rb"(?=.*[A-Za-z])(?!.*[0-9]{12})[A-Za-z0-9][\w.:/+-]{0,199}(?:@(?:[0-9]{8}|latest|default))?\Z")
 _NUMBER = re.compile(rb"-?[0-9]{1,12}(?:\.[0-9]{1,12})?\Z")
 
-NUMERIC_ENTITIES = frozenset({"credit_card", "us_ssn", "phone", "ip_address", "mac_address"})
+NUMERIC_ENTITIES = frozenset({"credit_card", "us_ssn", "phone", "ip_address", "mac_address", *identifiers.data()})
 """What an id may look like by chance."""
 
 

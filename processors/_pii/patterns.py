@@ -13,8 +13,10 @@ from typing import Any
 import re2
 from ruamel.yaml import YAML
 
+from processors._pii import identifiers
 from processors._pii.actions import Entity
-from processors._pii.checks import Check, checks
+from processors._pii.around import Check
+from processors._pii.checks import checks
 from processors._pii.scan import Text
 
 _MAX_MEMORY = 64 << 20
@@ -57,14 +59,32 @@ def data() -> Mapping[str, Any]:
 
 def entity_defaults() -> dict[str, bool]:
     """Every built-in entity, and whether it is looked for unless the configuration says otherwise."""
-    return {name: bool(entry["default"]) for name, entry in data()["entities"].items()}
+    named = {name: bool(entry["default"]) for name, entry in data()["entities"].items()}
+    return {**named, **dict.fromkeys(identifiers.data(), False)}
+
+
+def marker(entity: str) -> str:
+    """What stands in a text instead of a built-in entity's values, without its brackets."""
+    entries = data()["entities"]
+    return str(entries[entity]["marker"]) if entity in entries else entity.upper()
 
 
 def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
     """The patterns of the given entities."""
     named = checks(data())
     names = "|".join(data()["secret_names"])
-    return [
+    own = [
+        Pattern(
+            entities[name],
+            identifiers.prefilter(entry),
+            identifiers.regex(entry),
+            identifiers.Identifier(entry),
+            "identifier",
+        )
+        for name, entry in identifiers.data().items()
+        if name in entities
+    ]
+    general = [
         Pattern(
             entities[entry["entity"]],
             entry["prefilter"].replace("{secret_names}", f"(?:{names})"),
@@ -76,6 +96,7 @@ def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
         for entry in data()["patterns"]
         if entry["entity"] in entities
     ]
+    return [*general, *own]
 
 
 def users(entity: Entity, regex: str) -> Pattern:
@@ -91,14 +112,27 @@ def users(entity: Entity, regex: str) -> Pattern:
     return Pattern(entity, regex, regex, _whole)
 
 
-def compiled(regex: str) -> Any:
-    """The RE2 expression over UTF-8 bytes. Raises ``ValueError``."""
+def _options() -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_MEMORY
     options.never_capture = True
+    return options
+
+
+def compiled_set(regexes: Sequence[str]) -> Any:
+    """An RE2 set over UTF-8 bytes: ``Match`` gives the numbers of the expressions that match, or None."""
+    together = re2.Set.SearchSet(_options())
+    for regex in regexes:
+        together.Add(regex.encode())
+    together.Compile()
+    return together
+
+
+def compiled(regex: str) -> Any:
+    """The RE2 expression over UTF-8 bytes. Raises ``ValueError``."""
     try:
-        return re2.compile(regex.encode(), options)
+        return re2.compile(regex.encode(), _options())
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         reason = detail.decode("utf-8", "replace") if isinstance(detail, bytes) else str(detail)

@@ -15,7 +15,7 @@ from collector.telemetry import Telemetry
 from collector.testing.builders import spans
 from processors._pii.actions import Entity, Mode, writer
 from processors._pii.engine import Engine
-from processors._pii.patterns import built_in, data, entity_defaults
+from processors._pii.patterns import built_in, entity_defaults, marker
 from processors.pii import Config, Pii
 from spanloom import ComponentId, Settings
 
@@ -34,12 +34,12 @@ def processor(folder: Path | None = None, **options: Any) -> Pii:
     return Pii(Config(**options), Settings(ComponentId("pii"), Telemetry(), structlog.get_logger(), folder))
 
 
-def engine(*, opt_in: bool = False) -> Engine:
-    """The detection alone: all default entities, or all there are."""
+def engine(*only: str, opt_in: bool = False) -> Engine:
+    """The detection alone: the entities named, all default ones, or all there are."""
     entities = {
-        name: Entity(name, data()["entities"][name]["marker"], Mode.REDACT)
+        name: Entity(name, marker(name), Mode.REDACT)
         for name, default in entity_defaults().items()
-        if default or opt_in
+        if name in only or (not only and (default or opt_in))
     }
     return Engine(built_in(entities), writer(b""))
 

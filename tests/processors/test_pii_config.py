@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from collector.model import attributes, schema
 from collector.testing.builders import logs, spans
+from processors._pii import identifiers
 from processors._pii.actions import Entity, Mode
 from processors._pii.engine import Engine
 from processors._pii.identity import key_file
@@ -146,7 +148,9 @@ def test_built_in_patterns_would_pass_the_test_of_users_patterns() -> None:
 
 
 def test_every_entity_has_a_pattern_and_every_pattern_an_entity() -> None:
-    assert {p["entity"] for p in data()["patterns"]} == set(entity_defaults())
+    named = {p["entity"] for p in data()["patterns"]}
+    assert named == data()["entities"].keys()
+    assert entity_defaults().keys() == named | identifiers.data().keys()
 
 
 def test_content_can_be_dropped_as_a_whole() -> None:
@@ -303,3 +307,9 @@ def test_a_value_of_megabytes_is_masked() -> None:
 def test_values_never_reach_the_log(capfd: pytest.CaptureFixture[str]) -> None:
     mask_attributes(processor(), {"a": EMAIL, "b": '{"x": "' + EMAIL})
     assert EMAIL not in "".join(capfd.readouterr())
+
+
+def test_the_example_names_every_entity_that_is_off_by_default() -> None:
+    example = Path(__file__).parents[2] / "docs" / "processors" / "pii" / "3-all-entities.yaml"
+    named = YAML(typ="safe").load(example.read_text("utf-8"))["processors"]["pii"]["entities"]
+    assert set(named) == {entity for entity, default in entity_defaults().items() if not default}

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from processors._pii.patterns import marker
 from tests.processors.pii_kit import AWS_KEY, CARD, EMAIL, IBAN, OPENAI_KEY, SSN, engine, found, mask_text, processor
 
 _ENGINE = engine()
@@ -40,6 +41,10 @@ POSITIVE = [
     ("api_key", f"key={OPENAI_KEY}", OPENAI_KEY),
     ("api_key", "sk-" + "ant-api03-" + _A * 9, "sk-" + "ant-api03-" + _A * 9),
     ("api_key", "sk-" + _A * 2, "sk-" + _A * 2),
+    ("api_key", "sk-" + "abcdefghij" * 2, "sk-" + "abcdefghij" * 2),
+    ("api_key", "sk-" + "proj-" + "abcdefghij" * 2, "sk-" + "proj-" + "abcdefghij" * 2),
+    ("api_key", "sk-" + "ant-" + "0123456789" * 2, "sk-" + "ant-" + "0123456789" * 2),
+    ("api_key", "gho_" + _A * 2, "gho_" + _A * 2),
     ("api_key", AWS_KEY, AWS_KEY),
     ("api_key", "aws_secret_access_key = " + _A * 4, _A * 4),
     ("api_key", "ghp_" + _A * 3 + "aB3dE5", "ghp_" + _A * 3 + "aB3dE5"),
@@ -147,3 +152,71 @@ def test_basic_credentials_are_told_from_prose_by_what_they_encode() -> None:
 def test_two_cards_in_one_run_of_digits_are_both_found() -> None:
     text = f"{CARD} 4012-8888-8888-1881 4012 8888 8888 1881"
     assert mask_text(processor(), text) == "[CREDIT_CARD] [CREDIT_CARD] [CREDIT_CARD]"
+
+
+OPT_IN = [
+    ("be_national", "85.07.30-033 28"),
+    ("br_cnpj", "11.222.333/0001-81"),
+    ("br_cpf", "111.444.777-35"),
+    ("ch_ahv", "756.9217.0769.09"),
+    ("cn_resident_id", "360426199101010071"),
+    ("fr_nir", "2 53 10 72 073 004 18"),
+    ("mx_curp", "BOXW310820HNERXN09"),
+    ("nl_bsn", "1234.56.708"),
+    ("no_fnr", "010190 50188"),
+    ("in_aadhaar", "3123 4567 8909"),
+    ("us_itin", "911-70-1234"),
+    ("uk_nino", "AA 12 34 56 B"),
+    ("mac_address", "0012.3456.789a"),
+    ("url", "https://example.org/a?b=c#d"),
+    ("url", "www.example.org/x"),
+    ("crypto_wallet", "0x5AEDA56215b167893e80B4fE645BA6d5Bab767DE"),
+    ("crypto_wallet", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"),
+    ("crypto_wallet", "16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyZ"),
+]
+
+
+@pytest.mark.parametrize(("entity", "value"), OPT_IN)
+@pytest.mark.parametrize("around", ["{}", "it is {}.", '{{"a": "x\\n{}"}}', "它是{}。"])
+def test_finds_what_is_asked_for(entity: str, value: str, around: str) -> None:
+    text = around.format(value)
+    assert mask_text(processor(entities={entity: "redact"}), text) == around.format(f"[{marker(entity)}]")
+
+
+@pytest.mark.parametrize(("entity", "value"), OPT_IN)
+def test_a_wrong_checksum_is_no_identifier(entity: str, value: str) -> None:
+    if entity in {"us_itin", "uk_nino", "mac_address", "url"}:
+        pytest.skip("has none")
+    wrong = value[:-2] + {"0": "1", "9": "8"}.get(value[-2], "0" if value[-2].isdigit() else "q") + value[-1]
+    assert mask_text(processor(entities={entity: "redact"}), wrong) == wrong
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "masked"),
+    [
+        ("ca_sin", "order 130692544 shipped", None),  # one number in ten has the checksum
+        ("ca_sin", "my SIN: 130692544", "my SIN: [CA_SIN]"),
+        ("ca_sin", "order 130-692-544 shipped", "order [CA_SIN] shipped"),
+        ("ca_sin", "130692544", "[CA_SIN]"),
+        ("us_passport", "912803456", None),
+        ("us_passport", "passport no. 912803456", "passport no. [US_PASSPORT]"),
+        ("us_bank_account", "invoice 945456787654", None),
+        ("us_bank_account", "account 945456787654", "account [US_BANK_ACCOUNT]"),
+        ("us_bank_account", "945456787654 is my bank account", "[US_BANK_ACCOUNT] is my bank account"),
+        ("us_driver_license", "driver's license: 6940579", "driver's license: [US_DRIVER_LICENSE]"),
+        ("tr_national_id", "0.10000000146", None),
+        ("tr_national_id", "10000000146-7", None),
+        ("in_aadhaar", "9f2c-312345678909", None),
+        ("phone", "Telefon: 030 901820", "Telefon: [PHONE]"),
+        ("url", "std::vector, a://b, http://x", None),
+    ],
+)
+def test_weak_forms_need_words_or_separators(entity: str, text: str, masked: str | None) -> None:
+    assert mask_text(processor(entities={entity: "redact"}), text) == (masked or text)
+
+
+def test_identifiers_are_off_and_ids_of_calls_are_none() -> None:
+    text = "passport 912803456, NHS 943-476-5870, PAN ACUPA7085R"
+    assert mask_text(processor(), text) == text
+    on = processor(entities={"ca_sin": "redact", "uk_nhs": "redact", "it_vat": "redact"})
+    assert mask_text(on, "1-130692544-x", key="gen_ai.response.id") == "1-130692544-x"
