@@ -638,3 +638,43 @@ def test_values_of_other_libraries(attributes, told):
 def test_every_row_of_the_table_can_be_applied(row):
     assert row.shape in SHAPES
     assert row.content in resolve.KINDS
+
+
+def test_a_choice_where_messages_belong_is_a_message():
+    calls = [{"id": "c", "function": {"name": "f", "arguments": '{"x":1}'}}]
+    choices = [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "logprobs": None,
+            "message": {"role": "assistant", "content": "hi", "refusal": None},
+        },
+        {"index": 1, "finish_reason": "tool_calls", "message": {"content": None, "tool_calls": calls}},
+    ]
+    assert found("output", {"gen_ai.output.messages": json.dumps(choices)}) == [
+        message("assistant", text("hi"), finish_reason="stop"),
+        message("assistant", call("f", {"x": 1}, "c"), finish_reason="tool_call"),
+    ]
+
+
+def test_what_a_message_says_besides_how_it_ended_is_kept():
+    assert found("output", {"gen_ai.output.messages": [{"finish_reason": "stop", "odd": {"a": 1}}]}) is not None
+    assert found("output", {"gen_ai.output.messages": [{"finish_reason": "stop"}]}) is None
+
+
+def test_log_bodies_that_are_json_texts_of_messages():
+    logs = [
+        {"event_name": name, "body": json.dumps(body), "attributes": {"gen_ai.system": "openai"}}
+        for name, body in (
+            ("gen_ai.system.message", {"role": "system", "content": "be nice", "name": "weather"}),
+            ("gen_ai.tool.message", {"role": "tool", "content": "sunny", "tool_call_id": "c"}),
+            ("gen_ai.choice", {"message": {"role": "assistant", "content": "It is sunny."}, "finish_reason": "stop"}),
+        )
+    ]
+    logs.append({"event_name": "gen_ai.user.message", "body": '{"city": "Paris"}'})
+    assert found("input", logs=logs) == [
+        message("system", text("be nice"), name="weather"),
+        message("tool", answer("sunny", "c")),
+        message("user", text('{"city": "Paris"}')),
+    ]
+    assert found("output", logs=logs) == [message("assistant", text("It is sunny."), finish_reason="stop")]

@@ -59,6 +59,10 @@ def read(value: dict[str, Any]) -> Message:
     return parts.message(role, found, name=name, finish_reason=reason)
 
 
+_ENDS = {"finish_reason", "index", "logprobs"}
+"""Members of what only says how an answer ended."""
+
+
 def read_all(values: Iterable[Any]) -> list[Message] | None:
     """The messages that say something; None when none does (content capture was off)."""
     found = [_kept(v) if isinstance(v, dict) else parts.message("user", blocks.parts_of(v)) for v in values]
@@ -72,11 +76,13 @@ def read_items(values: list[dict[str, Any]]) -> list[Message] | None:
 
 
 def _kept(value: dict[str, Any]) -> Message:
+    if "role" not in value and isinstance(value.get("message"), dict):
+        value = _choice(value)  # of OpenAI's answer, where messages belong (Laminar)
     try:
         found = read(value)
     except parts.ODD:  # not a message after all: nothing of it is lost
         return parts.message(value.get("role"), [{"type": "generic", **value}])
-    if found["parts"] or found["role"] or "finish_reason" in found:
+    if found["parts"] or found["role"] or set(value) <= _ENDS:
         return found
     return parts.message("", blocks.parts_of(value))
 

@@ -17,6 +17,7 @@ from collector.model.messages.parts import Message
 CHOICE = "gen_ai.choice"
 _SUFFIX = ".message"
 _PREFIX = "gen_ai."
+_MEMBERS = {"role", "content", "message", "tool_calls"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,10 @@ def _fields(event: Event) -> dict[str, Any]:
     packed = parts.json_value(event.attributes.get("gen_ai.event.content"))
     if isinstance(packed, dict):
         return packed
-    if isinstance(event.body, dict) and event.body:
-        return event.body
-    if event.body and not isinstance(event.body, dict):
-        return {"content": event.body}
-    return event.attributes
+    body = parts.json_value(event.body)
+    if isinstance(body, dict) and (isinstance(event.body, dict) or _MEMBERS & body.keys()):  # Semantic Kernel: as JSON
+        return body or event.attributes
+    return {"content": event.body} if event.body else event.attributes
 
 
 def _message(event: Event) -> dict[str, Any]:

@@ -92,3 +92,12 @@ def test_semconv_mode():
     found = fact({"gen_ai.operation.name": "RETRIEVER"}, **MLFLOW)
     assert (found["type"], found["dialect"]) == ("retriever", "mlflow")
     assert fact({"gen_ai.operation.name": "CHAIN"}, **MLFLOW)["type"] == "chain"
+
+
+def test_tokens_of_embeddings_stand_in_the_answer():
+    answer = json.dumps({"object": "list", "usage": {"prompt_tokens": 8, "total_tokens": 8}})
+    found = fact({"mlflow.spanType": '"EMBEDDING"', "mlflow.spanOutputs": answer}, **MLFLOW)
+    assert (found["input_tokens"], found["usage"]) == (8, {"input": 8})
+    counted = {"mlflow.chat.tokenUsage": '{"input_tokens": 9}', "mlflow.spanOutputs": answer}
+    assert fact({"mlflow.spanType": '"EMBEDDING"', **counted}, **MLFLOW)["input_tokens"] == 9
+    assert fact({**CHAT, "mlflow.spanOutputs": answer}, **MLFLOW)["input_tokens"] is None
