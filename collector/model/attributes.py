@@ -144,7 +144,8 @@ def decode_value(kind: int, num: int, text: str) -> Any:
 def encode_value(value: Any) -> tuple[int, int, str]:
     """(type, num, text) of a Python value; the inverse of ``decode_value``.
 
-    Raises ``TypeError`` for what OTLP has no value for.
+    A whole number that not even a double holds is the text of its digits. Raises ``TypeError`` for what OTLP has no
+    value for.
     """
     match value:
         case None:
@@ -155,6 +156,8 @@ def encode_value(value: Any) -> tuple[int, int, str]:
             return schema.STRING, 0, value
         case int() if -(2**63) <= value < 2**63:
             return schema.INT, value, ""
+        case int() if not _is_double(value):
+            return schema.STRING, 0, str(value)
         case int() | float():
             return schema.DOUBLE, _INT64.unpack(_DOUBLE.pack(float(value)))[0], ""
         case bytes():
@@ -164,6 +167,15 @@ def encode_value(value: Any) -> tuple[int, int, str]:
         case list() | tuple():
             return schema.ARRAY, 0, dumps(tagged(value)["arrayValue"])
     raise TypeError(f"no OTLP value for {type(value).__name__}")
+
+
+def _is_double(number: int) -> bool:
+    """Whether a whole number is within a double's range."""
+    try:
+        float(number)
+    except OverflowError:
+        return False
+    return True
 
 
 def dumps(value: Any) -> str:
@@ -202,6 +214,8 @@ def tagged(value: Any) -> dict[str, Any]:
             return {"stringValue": value}
         case int() if -(2**63) <= value < 2**63:
             return {"intValue": str(value)}
+        case int() if not _is_double(value):
+            return {"stringValue": str(value)}
         case int() | float():
             return {"doubleValue": json_double(float(value))}
         case bytes():

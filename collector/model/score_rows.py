@@ -65,10 +65,19 @@ class _Judgement:
 def table(results: Iterable[Result], faults: Counter[str]) -> pa.Table:
     """The results as rows of ``schema.SCORES``; those without a name are counted and left out.
 
-    ``faults`` counts ``score_name``, ``score_value`` and ``score_data_type``.
+    ``faults`` counts ``score_name``, ``score_value`` and ``score_data_type``, and ``score_failed``: a result nobody
+    foresaw costs its own row, where it would hold up every store for good.
     """
     seen: Counter[tuple[Any, ...]] = Counter()
-    rows = [row for result in results if (row := _row(result, seen, faults)) is not None]
+    rows = []
+    for result in results:
+        try:
+            row = _row(result, seen, faults)
+        except Exception:
+            faults["score_failed"] += 1
+            continue
+        if row is not None:
+            rows.append(row)
     return pa.Table.from_pylist(rows, schema=schema.SCORES) if rows else schema.SCORES.empty_table()
 
 

@@ -200,7 +200,13 @@ def test_other_records_are_no_scores():
 
 
 any_value = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text() | st.binary(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.just(10**400)
+    | st.floats()
+    | st.text()
+    | st.binary(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
@@ -219,6 +225,11 @@ def test_no_value_of_any_type_costs_more_than_itself(attributes):
     assert row["source"] in scores.SOURCES
     assert row["value"] is None or abs(row["value"]) < float("inf")
     assert row["metadata"] is None or json.loads(row["metadata"]) is not ...
+
+
+def test_a_number_beyond_every_double_is_kept_as_its_digits():
+    (row,) = of_logs({"attributes": {scores.NAME: "q", scores.METADATA: json.dumps({"n": 10**400})}})
+    assert json.loads(row["metadata"]) == {"n": str(10**400)}
 
 
 KEYS = [
