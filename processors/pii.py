@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from collector.model.batch import Batch
+from collector.service_config import Duration
+from processors._pii import presidio
 from processors._pii.actions import Entity, Mode, writer
 from processors._pii.columns import ColumnMasker
 from processors._pii.engine import Engine
 from processors._pii.headers import HeaderCache, HeaderMasker
 from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules
+from processors._pii.names import Names
 from processors._pii.patterns import Pattern, built_in, compiled, entity_defaults, marker, secret_key_pattern, users
+from processors._pii.recognizers import Limits, Recognizer, Session, function_named
 from processors._pii.values import Options, Tally, ValueMasker
 from spanloom import ComponentConfig, LogBatch, MetricBatch, ProcessorFactory, Settings, Signal, SpanBatch, Stage
 
@@ -69,6 +75,56 @@ class UserPattern(BaseModel):
         return self
 
 
+class Presidio(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: str = "en_core_web_lg"
+    """spaCy model: an installed package or a folder. Nothing is ever downloaded."""
+    language: str = "en"
+    """Language of the model."""
+    entities: tuple[str, ...] = ("PERSON", "LOCATION")
+    """What to look for, as Presidio names it."""
+    score_threshold: float = Field(default=0.5, ge=0, le=1)
+    """Presidio's score from which on a find counts."""
+
+    @model_validator(mode="after")
+    def _is_installed(self) -> Self:
+        reason = presidio.missing(self.model)
+        if reason is not None:
+            raise ValueError(reason)
+        return self
+
+
+class RecognizerConfig(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    function: str | None = None
+    """``module:function``. It is given a list of texts and returns for each, in order, a list of
+    ``(start, end, entity)`` in characters. It is asked once per distinct text."""
+    presidio: Presidio | None = None
+    """Asks Presidio (``pip install 'spanloom[presidio]'``)."""
+    modes: dict[str, EntityMode] = Field(default_factory=dict)
+    """Mode per entity that it names, in lower case; the others are redacted."""
+    batch_size: int = Field(default=64, ge=1)
+    """Texts per call."""
+    timeout: Duration = timedelta(seconds=10)
+    """What one call may take. Texts for which there is no answer are replaced, and counted in
+    ``spanloom_pii_failed_rows``; until a call that took too long has returned, that is every text."""
+
+    @field_validator("function")
+    @classmethod
+    def _can_be_called(cls, function: str | None) -> str | None:
+        if function is not None:
+            function_named(function)
+        return function
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.function is None) == (self.presidio is None):
+            raise ValueError("it needs either function or presidio")
+        return self
+
+
 class Config(ComponentConfig):
     entities: dict[str, EntityMode] = Field(default_factory=dict)
     """Mode per entity: ``redact``, ``mask``, ``partial``, ``hash``, ``drop`` or ``off``. Unless named here,
@@ -82,6 +138,8 @@ class Config(ComponentConfig):
     made on first use and kept in the data folder; collectors that shall agree need the same key."""
     patterns: tuple[UserPattern, ...] = ()
     """Your own patterns."""
+    recognizer: RecognizerConfig | None = None
+    """Finds names, addresses and what else no pattern can tell. Costs what it costs: every text is read by it."""
     allow: tuple[str, ...] = ()
     """Exact values that are left alone, e.g. a support address or a test card."""
     allow_patterns: tuple[str, ...] = ()
@@ -129,7 +187,8 @@ class Config(ComponentConfig):
 
     @model_validator(mode="after")
     def _hashes_with_a_key(self) -> Self:
-        modes = [*self.entities.values(), *(p.mode for p in self.patterns), self.mode]
+        named = self.recognizer.modes.values() if self.recognizer is not None else ()
+        modes = [*self.entities.values(), *(p.mode for p in self.patterns), *named, self.mode]
         if Mode.HASH in modes and self.hash_key is None:
             raise ValueError("mode hash needs hash_key: without a key, a hash of an e-mail address can be guessed")
         return self
@@ -143,7 +202,10 @@ class Pii:
         self._telemetry = settings.telemetry
         entities = _entities(config)
         key = config.hash_key.get_secret_value().encode() if config.hash_key is not None else None
-        self._engine = Engine(_patterns(config, entities), writer(key or b""), _allowed(config))
+        self._write, self._allowed = writer(key or b""), _allowed(config)
+        self._engine = Engine(_patterns(config, entities), self._write, self._allowed)
+        self._recognizer = _recognizer(config.recognizer) if config.recognizer is not None else None
+        self._name_modes = config.recognizer.modes if config.recognizer is not None else {}
         self._keys = KeyRules(config.blocked_key_patterns)
         self._pseudonyms = Pseudonyms((lambda: key) if key is not None else partial(key_file, settings.data_dir))
         self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types)
@@ -154,16 +216,35 @@ class Pii:
 
     def process(self, batch: _AnyBatch) -> _AnyBatch:
         """The batch with every value found replaced; the same columns where nothing was found."""
-        values = ValueMasker(self._engine, self._keys, self._pseudonyms, self._options)
+        names = self._names(batch)
+        values = ValueMasker(self._engine, self._keys, self._pseudonyms, self._options, names)
         masked = ColumnMasker(values, HeaderMasker(values, self._headers)).batch(batch)
         self._count(values.tally)
         return masked
+
+    def _names(self, batch: Batch) -> Names | None:
+        """What the recognizer has to say about all texts of a batch: it is asked about many at once."""
+        if self._recognizer is None:
+            return None
+        names = Names(Session(self._recognizer), self._write, self._name_modes, self._allowed)
+        values = ValueMasker(self._engine, self._keys, self._pseudonyms, self._options, names)
+        ColumnMasker(values, HeaderMasker(values, HeaderCache())).batch(batch)
+        names.session.ask()
+        return names
 
     def _count(self, tally: Tally) -> None:
         for entity, count in tally.masked.items():
             self._telemetry.masked.labels(processor=self._id, entity=entity).inc(count)
         if tally.failed:
             self._telemetry.mask_failed.labels(processor=self._id).inc(tally.failed)
+
+
+def _recognizer(config: RecognizerConfig) -> Recognizer:
+    limits = Limits(config.batch_size, config.timeout / timedelta(seconds=1))
+    if config.function is not None:
+        return Recognizer(function_named(config.function), limits)
+    assert config.presidio is not None
+    return Recognizer(presidio.function(**config.presidio.model_dump()), limits)
 
 
 def _entities(config: Config) -> dict[str, Entity]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from collector.model import attributes, schema
 from collector.model.batch import Batch
 from processors._pii.headers import HeaderMasker
-from processors._pii.keys import KeyRule
+from processors._pii.keys import ORIGIN, KeyRule
 from processors._pii.values import Value, ValueMasker
 
 _AnyBatch = TypeVar("_AnyBatch", bound=Batch)
@@ -100,6 +100,8 @@ class ColumnMasker:
 
     def _candidates(self, texts: pa.StringArray) -> list[int]:
         try:
+            if self._values.reads_everything:
+                return np.flatnonzero(pc.greater(pc.binary_length(texts), 0).fill_null(False)).tolist()
             positions = self._values.engine.candidates(texts)
         except pa.ArrowException:  # the cheap pass failed: look at every text
             positions = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
@@ -135,7 +137,7 @@ class ColumnMasker:
             elif masked is not value:
                 replaced[position] = masked
         keys = _keys(column)
-        named = self._named(keys, _NO_KEY)
+        named = self._named(keys, ORIGIN)
         if not replaced and not removed and named is keys:
             return column
         types, nums, texts = _with_values(flat.types, flat.nums, flat.texts, replaced)

@@ -10,6 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from collector.model.any_value import TooDeepError, set_columns, to_columns
 from collector.model.attributes import parse_resource, parse_scope
+from processors._pii.keys import ORIGIN
 from processors._pii.values import ValueMasker
 
 _MAX_CACHED = 2_000
@@ -104,14 +105,14 @@ class HeaderMasker:
         changed = False
         for name in names:
             raw = getattr(message, name).encode()
-            masked = self._values.text(raw)
+            masked = self._values.text(raw, ORIGIN)
             if masked != raw:
                 setattr(message, name, masked.decode("utf-8", "replace"))
                 changed = True
         return changed
 
     def _names(self, names: Any) -> bool:
-        masked = [self._values.text(name.encode()).decode("utf-8", "replace") for name in names]
+        masked = [self._values.text(name.encode(), ORIGIN).decode("utf-8", "replace") for name in names]
         if masked == list(names):
             return False
         names[:] = masked

@@ -36,6 +36,10 @@ class KeyRule:
         return frozenset()
 
 
+ORIGIN = KeyRule("", "origin", is_secret=False)
+"""For names of resources and scopes."""
+
+
 class KeyRules:
     """The rule of each key, remembered."""
 

@@ -15,6 +15,7 @@ from processors._pii.engine import Engine
 from processors._pii.identity import Pseudonyms
 from processors._pii.json_text import OtlpMasker
 from processors._pii.keys import KeyRule, KeyRules
+from processors._pii.names import Names
 
 Value = tuple[int, int, str]
 """(type, num, text), as in ``schema.ATTRIBUTE``."""
@@ -48,12 +49,25 @@ class Options:
 class ValueMasker:
     """Applies the engine to values by what their keys say. One per batch."""
 
-    def __init__(self, engine: Engine, keys: KeyRules, pseudonyms: Pseudonyms, options: Options) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        keys: KeyRules,
+        pseudonyms: Pseudonyms,
+        options: Options,
+        names: Names | None = None,
+    ) -> None:
         self.engine = engine
         self.keys = keys
         self.options = options
         self.tally = Tally()
         self._pseudonyms = pseudonyms
+        self._names = names
+
+    @property
+    def reads_everything(self) -> bool:
+        """Every text is to be looked at, whatever the engine's cheap pass says."""
+        return self._names is not None
 
     def is_due(self, rule: KeyRule, kind: int) -> bool:
         """Whether a value is to be looked at because of its key or type, whatever its text."""
@@ -108,11 +122,21 @@ class ValueMasker:
 
     def _text(self, raw: bytes, rule: KeyRule | None) -> bytes | None:
         if rule is None:
-            return self.engine.mask(raw, self.tally.masked)
+            return self._named(self.engine.mask(raw, self.tally.masked))
         masked = self.engine.mask(raw, self.tally.masked, rule.exempt(raw))
+        if rule.kind in {"content", "identity"}:
+            masked = self._named(masked)
         if rule.kind == "identity" and masked is not None and masked != raw:
             return self._pseudonyms.of(rule.key, raw)
         return masked
+
+    def _named(self, raw: bytes | None) -> bytes | None:
+        """Without what the recognizer finds; None: it must be dropped."""
+        if self._names is None or raw is None:
+            return raw
+        text = raw.decode("utf-8", "replace")
+        masked = self._names.replaced(text, self.tally.masked)
+        return raw if masked == text else None if masked is None else masked.encode()
 
     def _container(self, value: Value) -> Value:
         kind, num, text = value
