@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from collector import cli_config, cli_dry_run, cli_explain, cli_plugins, cli_prices, cli_query, cli_sampling
+from collector import cli_config, cli_dry_run, cli_explain, cli_pii, cli_plugins, cli_prices, cli_query, cli_sampling
 from collector.cli_options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli_output import errors_explained, print_line
 from collector.cli_start import announcer, warn_at_start
@@ -82,6 +82,7 @@ app.command("explain")(cli_explain.explain)
 app.command("query")(cli_query.query)
 app.command("reprice")(cli_prices.reprice)
 app.add_typer(cli_prices.prices, name="prices")
+app.add_typer(cli_pii.pii, name="pii")
 app.add_typer(cli_plugins.plugins, name="plugins")
 app.add_typer(cli_sampling.sampling, name="sampling")
 

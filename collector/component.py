@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from collector.errors import ConfigError
 from collector.model import schema
-from collector.model.batch import LogBatch, MetricBatch, Signal, SpanBatch
+from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
 
 if TYPE_CHECKING:
     import structlog
@@ -349,6 +349,16 @@ class PriceList(Protocol):
     def prices(self, model: str, *, provider: str | None, tier: str | None, unix_nano: int) -> pa.Table | None:
         """The prices of a model at a time, one row each with ``context``, ``bucket``, ``usd_per_million`` and
         ``price_ref`` (all text), or None when nobody has one.
+        """
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A masker that can say what it would mask, without saying it (``spanloom pii report``)."""
+
+    def findings(self, batch: Batch) -> pa.Table:
+        """What is found where in a batch: ``entity``, ``carrier`` (the column), ``key`` (an attribute's, masked
+        as well), all text, and ``count``, int64. A text that many rows share is counted once.
         """
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Self, TypeVar
 
+import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from collector.model.batch import Batch
@@ -26,6 +27,7 @@ from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules
 from processors._pii.names import Names
 from processors._pii.patterns import Pattern, built_in, compiled, entity_defaults, marker, secret_key_pattern, users
+from processors._pii.places import PlacesMasker
 from processors._pii.recognizers import Limits, Recognizer, Session, function_named
 from processors._pii.values import Options, Tally, ValueMasker
 from spanloom import ComponentConfig, LogBatch, MetricBatch, ProcessorFactory, Settings, Signal, SpanBatch, Stage
@@ -221,6 +223,12 @@ class Pii:
         masked = ColumnMasker(values, HeaderMasker(values, self._headers)).batch(batch)
         self._count(values.tally)
         return masked
+
+    def findings(self, batch: Batch) -> pa.Table:
+        """What would be masked and where, without the values: see ``collector.component.Finder``."""
+        places = PlacesMasker(self._engine, self._keys, self._pseudonyms, self._options, self._names(batch))
+        ColumnMasker(places, HeaderMasker(places, HeaderCache())).batch(batch)
+        return places.table()
 
     def _names(self, batch: Batch) -> Names | None:
         """What the recognizer has to say about all texts of a batch: it is asked about many at once."""

@@ -38,10 +38,12 @@ class ColumnMasker:
         table = batch.record_batch
         for name in table.schema.names:
             column = table.column(name)
+            self._values.carrier = name
             masked = self._column(name, column)
             if masked is not column:
                 changed[name] = masked
         if batch.has("body_text"):
+            self._values.carrier = "body"
             changed.update(self._bodies(batch))
         return batch.with_columns(changed) if changed else batch
 
@@ -137,7 +139,10 @@ class ColumnMasker:
             elif masked is not value:
                 replaced[position] = masked
         keys = _keys(column)
+        carrier = self._values.carrier
+        self._values.carrier = f"keys of {carrier}"
         named = self._named(keys, ORIGIN)
+        self._values.carrier = carrier
         if not replaced and not removed and named is keys:
             return column
         types, nums, texts = _with_values(flat.types, flat.nums, flat.texts, replaced)

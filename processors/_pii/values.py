@@ -61,6 +61,8 @@ class ValueMasker:
         self.keys = keys
         self.options = options
         self.tally = Tally()
+        self.carrier = ""
+        """The column that is worked on, for those who want to know where."""
         self._pseudonyms = pseudonyms
         self._names = names
 
