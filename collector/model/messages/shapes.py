@@ -227,6 +227,8 @@ def langwatch(value_: Any, system: Any, content: Content) -> Any:
     held = inner["value"]
     if inner["type"] == "list" and isinstance(held, list):
         held = [langwatch(entry, system, content) for entry in held]
+    elif isinstance(held, dict) and held.keys() == {"type", "value"}:  # what a LangChain tool answered
+        return langwatch(held, system, content)
     return value(held, system, content)
 
 

@@ -527,6 +527,25 @@ def test_laminar_content():
     assert (content(row["input"]), row["output"]) == (HI, "yo")
 
 
+def test_products_name_a_tool_by_its_span():
+    for kind in ({"lmnr.span.type": "TOOL"}, {"langwatch.span.type": "tool"}):
+        assert one(kind, span_name="f")["tool_name"] == "f"
+
+
+def test_langwatch_on_langchain():
+    answered = {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", "ToolMessage"], "kwargs": {"content": "22", "tool_call_id": "c"}}  # fmt: skip
+    attributes = {
+        "langwatch.span.type": "tool",
+        "langwatch.langgraph.user_id": "u",
+        "langwatch.langgraph.thread_id": "s",
+        "langwatch.output": json.dumps({"type": "json", "value": {"type": "text", "value": answered}}),
+    }
+    row = one(attributes)
+    assert (row["user_id"], row["session_id"]) == ("u", "s")
+    response = {"type": "tool_call_response", "id": "c", "response": "22"}
+    assert content(row["output"]) == [{"role": "tool", "parts": [response]}]
+
+
 def test_langwatch_wrappers_and_metrics():
     attributes = {
         "langwatch.span.type": "llm",

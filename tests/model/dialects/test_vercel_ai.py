@@ -103,6 +103,10 @@ def test_the_gateway_is_no_provider():
         ({"ai.usage.inputTokens": 127, "ai.usage.outputTokens": 20, "ai.usage.totalTokens": 147, "ai.usage.cachedInputTokens": 64, "ai.usage.reasoningTokens": 0}, "openai.responses", {"input": 63, "input_cache_read": 64, "output": 20, "output_reasoning": 0}, "inclusive:total"),
         # 6: details, and with them the cache is part of the input
         ({"ai.usage.inputTokens": 3105, "ai.usage.outputTokens": 27, "ai.usage.inputTokenDetails.noCacheTokens": 33, "ai.usage.inputTokenDetails.cacheReadTokens": 2048, "ai.usage.inputTokenDetails.cacheWriteTokens": 1024}, "anthropic.messages", {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024, "output": 27}, "inclusive:vercel_ai_details"),
+        # 5 on Gemini: thoughts and cache in the metadata alone, however many the thoughts are
+        ({"ai.usage.promptTokens": 100, "ai.usage.completionTokens": 50, **provider_metadata(google={"usageMetadata": {"cachedContentTokenCount": 64, "thoughtsTokenCount": 30, "totalTokenCount": 180}})}, "google.generative-ai", {"input": 36, "input_cache_read": 64, "output": 50, "output_reasoning": 30}, "inclusive:total"),
+        ({"ai.usage.promptTokens": 100, "ai.usage.completionTokens": 80, **provider_metadata(vertex={"usageMetadata": {"thoughtsTokenCount": 30, "totalTokenCount": 180}})}, "google.vertex", {"input": 100, "output": 50, "output_reasoning": 30}, "no_cache"),
+        ({"ai.usage.promptTokens": 127, "ai.usage.completionTokens": 42, **provider_metadata(openrouter={"usage": {"promptTokensDetails": {"cachedTokens": 64}, "completionTokensDetails": {"reasoningTokens": 2}}})}, "openrouter", {"input": 63, "input_cache_read": 64, "output": 40, "output_reasoning": 2}, "inclusive:default"),
         # 6 on generateObject: a sum without details
         ({"ai.request.headers.user-agent": "ai/6.0.326", "ai.usage.promptTokens": 3105, "ai.usage.completionTokens": 27, **provider_metadata(anthropic={"usage": {"cache_read_input_tokens": 2048, "cache_creation_input_tokens": 1024}})}, "anthropic.messages", {"input": 33, "input_cache_read": 2048, "input_cache_write": 1024, "output": 27}, "inclusive:vercel_ai_details"),
         ({"ai.request.headers.user-agent": "ai/5.0.277", "ai.usage.promptTokens": 3105, "ai.usage.completionTokens": 27, **provider_metadata(anthropic={"usage": {"cache_read_input_tokens": 2048}})}, "anthropic.messages", {"input": 3105, "input_cache_read": 2048, "output": 27}, "exclusive:vercel_ai_5_raw"),
@@ -116,6 +120,12 @@ def test_usage(usage, provider, buckets, rule):
     found = fact({**DO_GENERATE, "ai.model.provider": provider, **usage}, scope=AI)
     assert (found["usage"], found["usage_rule"]) == (buckets, rule)
     assert found["total_tokens"] == sum(buckets.values())
+
+
+@pytest.mark.parametrize("said", [{"openrouter": {"usage": {"cost": 0.0015}}}, {"gateway": {"cost": "0.0015"}}])
+def test_what_a_gateway_charged(said):
+    found = fact({**DO_GENERATE, "ai.usage.inputTokens": 5, **provider_metadata(**said)}, scope=AI)
+    assert (found["total_cost"], found["cost_source"]) == (1_500_000_000, "provided")
 
 
 def test_aliases_of_one_number_are_never_added():
