@@ -83,6 +83,13 @@ def test_bedrock_in_javascript_names_the_author_and_leaves_out_the_cache():
     assert found["usage"] == {"input": 1000, "input_cache_read": 300, "input_cache_write": 100, "output": 20}
 
 
+def test_on_the_ai_sdk_its_own_attributes_say_more():
+    sdk = {"ai.prompt": '{"system": "terse", "prompt": "hi"}', "ai.response.text": "yo", "ai.response.finishReason": "stop"}  # fmt: skip
+    row = stored({"openinference.span.kind": "AGENT", "input.value": sdk["ai.prompt"], "output.value": "yo", **sdk})
+    assert row["input"] == [message("system", text("terse")), message("user", text("hi"))]
+    assert row["output"] == [message("assistant", text("yo"), finish_reason="stop")]
+
+
 def test_parameters_that_were_not_given_are_left_out():
     sent = {"llm.invocation_parameters": '{"model": "m", "temperature": "", "stream": false}'}
     assert stored({**LLM, **sent})["model_parameters"] == {"stream": False}
