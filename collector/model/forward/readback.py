@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import facts as facts_of
+from collector.model import schema
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.forward.outgoing import Outgoing
@@ -50,6 +51,7 @@ def carry(translated: SpanBatch, spans: SpanBatch, facts: Facts, out: Outgoing) 
     for name in LISTS:
         _lists(name, read.column(name).to_pylist(), facts.column(name).to_pylist(), out)
     _first_tokens(read, spans, out)
+    _calls(read, spans, facts, out)
     _usage(read, facts, out)
     _cost(read, facts, out)
     _contents(read, facts, out)
@@ -77,6 +79,14 @@ def _first_tokens(read: SpanBatch, spans: SpanBatch, out: Outgoing) -> None:
     for row, (found, wanted) in enumerate(pairs):
         if wanted is not None and found != wanted:
             out.put(row, CARRIER + "completion_start_time", iso_time(wanted))
+
+
+def _calls(read: SpanBatch, spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
+    """Says so of a span that counts for itself where its type makes it a wrapper."""
+    roles = zip(read.column("role").to_pylist(), spans.column("role").to_pylist(), strict=True)
+    for row, (pair, scope) in enumerate(zip(roles, facts.column("usage_scope").to_pylist(), strict=True)):
+        if scope == "counted" and pair == (schema.ROLE_WRAPPER, schema.ROLE_CALL):
+            out.put(row, CARRIER + "usage_scope", scope)
 
 
 def _usage(read: SpanBatch, facts: Facts, out: Outgoing) -> None:

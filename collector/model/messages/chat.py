@@ -184,12 +184,20 @@ def _recognise_response(value: dict[str, Any]) -> list[Message] | None:
             return recognise(inner)
         case {"combined_chunk_content": str(text)} if set(value) <= {"combined_chunk_content", "chunk_count"}:
             return read_all([{"role": "assistant", "content": text}])
-        case {"text": str(), "toolCalls": [*_]} | {"text": str(), "reasoning": [*_]}:
-            return ai_sdk.outcome(value)
         case {"generations": [*_]}:
             return read_all(langchain.generations(value["generations"]))
         case {"message": dict(message)} if _is_message(message) and set(value) <= tables.RESPONSE_MEMBERS:
             return read_all([{**message, "finish_reason": value.get("finishReason", value.get("finish_reason"))}])
+    return _recognise_answer(value)
+
+
+def _recognise_answer(value: dict[str, Any]) -> list[Message] | None:
+    """What a model answered, without a role."""
+    match value:
+        case {"text": str(), "toolCalls": [*_]} | {"text": str(), "reasoning": [*_]}:
+            return ai_sdk.outcome(value)
+        case {"tool_calls": [{}, *_]} if set(value) <= {"tool_calls", "content"}:  # Langfuse of OpenAI's streams
+            return read_all([{"role": "assistant", **value}])
     return None
 
 

@@ -326,10 +326,14 @@ def test_voltagent():
         "entity.type": "agent",
         "voltagent.operation_id": "o",
         "agent.messages": json.dumps(CHAT),
+        "agent.state": "completed",
+        "ai.model.name": "gpt-4o",
         "output": "yo",
-        "usage.prompt_tokens": 30,
-        "usage.completion_tokens": 6,
-        "usage.total_tokens": 36,
+        "usage.prompt_tokens": 60,
+        "usage.completion_tokens": 12,
+        "usage.total_tokens": 72,
+        "usage.cached_tokens": 20,
+        "usage.reasoning_tokens": 2,
     }
     llm = {
         "entity.type": "agent",
@@ -340,14 +344,27 @@ def test_voltagent():
         "llm.usage.completion_tokens": 6,
         "llm.model": "openai/gpt-4o",
     }
-    rows = observed([{"attributes": agent}, {"parent_span_id": 1, "attributes": llm}])
-    assert [(row["type"], row["usage_scope"]) for row in rows] == [("agent", "rollup"), ("generation", "counted")]
-    assert [content(row["input"]) for row in rows] == [HI, HI]
-    assert [row["output"] for row in rows] == ["yo", "yo"]
-    assert rows[1]["usage"] == {"input": 30, "output": 6}
-    assert rows[1]["model"] == "openai/gpt-4o"
-    alone = one(agent)
-    assert (alone["usage_scope"], alone["total_tokens"]) == ("counted", 36)
+    delegate = {"entity.type": "agent", "span.type": "tool", "tool.name": "delegate_task", "tool.call.id": "t"}
+    rows = observed(
+        [
+            {"attributes": agent},
+            {"parent_span_id": 1, "attributes": llm},
+            {"parent_span_id": 1, "attributes": delegate},
+            {"parent_span_id": 3, "attributes": agent},
+        ]
+    )
+    # The model span holds the last step only; an agent called by another counts for itself.
+    assert [(row["type"], row["usage_scope"]) for row in rows] == [
+        ("agent", "counted"),
+        ("generation", "rollup"),
+        ("tool", None),
+        ("agent", "counted"),
+    ]
+    assert [content(row["input"]) for row in rows] == [HI, HI, None, HI]
+    assert [row["output"] for row in rows] == ["yo", "yo", None, "yo"]
+    assert rows[0]["usage"] == {"input": 40, "input_cache_read": 20, "output": 10, "output_reasoning": 2}
+    assert [row["model"] for row in rows[:2]] == ["gpt-4o", "openai/gpt-4o"]
+    assert (rows[2]["tool_name"], rows[2]["tool_call_id"]) == ("delegate_task", "t")
 
 
 def test_genkit_counts_the_model_action_and_not_the_util_around_it():
@@ -499,6 +516,13 @@ def test_mastra_content(kind):
     )
     assert content(row["input"]) == HI
     assert content(row["output"]) == {"text": "yo"}
+
+
+def test_an_answer_that_is_tool_calls_alone():
+    function = {"name": "f", "arguments": '{"a": 1}'}
+    row = one({"langfuse.observation.output": json.dumps({"tool_calls": [{"function": function}]})})
+    call = {"type": "tool_call", "name": "f", "arguments": {"a": 1}}
+    assert content(row["output"]) == [{"role": "assistant", "parts": [call]}]
 
 
 def test_mastra_hands_on_a_call_s_result():
