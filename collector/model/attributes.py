@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from collector.model import schema
 
 _DOUBLE = struct.Struct("<d")
 _INT64 = struct.Struct("<q")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,8 @@ def decode_value(kind: int, num: int, text: str) -> Any:
 def encode_value(value: Any) -> tuple[int, int, str]:
     """(type, num, text) of a Python value; the inverse of ``decode_value``.
 
-    A whole number that not even a double holds is the text of its digits. Raises ``TypeError`` for what OTLP has no
-    value for.
+    A whole number that not even a double holds is the text of its digits, a lone surrogate is U+FFFD. Raises
+    ``TypeError`` for what OTLP has no value for.
     """
     match value:
         case None:
@@ -153,7 +155,7 @@ def encode_value(value: Any) -> tuple[int, int, str]:
         case bool():
             return schema.BOOL, int(value), ""
         case str():
-            return schema.STRING, 0, value
+            return schema.STRING, 0, well_formed(value)
         case int() if -(2**63) <= value < 2**63:
             return schema.INT, value, ""
         case int() if not _is_double(value):
@@ -163,10 +165,15 @@ def encode_value(value: Any) -> tuple[int, int, str]:
         case bytes():
             return schema.BYTES, 0, base64.b64encode(value).decode()
         case Mapping():
-            return schema.KVLIST, 0, dumps(tagged(value)["kvlistValue"])
+            return schema.KVLIST, 0, well_formed(dumps(tagged(value)["kvlistValue"]))
         case list() | tuple():
-            return schema.ARRAY, 0, dumps(tagged(value)["arrayValue"])
+            return schema.ARRAY, 0, well_formed(dumps(tagged(value)["arrayValue"]))
     raise TypeError(f"no OTLP value for {type(value).__name__}")
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for lone surrogates: JSON can say them, no UTF-8 holds them."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _SURROGATE.search(text) else text
 
 
 def _is_double(number: int) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ _ID_CHARACTERS = 32
 _ALIKE_NS = 60 * 10**9
 """OpenLIT sends a result as span event and as log record, microseconds apart: equal results of one minute are one."""
 _YES, _NO = "true", "false"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +220,7 @@ def _micros(result: Result) -> int:
 def _text(value: Any) -> str | None:
     """A value as text; None where there is nothing in it."""
     if isinstance(value, str):
-        return _storable(value) if value.strip() else None
+        return attributes.well_formed(value) if value.strip() else None
     if value is None or isinstance(value, bool | int | float):
         return facts_convert.scalar_text(value)
     return _json(value)
@@ -242,11 +240,6 @@ def _metadata(sent: Any, rest: Mapping[str, Any]) -> str | None:
 def _json(value: Any) -> str:
     """JSON text as the stored tables write attributes: NaN and bytes are tagged, nothing is lost."""
     try:
-        return _storable(json_text.value_text(*attributes.encode_value(value)))
+        return json_text.value_text(*attributes.encode_value(value))
     except (TypeError, RecursionError):  # no value of OTLP, from a Python literal, or nested too deeply
         return attributes.dumps(f"({type(value).__name__})")
-
-
-def _storable(text: str) -> str:
-    """The text with U+FFFD for lone surrogates, which no UTF-8 holds."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _SURROGATE.search(text) else text

@@ -247,6 +247,31 @@ def test_any_messages_are_read_as_they_were(target, conversations):
         assert values(after, column) == values(before, column)
 
 
+ODD = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "reasoning", "tool_call", "tool_call_response", "blob", "uri", "file"])},
+    optional={
+        key: JSON | st.sampled_from(["\ud800", "image", 10**400, {"a": "\ud800"}, float("nan")])
+        for key in ("modality", "content", "uri", "mime_type", "file_id", "name", "arguments", "response", "id")
+    },
+)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries({"role": st.just("user"), "parts": st.lists(ODD, min_size=1, max_size=3)}), max_size=2
+    )
+)
+def test_malformed_parts_hold_nothing_up(target, messages):
+    sound = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": "sound", "gen_ai.request.model": "m"}
+    odd = sound | {"gen_ai.input.messages": json.dumps(messages)}
+    before = decided([{"attributes": attributes_} for attributes_ in (sound, odd, sound)])
+    (after,) = decide([(Signal.TRACES, encode(translate(before.spans, before.observations, target)))])
+    assert values(after, "input") == values(before, "input")
+    assert values(after, "request_model") == values(before, "request_model")
+
+
 def values(found, column):
     """By span; JSON whatever the order of its members."""
     pairs = zip(found.observations["span_id"].to_pylist(), found.observations[column].to_pylist(), strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,19 @@ class Outgoing:
         """One attribute; None is none."""
         if value is not None:
             self._single.append((row, self._code(key), *attributes.encode_value(value)))
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All single attributes of the block, or none where it raises.
+
+        Content that the target's writer cannot read goes along as it is stored (``readback``); the span, and all that
+        wait behind it, go out.
+        """
+        written = len(self._single)
+        try:
+            yield
+        except Exception:
+            del self._single[written:]
 
     def with_kept(self, kept: attributes.Flat, num_rows: int) -> pa.ListArray:
         """The attributes column: first what was kept of a row, then what was written."""

@@ -49,7 +49,8 @@ def translate(spans: SpanBatch, observations: pa.Table, target: str) -> SpanBatc
     if target in _FACTS:
         _FACTS[target](spans, facts, out)
     for row in rows(facts):
-        _CONTENT[target](row, out)
+        with out.whole():
+            _CONTENT[target](row, out)
     wire = pa.RecordBatch.from_arrays([spans.column(name) for name in schema.WIRE.names], schema=schema.WIRE)
     kept = _kept(spans, target, out)
     translated = SpanBatch(wire).with_columns(
