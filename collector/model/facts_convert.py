@@ -238,7 +238,7 @@ def pico(value: Any) -> int | None:
 
 
 def iso_time(value: str) -> int | None:
-    """An ISO 8601 time (UTC if it names no zone), possibly JSON-quoted, as unix nanoseconds."""
+    """An ISO 8601 time (UTC if it names no zone), possibly JSON-quoted, as unix nanoseconds; None beyond int64."""
     unwrapped = json_unwrap(value)
     match = _ISO.fullmatch(unwrapped.strip()) if unwrapped else None
     if not match:
@@ -250,7 +250,8 @@ def iso_time(value: str) -> int | None:
     except ValueError:
         return None
     seconds = round((moment - _EPOCH).total_seconds())
-    return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+    nanos = seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+    return nanos if -(2**63) <= nanos < 2**63 else None
 
 
 def observation_type(value: str) -> str | None:

@@ -406,6 +406,8 @@ def test_response_id_and_service_tier():
         (1_000_000, {"langfuse.observation.completion_start_time": "2025-10-09 08:53:20.001"}, ""),
         (None, {"langfuse.observation.completion_start_time": "2025-02-31T08:53:20Z"}, ""),
         (None, {"langfuse.observation.completion_start_time": "2025-10-08T00:00:00Z"}, ""),
+        (None, {"langfuse.observation.completion_start_time": "9999-12-31T23:59:59Z"}, ""),
+        (None, {"langfuse.observation.completion_start_time": "0001-01-01T00:00:00Z"}, ""),
         (None, {"gen_ai.response.time_to_first_chunk": float("nan")}, ""),
         (None, {"gen_ai.response.time_to_first_chunk": -1}, ""),
         (None, {"gen_ai.response.time_to_first_chunk": "soon"}, ""),

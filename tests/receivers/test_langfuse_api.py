@@ -129,6 +129,7 @@ async def test_kinds_of_scores(running: Any, change: dict[str, Any], expected: d
         ({"traceId": None, "observationId": None}, "traceId: one of"),
         ({"traceId": "x" * 801}, "traceId: longer than 800 characters"),
         ({"timestamp": "yesterday"}, "timestamp: is no ISO 8601 time"),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, "timestamp: is no ISO 8601 time"),
         ({"source": "MINE"}, "source: expected one of"),
         ({"dataType": "CORRECTION", "value": "x"}, "name: of a CORRECTION it is 'output'"),
     ],
