@@ -20,6 +20,7 @@ from collector.model.batch import Batch
 from collector.service_config import Duration
 from processors._pii import presidio
 from processors._pii.actions import Entity, Mode, writer
+from processors._pii.blobs import Base64, prefilter
 from processors._pii.columns import ColumnMasker
 from processors._pii.engine import Engine
 from processors._pii.headers import HeaderCache, HeaderMasker
@@ -152,6 +153,9 @@ class Config(ComponentConfig):
     keep_content: bool = True
     """False: drops prompts, completions, bodies and every other text attribute that is no known fact, and
     keeps the numbers."""
+    base64: Base64 = Base64.KEEP
+    """Base64 in texts: ``keep`` it as it is, ``search`` what is text inside (24 characters and more; masked, it
+    is encoded again), or ``drop`` what has 128 characters and more. Attributes of bytes are always searched."""
     redact_all_types: bool = False
     """Also searches integer and double attributes, e.g. for card numbers."""
 
@@ -205,12 +209,12 @@ class Pii:
         entities = _entities(config)
         key = config.hash_key.get_secret_value().encode() if config.hash_key is not None else None
         self._write, self._allowed = writer(key or b""), _allowed(config)
-        self._engine = Engine(_patterns(config, entities), self._write, self._allowed)
+        self._engine = Engine(_patterns(config, entities), self._write, self._allowed, prefilter(config.base64))
         self._recognizer = _recognizer(config.recognizer) if config.recognizer is not None else None
         self._name_modes = config.recognizer.modes if config.recognizer is not None else {}
         self._keys = KeyRules(config.blocked_key_patterns)
         self._pseudonyms = Pseudonyms((lambda: key) if key is not None else partial(key_file, settings.data_dir))
-        self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types)
+        self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types, config.base64)
         self._headers = HeaderCache()
         for name in [*entities, *(p.name for p in config.patterns)]:
             self._telemetry.masked.labels(processor=self._id, entity=name)

@@ -88,13 +88,18 @@ class Engine:
     """Compiled patterns with what to do about them. Holds no state: safe to share."""
 
     def __init__(
-        self, patterns: Sequence[Pattern], write: Writer, is_allowed: Callable[[str], bool] | None = None
+        self,
+        patterns: Sequence[Pattern],
+        write: Writer,
+        is_allowed: Callable[[str], bool] | None = None,
+        also: Sequence[str] = (),
     ) -> None:
+        """``also``: further RE2 expressions that make a text a candidate."""
         self._families = _families(patterns)
         self._write = write
         self._is_allowed = is_allowed
         self._has_own = any(p.family is None for p in patterns)
-        parts = [*dict.fromkeys(p.prefilter for p in patterns), _ANY_ESCAPE if self._has_own else _DISGUISED]
+        parts = [*dict.fromkeys(p.prefilter for p in patterns), *also, _ANY_ESCAPE if self._has_own else _DISGUISED]
         self._prefilter = "|".join(f"(?:{part})" for part in parts)
         # A user's pattern may ask for the beginning or the end of a text, so those cannot be joined.
         self._joined = None if self._has_own else compiled(self._prefilter)

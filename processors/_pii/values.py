@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from collector.model import schema
 from collector.model.any_value import double_of_bits
 from collector.model.attributes import dumps
 from processors._pii.actions import Entity
+from processors._pii.blobs import Base64, Blobs
 from processors._pii.engine import Engine
 from processors._pii.identity import Pseudonyms
 from processors._pii.json_text import OtlpMasker
@@ -44,6 +45,7 @@ class Options:
     """What to write for values under a secret's key; None: such keys are like others."""
     keep_content: bool = True
     redact_all_types: bool = False
+    base64: Base64 = Base64.KEEP
 
 
 class ValueMasker:
@@ -65,6 +67,7 @@ class ValueMasker:
         """The column that is worked on, for those who want to know where."""
         self._pseudonyms = pseudonyms
         self._names = names
+        self._blobs = Blobs(options.base64, engine.mask)
 
     @property
     def reads_everything(self) -> bool:
@@ -124,13 +127,17 @@ class ValueMasker:
 
     def _text(self, raw: bytes, rule: KeyRule | None) -> bytes | None:
         if rule is None:
-            return self._named(self.engine.mask(raw, self.tally.masked))
-        masked = self.engine.mask(raw, self.tally.masked, rule.exempt(raw))
+            return self._named(self._searched(raw))
+        masked = self._searched(raw, rule.exempt(raw))
         if rule.kind in {"content", "identity"}:
             masked = self._named(masked)
         if rule.kind == "identity" and masked is not None and masked != raw:
             return self._pseudonyms.of(rule.key, raw)
         return masked
+
+    def _searched(self, raw: bytes, exempt: Collection[str] = ()) -> bytes | None:
+        masked = self.engine.mask(raw, self.tally.masked, exempt)
+        return masked if masked is None or exempt else self._blobs.masked(masked, self.tally.masked)
 
     def _named(self, raw: bytes | None) -> bytes | None:
         """Without what the recognizer finds; None: it must be dropped."""
