@@ -6,6 +6,8 @@ memory flat. Nobody waits in here: who gets nothing tells its client to come bac
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from collector import component
 from collector.telemetry import Telemetry
 
@@ -13,12 +15,18 @@ from collector.telemetry import Telemetry
 class ByteBudget:
     """Implements ``component.ByteBudget``. Not thread-safe: for the event loop only."""
 
-    def __init__(self, limit: int, telemetry: Telemetry) -> None:
-        """``limit`` in bytes: at least twice the largest body, else two of them refuse each other forever."""
+    def __init__(
+        self, limit: int, telemetry: Telemetry, *, is_memory_short: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``limit`` in bytes: at least twice the largest body, else two of them refuse each other forever.
+
+        ``is_memory_short`` is asked for each request: while it is true, only one at a time gets a share.
+        """
         if limit <= 0:
             raise ValueError(f"a byte budget needs a positive limit, not {limit}")
         self._limit = limit
         self._used = 0
+        self._is_memory_short = is_memory_short
         telemetry.budget_limit.set(limit)
         telemetry.budget_used.set_function(lambda: self._used)
 
@@ -31,11 +39,13 @@ class ByteBudget:
         """Bytes taken and not yet given back."""
         return self._used
 
-    def try_take(self, n: int) -> bool:
-        """Takes ``n`` bytes and returns True, or takes nothing and returns False."""
+    def try_take(self, n: int, *, more: bool = False) -> bool:
+        """Takes ``n`` bytes and returns True, or takes nothing and returns False. ``more``: for a request that
+        has some.
+        """
         if n < 0:
             raise ValueError(f"cannot take {n} bytes")
-        if self._used + n > self._limit:
+        if self._used + n > self._limit or (self._used and not more and self._is_memory_short()):
             return False
         self._used += n
         return True
@@ -64,7 +74,7 @@ class Share:
         """Holds at least ``n`` bytes; False, and nothing changed, when the budget has no more."""
         if n <= self._held:
             return True
-        if not self._budget.try_take(n - self._held):
+        if not self._budget.try_take(n - self._held, more=self._held > 0):
             return False
         self._held = n
         return True

@@ -431,8 +431,10 @@ class Consumer(Protocol):
 class ByteBudget(Protocol):
     """Bounds the bytes of requests in memory, over all receivers. Not thread-safe: event loop only."""
 
-    def try_take(self, n: int) -> bool:
-        """Takes ``n`` bytes, or says no at once: the receiver answers "later"."""
+    def try_take(self, n: int, *, more: bool = False) -> bool:
+        """Takes ``n`` bytes, or says no at once: the receiver answers "later". ``more``: for a request that has
+        some.
+        """
 
     def give_back(self, n: int) -> None: ...
 

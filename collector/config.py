@@ -6,11 +6,11 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from collector import confmap, yaml_tree
+from collector import confmap, memory_bound, yaml_tree
 from collector.component import AnyFactory, ComponentId, Kind
 from collector.config_models import Report, collector_options, secret_paths, validate
 from collector.config_pipelines import Declared, pipelines
-from collector.engine_processors import ENGINE_PROCESSORS
+from collector.engine_processors import ENGINE_PROCESSORS, MemoryLimiterConfig
 from collector.errors import ConfigError
 from collector.registry import Registry, suggest
 from collector.secrets import redacted
@@ -116,6 +116,7 @@ class _Checker:
         service = self._service(extensions)
         self._declared.components = self._components
         found = pipelines(root, self._declared, self._report)
+        limiters = self._limiters(service)
         self._check_exposed()
         if service is None or self._report.problems:
             return None
@@ -126,6 +127,7 @@ class _Checker:
             connectors=self._components[Kind.CONNECTOR],
             service=service,
             pipelines=found,
+            memory_limiters=limiters,
             warnings=tuple(_sorted(self._report.warnings)),
             document=redacted(root, frozenset(self.secret)),  # type: ignore[arg-type]
         )
@@ -152,10 +154,12 @@ class _Checker:
     def _component(self, kind: Kind, id_: ComponentId, path: yaml_tree.Path) -> None:
         node = yaml_tree.find(self._report.root, path)
         if kind is Kind.PROCESSOR and id_.type in ENGINE_PROCESSORS and id_.type not in self._registry.names(kind):
-            # One warning for the whole component says more than one per option.
-            apart = Report(self._report.root, self._report.problems)
-            self._declared.engine[id_] = validate(ENGINE_PROCESSORS[id_.type], node, path, apart)
-            self._report.warn(path, collector_options()["processors"][id_.type])
+            mapped = collector_options()["processors"].get(id_.type)
+            # One warning for a component without effect says more than one per option.
+            report = Report(self._report.root, self._report.problems) if mapped else self._report
+            self._declared.engine[id_] = validate(ENGINE_PROCESSORS[id_.type], node, path, report)
+            if mapped:
+                self._report.warn(path, mapped)
             return
         factory = self._factory(kind, id_, path)
         self._declared.factories[kind][id_] = factory
@@ -208,6 +212,32 @@ class _Checker:
                 self._report.error((*path, "extensions", at), why)
         self._telemetry(yaml_tree.find(node, ("telemetry",)))
         return service
+
+    def _limiters(self, service: ServiceConfig | None) -> dict[ComponentId, MemoryLimiterConfig]:
+        """Those in use; says of each what becomes of its limit."""
+        used = {id_ for kind, id_ in self._declared.used if kind is Kind.PROCESSOR}
+        found = {
+            id_: options
+            for id_, options in self._declared.engine.items()
+            if isinstance(options, MemoryLimiterConfig) and id_ in used
+        }
+        limit_mib = service.memory.limit_mib if service else None
+        holds = memory_bound.bound(limit_mib, found)
+        for id_, options in found.items():
+            mine, at = memory_bound.of_limiter(id_, options), ("processors", str(id_))
+            said = f"{mine.limit >> 20} MiB"
+            if mine.limit < memory_bound.SMALLEST:
+                least = memory_bound.SMALLEST >> 20
+                self._report.error(at, f"the limit, {said}, is less than the service needs: at least {least} MiB")
+            elif mine == holds:
+                self._report.warn(at, f"bounds the memory of the whole service, not of this pipeline alone: {said}")
+            else:
+                smaller = f"{holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
+                self._report.warn(at, f"the limit, {said}, has no effect here: {smaller}")
+        if limit_mib and found and holds.said_by != "service.memory.limit_mib":
+            why = f"has no effect: {holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
+            self._report.warn(("service", "memory", "limit_mib"), why)
+        return found
 
     def _telemetry(self, node: yaml_tree.Node | None) -> None:
         if not isinstance(node, yaml_tree.Mapping):

@@ -35,6 +35,8 @@ class Declared:
     """None: the type is unknown, which is reported already."""
     engine: dict[ComponentId, object] = field(default_factory=dict)
     """Processors that are part of the engine → their options."""
+    used: set[tuple[Kind, ComponentId]] = field(default_factory=set)
+    """What pipelines list; known once these are read."""
     components: Mapping[Kind, Mapping[ComponentId, Component]] = field(default_factory=dict)
     """Those whose options are right."""
 
@@ -47,23 +49,23 @@ def pipelines(root: Node, declared: Declared, report: Report) -> tuple[Pipeline,
     section = yaml_tree.find(root, PIPELINES)
     if not isinstance(section, yaml_tree.Mapping):
         return ()
-    used: set[tuple[Kind, ComponentId]] = set()
-    read = [one for key in section.entries if (one := _read((*PIPELINES, key), declared, report, used))]
-    _warn_unused(declared, used, report)
+    read = [one for key in section.entries if (one := _read((*PIPELINES, key), declared, report))]
+    _warn_unused(declared, report)
     found = ways(read, _outputs(declared, report), report)
     told: set[object] = set()
     return tuple(_pipeline(way, declared, report, told) for way in found)
 
 
-def _read(path: Path, declared: Declared, report: Report, used: set[tuple[Kind, ComponentId]]) -> PipelineRead | None:
+def _read(path: Path, declared: Declared, report: Report) -> PipelineRead | None:
     signal_and_id = _signal(path, report)
     lists = {of: tuple(_references(of, (*path, f"{of}s"), declared, report)) for of in _LISTS}
-    used |= {(reference.kind, reference.id) for references in lists.values() for reference in references}
+    declared.used |= {(reference.kind, reference.id) for references in lists.values() for reference in references}
     if signal_and_id is None:
         return None
     signal, id_ = signal_and_id
     for references in lists.values():
         _check_signals(references, signal, declared, report)
+    _warn_late_limiter(lists[Kind.PROCESSOR], report)
     return PipelineRead(path, id_, signal, lists[Kind.RECEIVER], lists[Kind.PROCESSOR], lists[Kind.EXPORTER])
 
 
@@ -178,13 +180,20 @@ def _check_order(path: Path, references: Sequence[Reference], declared: Declared
         report.warn(path, f"{why}; add 'pii' to its processors")
 
 
+def _warn_late_limiter(processors: Sequence[Reference], report: Report) -> None:
+    for reference in processors[1:]:
+        if reference.id.type == "memory_limiter" and processors[0].id.type != "memory_limiter":
+            why = f"{str(reference.id)!r} should be the first processor: in the Collector it protects only what is"
+            report.warn(reference.at, f"{why} behind it; here its limit holds from the moment a request arrives")
+
+
 def _stage(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> Stage | None:
     factory = factories.get(id_)
     return factory.stage if isinstance(factory, ProcessorFactory) else None
 
 
-def _warn_unused(declared: Declared, used: set[tuple[Kind, ComponentId]], report: Report) -> None:
+def _warn_unused(declared: Declared, report: Report) -> None:
     for kind in Kind:
         for id_ in declared.ids(kind):
-            if (kind, id_) not in used:
+            if (kind, id_) not in declared.used:
                 report.warn((f"{kind}s", str(id_)), f"no pipeline uses this {kind}: it is not started")

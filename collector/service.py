@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import structlog
 
-from collector import absent_modules
+from collector import absent_modules, memory_bound
 from collector.admin import create_app
 from collector.budget import ByteBudget
 from collector.component import (
@@ -74,9 +74,9 @@ class Service:
         self._admin: HttpServer | None = None
         self._receivers: dict[str, Receiver] = {}
         service = config.service
-        limit = (service.memory.limit_mib or 0) * 1024 * 1024 or memory.default_limit()
+        self._bound = memory_bound.bound(service.memory.limit_mib, config.memory_limiters)
         self._journal_cap = service.journal.max_size_mib * 1024 * 1024
-        self._shares = memory.shares(limit, largest_body=_LARGEST_BODY)
+        self._shares = memory.shares(self._bound.limit, largest_body=_LARGEST_BODY)
         self._journal = self._open_journal(service.journal)
         try:
             self._build(clock)
@@ -184,6 +184,7 @@ class Service:
             await self.stop()
             raise
         self._started = True
+        self._log.info("memory is bounded", limit_mib=self._bound.limit >> 20, said_by=self._bound.said_by)
         endpoints = {name: dict(r.endpoints) for name, r in self._receivers.items()}
         return endpoints | {"admin": {"http": self._admin.endpoints[0]}}
 
@@ -196,7 +197,8 @@ class Service:
                 self._journal.ledger.drop_cursor(name)
 
     async def _start_receivers(self) -> None:
-        budget = ByteBudget(self._shares.requests, self.telemetry)
+        pressure = memory.Pressure(self._bound.soft_limit)
+        budget = ByteBudget(self._shares.requests, self.telemetry, is_memory_short=pressure)
         for id_, component in self._config.receivers.items():
             signals = frozenset(s for name, s in self._graph.routes if name == str(id_))
             if not signals or not isinstance(component.factory, ReceiverFactory):

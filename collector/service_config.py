@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from collector.component import AnyFactory, ComponentConfig, ComponentId
 from collector.durations import format_duration, parse_duration
 from collector.model.batch import Signal
+
+if TYPE_CHECKING:
+    from collector.engine_processors import MemoryLimiterConfig
 
 Duration = Annotated[
     timedelta,
@@ -135,6 +138,9 @@ class CollectorConfig:
     connectors: Mapping[ComponentId, Component]
     service: ServiceConfig
     pipelines: tuple[Pipeline, ...]
+    memory_limiters: Mapping[ComponentId, MemoryLimiterConfig] = field(default_factory=dict)
+    """Those that some pipeline lists."""
+
     warnings: tuple[str, ...] = ()
     """What was accepted but has no meaning here; printed at start-up."""
 

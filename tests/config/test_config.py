@@ -361,7 +361,7 @@ def test_processors_of_the_collector_that_the_engine_replaces(load_text: Load) -
     text = MINIMAL.replace(
         "  pii:\n",
         "  pii:\n  batch: {send_batch_size: 5}\n"
-        "  groupbytrace: {wait_duration: 3s}\n  memory_limiter: {limit_mib: 9}\n",
+        "  groupbytrace: {wait_duration: 3s}\n  memory_limiter: {check_interval: 1s, limit_mib: 512}\n",
     ).replace("[pii]", "[memory_limiter, pii, groupbytrace, batch]")
     config = load_text(text)
     assert config.pipelines[0].processors == (ComponentId("pii"),)
@@ -371,7 +371,7 @@ def test_processors_of_the_collector_that_the_engine_replaces(load_text: Load) -
         ["c.yaml:6", "processors.groupbytrace"],
         ["c.yaml:7", "processors.memory_limiter"],
     ]
-    assert "service.memory.limit_mib" in config.warnings[-1]
+    assert config.warnings[-1].endswith("bounds the memory of the whole service, not of this pipeline alone: 512 MiB")
 
 
 def test_wrong_options_of_replaced_processors_are_errors(load_text: Load) -> None:
@@ -380,7 +380,7 @@ def test_wrong_options_of_replaced_processors_are_errors(load_text: Load) -> Non
         "c.yaml:5: processors.batch.timeout: 5 has no unit: write e.g. '5s' or '5d'",
         (
             "c.yaml:6: processors.batch/2.metadata_keys: this option of the Collector is not supported here: "
-            "client metadata is not carried along"
+            "client metadata is not carried along; remove it"
         ),
     ]
 

@@ -40,3 +40,18 @@ def test_giving_back_more_than_was_taken_is_an_error():
     budget = ByteBudget(100, Telemetry())
     with pytest.raises(ValueError, match="cannot give back"):
         budget.give_back(1)
+
+
+def test_while_memory_is_short_one_request_at_a_time_gets_all_it_needs():
+    short = True
+    budget = ByteBudget(100, Telemetry(), is_memory_short=lambda: short)
+    first, second = Share(budget), Share(budget)
+    assert first.grow_to(10)
+    assert not second.grow_to(1)
+    assert first.grow_to(90)
+    first.release()
+    assert second.grow_to(1)
+    assert not first.grow_to(1)
+    short = False
+    assert first.grow_to(99)
+    assert not second.grow_to(2)

@@ -152,7 +152,7 @@ async def test_a_call_waits_a_moment_for_the_budget(running, monkeypatch):
     async with running(grpc={"max_recv_msg_size_mib": 1}, budget=1 << 20) as r:
         assert r.budget.try_take(1 << 20)
         answers, try_take = [], r.budget.try_take
-        monkeypatch.setattr(r.budget, "try_take", lambda n: answers.append(try_take(n)) or answers[-1])
+        monkeypatch.setattr(r.budget, "try_take", lambda n, **how: answers.append(try_take(n, **how)) or answers[-1])
         call = asyncio.create_task(export(r, b"abc"))
         await r.until(lambda: len(answers) > 1)
         assert not any(answers)
