@@ -26,6 +26,7 @@ from processors._pii.engine import Engine
 from processors._pii.headers import HeaderCache, HeaderMasker
 from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules
+from processors._pii.many import MANY, is_installed
 from processors._pii.names import Names
 from processors._pii.patterns import Pattern, built_in, compiled, entity_defaults, marker, secret_key_pattern, users
 from processors._pii.places import PlacesMasker
@@ -140,7 +141,8 @@ class Config(ComponentConfig):
     """Key of the mode ``hash`` and of pseudonyms, at least 16 characters. Without one, pseudonyms use a key
     made on first use and kept in the data folder; collectors that shall agree need the same key."""
     patterns: tuple[UserPattern, ...] = ()
-    """Your own patterns."""
+    """Your own patterns. More than 30 are searched by Hyperscan where it is installed
+    (``pip install 'spanloom[hyperscan]'``); RE2 is slow at hundreds."""
     recognizer: RecognizerConfig | None = None
     """Finds names, addresses and what else no pattern can tell. Costs what it costs: every text is read by it."""
     allow: tuple[str, ...] = ()
@@ -210,6 +212,12 @@ class Pii:
         key = config.hash_key.get_secret_value().encode() if config.hash_key is not None else None
         self._write, self._allowed = writer(key or b""), _allowed(config)
         self._engine = Engine(_patterns(config, entities), self._write, self._allowed, prefilter(config.base64))
+        if len(config.patterns) > MANY and not is_installed():
+            settings.log.warning(
+                "so many patterns are slow without Hyperscan",
+                patterns=len(config.patterns),
+                remedy="pip install 'spanloom[hyperscan]'",
+            )
         self._recognizer = _recognizer(config.recognizer) if config.recognizer is not None else None
         self._name_modes = config.recognizer.modes if config.recognizer is not None else {}
         self._keys = KeyRules(config.blocked_key_patterns)

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from processors._pii.actions import Entity, Mode, Writer
 from processors._pii.json_text import quoted_number
+from processors._pii.many import MANY, HyperscanSet, is_installed
 from processors._pii.patterns import Pattern, compiled, compiled_set
 from processors._pii.scan import Text, resolve
 
@@ -80,7 +81,7 @@ class _Family:
     members: list[_Member]
     is_tokens: bool
     """They match single tokens, of which none begins inside another."""
-    which: Any = None
+    which: Callable[[bytes], Sequence[int]] | None = None
     """Says in one pass which of them match somewhere, for families too large to ask each."""
 
 
@@ -95,11 +96,15 @@ class Engine:
         also: Sequence[str] = (),
     ) -> None:
         """``also``: further RE2 expressions that make a text a candidate."""
-        self._families = _families(patterns)
+        own = [p.regex for p in patterns if p.family is None]
+        self._many = HyperscanSet(own) if len(own) > MANY and is_installed() else None
+        asked_apart = {own[i] for i in self._many.known} if self._many is not None else frozenset()
+        self._families = _families(patterns, self._many)
         self._write = write
         self._is_allowed = is_allowed
-        self._has_own = any(p.family is None for p in patterns)
-        parts = [*dict.fromkeys(p.prefilter for p in patterns), *also, _ANY_ESCAPE if self._has_own else _DISGUISED]
+        self._has_own = bool(own)
+        asked = dict.fromkeys(p.prefilter for p in patterns if p.family is not None or p.regex not in asked_apart)
+        parts = [*asked, *also, _ANY_ESCAPE if self._has_own else _DISGUISED]
         self._prefilter = "|".join(f"(?:{part})" for part in parts)
         # A user's pattern may ask for the beginning or the end of a text, so those cannot be joined.
         self._joined = None if self._has_own else compiled(self._prefilter)
@@ -121,6 +126,12 @@ class Engine:
     def _hits(self, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
         hits = pc.match_substring_regex(texts, self._prefilter).fill_null(False)
         found: npt.NDArray[np.bool_] = hits.to_numpy(zero_copy_only=False)
+        if self._many is None:
+            return found
+        found = found.copy()
+        for position in np.flatnonzero(~found):
+            text = texts[position].as_py()
+            found[position] = bool(text) and bool(self._many.known_in(text.encode()))
         return found
 
     def mask(self, raw: bytes, tally: Counter[str], without: Collection[str] = ()) -> bytes | None:
@@ -154,7 +165,7 @@ class Engine:
         for family in self._families:
             members = family.members
             if family.which is not None:
-                members = [members[i] for i in family.which.Match(text.scan) or ()]
+                members = [members[i] for i in family.which(text.scan)]
             if without:
                 members = [m for m in members if m[1].entity.name not in without]
             if family.search is None:
@@ -264,18 +275,21 @@ def _word_end(scan: bytes, start: int) -> int:
     return max(start + 1, word.end() if word else 0)
 
 
-def _families(patterns: Sequence[Pattern]) -> list[_Family]:
+def _families(patterns: Sequence[Pattern], many: HyperscanSet | None) -> list[_Family]:
     members: dict[str | None, list[_Member]] = {}
     for rank, pattern in enumerate(patterns):
         members.setdefault(pattern.family, []).append((rank, pattern))
-    return [_family(name, group) for name, group in members.items()]
+    return [_family(name, group, many) for name, group in members.items()]
 
 
-def _family(name: str | None, group: list[_Member]) -> _Family:
+def _family(name: str | None, group: list[_Member], many: HyperscanSet | None) -> _Family:
     expressions = [p.regex for _, p in group]
+    if name is None:
+        # No RE2 set: a user's patterns may need more memory than it has, and it would only say that nothing matches.
+        return _Family(None, group, is_tokens=False, which=many.matching if many is not None else None)
     if len(group) > _MANY and name != _TOKENS:
         return _Family(None, group, is_tokens=False, which=compiled_set(expressions))
-    if name is None or len(group) <= _FEW:
+    if len(group) <= _FEW:
         return _Family(None, group, is_tokens=name == _TOKENS)
     return _Family(compiled("|".join(f"(?:{e})" for e in expressions)).search, group, is_tokens=name == _TOKENS)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -225,6 +225,7 @@ _TEXTS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_TEXTS)
 def test_json_stays_json_and_no_name_is_left(value: Any) -> None:
     masker = _masker()
