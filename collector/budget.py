@@ -11,6 +11,9 @@ from collections.abc import Callable
 from collector import component
 from collector.telemetry import Telemetry
 
+_SMALL_PART = 128
+"""This part of a budget never matters: small requests are taken together even where memory is short."""
+
 
 class ByteBudget:
     """Implements ``component.ByteBudget``. Not thread-safe: for the event loop only."""
@@ -20,12 +23,14 @@ class ByteBudget:
     ) -> None:
         """``limit`` in bytes: at least twice the largest body, else two of them refuse each other forever.
 
-        ``is_memory_short`` is asked for each request: while it is true, only one at a time gets a share.
+        ``is_memory_short`` is asked for each request: while it is true, one at a time gets a share, or as many as
+        together are small.
         """
         if limit <= 0:
             raise ValueError(f"a byte budget needs a positive limit, not {limit}")
         self._limit = limit
         self._used = 0
+        self._small = limit // _SMALL_PART
         self._is_memory_short = is_memory_short
         telemetry.budget_limit.set(limit)
         telemetry.budget_used.set_function(lambda: self._used)
@@ -45,7 +50,9 @@ class ByteBudget:
         """
         if n < 0:
             raise ValueError(f"cannot take {n} bytes")
-        if self._used + n > self._limit or (self._used and not more and self._is_memory_short()):
+        if self._used + n > self._limit:
+            return False
+        if self._used and not more and self._used + n > self._small and self._is_memory_short():
             return False
         self._used += n
         return True

@@ -70,7 +70,7 @@ class MemoryLimiterConfig(ComponentConfig):
     """Bound of the service's memory in MiB; the smaller of this and ``service.memory.limit_mib`` holds."""
 
     spike_limit_mib: int = Field(default=0, ge=0)
-    """So far below the limit requests are refused, one at a time excepted; 0: a fifth of the limit."""
+    """So far below the limit large requests are taken one at a time, the others later; 0: a fifth of the limit."""
 
     limit_percentage: int = Field(default=0, ge=0, le=100)
     """Without ``limit_mib``: the bound in per cent of the memory that the cgroup or the machine has."""

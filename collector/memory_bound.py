@@ -21,7 +21,7 @@ class Bound:
 
     limit: int
     soft_limit: int
-    """Above this, requests are taken one at a time."""
+    """Above this, large requests are taken one at a time."""
     said_by: str
     """Path of the key."""
 

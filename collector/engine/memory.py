@@ -70,7 +70,9 @@ class Pressure:
     def _relieve(self) -> None:
         pa.default_memory_pool().release_unused()
         used, bound = self._measure() >> 20, self._soft_limit >> 20
-        self._log.warning("near the memory limit: requests are taken one at a time", used_mib=used, above_mib=bound)
+        self._log.warning(
+            "near the memory limit: large requests are taken one at a time", used_mib=used, above_mib=bound
+        )
 
 
 def shares(limit: int, *, largest_body: int) -> Shares:

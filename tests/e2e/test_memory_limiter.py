@@ -1,4 +1,4 @@
-"""A limit below what the service needs by itself: requests are taken one at a time, the others later, and all once."""
+"""A limit below what the service needs: large requests are taken one at a time, the others later, and all once."""
 
 from __future__ import annotations
 

@@ -55,3 +55,8 @@ def test_while_memory_is_short_one_request_at_a_time_gets_all_it_needs():
     short = False
     assert first.grow_to(99)
     assert not second.grow_to(2)
+
+
+def test_small_requests_are_taken_together_even_while_memory_is_short():
+    budget = ByteBudget(128 * 10, Telemetry(), is_memory_short=lambda: True)
+    assert [Share(budget).grow_to(n) for n in (4, 6, 1)] == [True, True, False]
