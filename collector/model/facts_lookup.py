@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from collector.model import schema
 from collector.model.attributes import decode_value, flatten
 from collector.model.batch import SpanBatch
-from collector.model.dialects.rules import ROOT_BIT, Compiled, Rule, compiled
+from collector.model.dialects.rules import ROOT_BIT, SERVED_BIT, Compiled, Rule, compiled
 from collector.model.dialects.tables import TYPES, Source
 from collector.model.facts_convert import TEXT_CONVERTS, at_path, scalar_text
 from collector.model.facts_events import SpanEvents
@@ -38,6 +38,7 @@ from collector.model.facts_values import (
     named,
     text_array,
 )
+from collector.model.remains import KINDS
 
 UNENCODED = -(2**62)
 """Marks attributes whose text has no made code."""
@@ -47,6 +48,7 @@ MAX_BLANK = 3
 
 
 _IS_NUMBER = np.isin(np.arange(256), (schema.INT, schema.DOUBLE, schema.BOOL))
+_SERVER = KINDS.index("SERVER")
 _NO_BITS, _ALL_BITS = np.uint64(0), 2**64 - 1
 _IS_TEXT = np.isin(np.arange(256), (schema.STRING, schema.KVLIST, schema.ARRAY))
 
@@ -150,7 +152,8 @@ class Lookup:
 
     def _marker_bits(self) -> npt.NDArray[np.uint64]:
         roots = self.batch.column("parent_span_id").is_null().to_numpy(zero_copy_only=False)
-        bits: npt.NDArray[np.uint64] = np.where(roots, ROOT_BIT, _NO_BITS)
+        served = ~roots & (self.batch.column("kind").to_numpy(zero_copy_only=False) == _SERVER)
+        bits: npt.NDArray[np.uint64] = np.where(roots, ROOT_BIT, np.where(served, SERVED_BIT, _NO_BITS))
         offsets = self.batch.column("attributes").offsets.to_numpy(zero_copy_only=False)
         some = offsets[:-1] < offsets[1:]
         if np.count_nonzero(some):

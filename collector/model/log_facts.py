@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 
 from collector.model import schema
@@ -33,6 +34,7 @@ def _as_spans(logs: LogBatch) -> SpanBatch:
     columns = {
         "parent_span_id": pa.nulls(n, schema.SPAN_ID),
         "span_name": logs.column("event_name"),
+        "kind": pa.array(np.zeros(n), schema.WIRE.field("kind").type),
         "events": pa.array([[]] * n, schema.EVENTS),
         **{name: logs.column(name) for name in ("attributes", "resource", "scope")},
     }

@@ -282,6 +282,7 @@ def _when(when: When) -> str:
     ]
     parts = [f"{word}{_any(values)}" for word, values in said if values]
     parts += [f"has `{key}`" for key in when.has] + (["is a root"] if when.root else [])
+    parts += ["serves a request of the trace"] if when.served else []
     return "; ".join(parts)
 
 

@@ -26,7 +26,7 @@ from collector.model.dialects.tables import COUNT_FIELDS, Inclusion, Row, Source
 PLAIN = "otel"
 """The dialect of a span that speaks none of the others."""
 
-ROOT_BIT = np.uint64(1)
+ROOT_BIT, SERVED_BIT = np.uint64(1), np.uint64(2)
 _MAX_MARKERS = 64
 _MAX_KEPT_KEYS = 65_536
 """Characters of the keys of one batch."""
@@ -211,7 +211,8 @@ class Compiled:
 
     def _condition(self, when: When) -> Condition:
         required = [(key,) for key in when.has] + ([when.any] if when.any else [])
-        bits = sum({self._marker(keys) for keys in required}) | (int(ROOT_BIT) if when.root else 0)
+        bits = sum({self._marker(keys) for keys in required})
+        bits |= (int(ROOT_BIT) if when.root else 0) | (int(SERVED_BIT) if when.served else 0)
         return Condition(
             when,
             tables.matcher(when.scope),
@@ -222,7 +223,7 @@ class Compiled:
         )
 
     def _marker(self, keys: Sequence[str]) -> int:
-        place = self._markers.setdefault(tuple(sorted(keys)), len(self._markers) + 1)
+        place = self._markers.setdefault(tuple(sorted(keys)), len(self._markers) + 2)
         if place >= _MAX_MARKERS:
             raise ConfigError(f"dialect tables: more than {_MAX_MARKERS - 1} different sets of keys in conditions")
         return 1 << place

@@ -135,6 +135,8 @@ class When(_Strict):
     """Keys, prefixes or ``KEY=TEXT`` of which none may be on the span."""
     root: bool = False
     """The span has no parent."""
+    served: bool = False
+    """The span is the server's side of a request (kind SERVER) whose sender is in the trace: it has a parent."""
     type: tuple[ObservationType, ...] = ()
     """Types of observation, as resolved from the ``type`` rows; not allowed on those themselves."""
 

@@ -640,7 +640,7 @@ def test_an_mcp_call_seen_by_client_and_server_is_one_tool():
             },
         ]
     )
-    assert [row["type"] for row in rows] == ["tool", "tool", "tool", "span"]
+    assert [row["type"] for row in rows] == ["tool", "tool", "span", "span"]
     assert (content(rows[1]["input"]), rows[1]["output"]) == ({"a": 1}, "42")
 
 

@@ -111,3 +111,20 @@ def test_a_malformed_value_changes_no_other_field(key, value):
     plain, odd = stored(GOOD), stored({**GOOD, key: value})
     changed = {name for name in LOOKED_AT if plain[name] != odd[name]}
     assert changed <= set(ODD[key])
+
+
+def test_a_call_over_mcp_is_one_tool_on_the_side_of_its_client():
+    call_ = {
+        "mcp.method.name": "tools/call",
+        "gen_ai.tool.name": "get_weather",
+        "gen_ai.operation.name": "execute_tool",
+    }
+    client = fact(call_, kind=3, parent_span_id=7)
+    server = fact(call_, kind=2, parent_span_id=7)
+    alone = fact(call_, kind=2, parent_span_id=None)
+    assert [(f["type"], f["subtype"]) for f in (client, server, alone)] == [
+        ("tool", None),
+        ("span", "mcp"),
+        ("tool", None),
+    ]
+    assert fact({"mcp.method.name": "tools/list"}, kind=2, parent_span_id=7)["type"] == "span"
