@@ -92,6 +92,7 @@ def _recomputed(row: Row, rows: list[Row]) -> Decimal | None:
         output_tokens=row["output_tokens"],
         cache_read_tokens=row["cache_read_tokens"],
         cache_write_tokens=row["cache_write_tokens"],
+        cache_write_1h_tokens=row["usage"].get("input_cache_write_1h"),
     )
     provider, model = _listed(row)
     return genai_prices.calc_price(
