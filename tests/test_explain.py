@@ -110,6 +110,18 @@ def test_a_roll_up_names_what_is_counted_below(tmp_path: Path) -> None:
     assert all(span_id in note for span_id in counted)
 
 
+def test_a_roll_up_names_what_is_counted_below_spans_that_never_came(tmp_path: Path) -> None:
+    config = load([GOLDEN / "agent-rollup" / "config.yaml"], overrides=[], environ={}, data_dir=tmp_path)
+    sent = (GOLDEN / "agent-rollup" / "in.otlp.json").read_text()
+    lost = tmp_path / "in.json"
+    lost.write_text(sent.replace('"parentSpanId": "0000000000000001"', '"parentSpanId": "0000000000000099"'))
+    assert lost.read_text() != sent
+    root, *_ = explain(config, requests([lost]), clock=lambda: NOW).observations
+    scope = field(root, "usage_scope")
+    assert scope.value == "rollup"
+    assert "0000000000000002" in str(scope.note)
+
+
 def test_content_names_its_carrier_and_its_row(tmp_path: Path) -> None:
     said = field(explained("log-joined-content", tmp_path)["1"], "input").said
     assert said is not None

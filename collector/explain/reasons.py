@@ -102,7 +102,9 @@ def _is_below(row: Mapping[str, Any], other: Mapping[str, Any], trace: Sequence[
         if at == other["span_id"]:
             return True
         seen.add(at)
-        at = parents.get(at)
+        if at not in parents:  # it never came: the span is below the root, whoever is in between
+            return other["parent_span_id"] is None
+        at = parents[at]
     return False
 
 
