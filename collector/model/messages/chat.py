@@ -192,8 +192,10 @@ def _recognise_response(value: dict[str, Any]) -> list[Message] | None:
 
 
 def _recognise_answer(value: dict[str, Any]) -> list[Message] | None:
-    """What a model answered, without a role."""
+    """What a model or a node of a graph answered, without a role."""
     match value:
+        case {"output": [{"lg_name": "Command", "update": dict(update)}]}:  # LangGraph in JavaScript
+            return recognise(update)
         case {"text": str(), "toolCalls": [*_]} | {"text": str(), "reasoning": [*_]}:
             return ai_sdk.outcome(value)
         case {"tool_calls": [{}, *_]} if set(value) <= {"tool_calls", "content"}:  # Langfuse of OpenAI's streams

@@ -525,6 +525,14 @@ def test_an_answer_that_is_tool_calls_alone():
     assert content(row["output"]) == [{"role": "assistant", "parts": [call]}]
 
 
+def test_a_node_of_a_graph_hands_on_messages():
+    said = {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", "AIMessage"], "kwargs": {"content": "yo"}}  # fmt: skip
+    command = {"lg_name": "Command", "update": {"messages": [said]}}
+    for output, found in [([command], [{"role": "assistant", "parts": [{"type": "text", "content": "yo"}]}]), ([command] * 2, None)]:  # fmt: skip
+        row = one({"langfuse.observation.output": json.dumps({"output": output})})
+        assert content(row["output"]) == (found or {"output": output})
+
+
 def test_mastra_hands_on_a_call_s_result():
     thought = {"type": "reasoning", "runId": "r", "payload": {"id": "1", "text": "hm"}}
     result = {

@@ -57,3 +57,9 @@ def test_vertex_ai_is_not_gemini_s_own_api():
     sent = {"gen_ai.system": "Google", "gen_ai.request.model": "gemini-2.5-flash"}
     assert fact(sent, scope=("@traceloop/instrumentation-vertexai", "0.27.0"))["provider"] == "gcp.vertex_ai"
     assert fact(sent, scope=("opentelemetry.instrumentation.google_generativeai", "0.62.4"))["provider"] == "gcp.gemini"
+
+
+def test_tags_of_the_ai_sdk_s_metadata():
+    tags = {"traceloop.association.properties.tags": "a,b"}
+    assert fact({"ai.operationId": "ai.generateText", **tags}, scope=("ai", ""))["tags"] == ["a", "b"]
+    assert not fact(tags, scope=("@traceloop/instrumentation-openai", ""))["tags"]
