@@ -44,6 +44,11 @@ def test_type(attributes, type_, subtype):
     )
 
 
+def test_the_name_of_an_operation_alone_tells_the_dialect():
+    assert fact({"operation.name": "ai.generateText my-function"})["dialect"] == "vercel_ai"
+    assert fact({"operation.name": "aiohttp.request"})["dialect"] == "otel"
+
+
 @pytest.mark.parametrize(
     "operation", ["generateText", "streamText", "generateObject", "streamObject", "embed", "rerank"]
 )
