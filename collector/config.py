@@ -214,7 +214,7 @@ class _Checker:
         return service
 
     def _limiters(self, service: ServiceConfig | None) -> dict[ComponentId, MemoryLimiterConfig]:
-        """Those in use; says of each what becomes of its limit."""
+        """Those in use; says whose limit does not hold."""
         used = {id_ for kind, id_ in self._declared.used if kind is Kind.PROCESSOR}
         found = {
             id_: options
@@ -229,9 +229,7 @@ class _Checker:
             if mine.limit < memory_bound.SMALLEST:
                 least = memory_bound.SMALLEST >> 20
                 self._report.error(at, f"the limit, {said}, is less than the service needs: at least {least} MiB")
-            elif mine == holds:
-                self._report.warn(at, f"bounds the memory of the whole service, not of this pipeline alone: {said}")
-            else:
+            elif mine != holds:
                 smaller = f"{holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
                 self._report.warn(at, f"the limit, {said}, has no effect here: {smaller}")
         if limit_mib and found and holds.said_by != "service.memory.limit_mib":

@@ -61,7 +61,13 @@ class GroupByTraceConfig(ComponentConfig):
 
 
 class MemoryLimiterConfig(ComponentConfig):
-    """Refused where the Collector refuses it."""
+    """Bounds the memory of the whole service, whichever pipelines list it: what ``service.memory.limit_mib`` does, in
+    the Collector's words. Where both are set, or several of these are used, the smallest holds.
+
+    Who sends while no memory is left is answered 503 or UNAVAILABLE with a delay and sends again: nothing is lost.
+    Near the limit large requests are taken one at a time, so that work goes on. While it is worked on a request costs
+    some fifteen times its size, and the service itself about 120 MiB: a limit that must hold leaves room for both.
+    """
 
     check_interval: Duration = timedelta(0)
     """Required, above 0, and else without meaning: memory is measured when a request arrives."""

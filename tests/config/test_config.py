@@ -369,9 +369,8 @@ def test_processors_of_the_collector_that_the_engine_replaces(load_text: Load) -
     assert [warning.split(": ")[:2] for warning in config.warnings] == [
         ["c.yaml:5", "processors.batch"],
         ["c.yaml:6", "processors.groupbytrace"],
-        ["c.yaml:7", "processors.memory_limiter"],
     ]
-    assert config.warnings[-1].endswith("bounds the memory of the whole service, not of this pipeline alone: 512 MiB")
+    assert list(config.memory_limiters) == [ComponentId("memory_limiter")]
 
 
 def test_wrong_options_of_replaced_processors_are_errors(load_text: Load) -> None:
