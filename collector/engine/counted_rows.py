@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from collector.engine import counting, trace_facts
 
-_CALLING_OUT = pa.array(["tool", "agent"])
+_CALLING_OUT = pa.array(["tool", "agent", "retriever", "guardrail", "evaluator"])
 
 
 def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -39,7 +39,23 @@ def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArra
         trace_facts.hashes(facts["scope_name"]),
         facts["start_unix_nano"].to_numpy(zero_copy_only=False),
         facts["end_unix_nano"].to_numpy(zero_copy_only=False),
-        pc.is_in(facts["type"].cast(pa.string()), value_set=_CALLING_OUT).to_numpy(zero_copy_only=False) & fresh,
+        _calls_out(trace, alone, facts) & fresh,
         np.zeros(n, np.uint8),
         np.ones(n, np.bool_),
     )
+
+
+def _calls_out(
+    trace: npt.NDArray[np.int32], span_id: npt.NDArray[np.uint64], facts: pa.RecordBatch
+) -> npt.NDArray[np.bool_]:
+    """What a model call can have below it that is not the call itself; an embedding under a generation, too."""
+    kinds = facts["type"].cast(pa.string())
+    out: npt.NDArray[np.bool_] = pc.is_in(kinds, value_set=_CALLING_OUT).to_numpy(zero_copy_only=False)
+    embeddings = np.flatnonzero(pc.equal(kinds, "embedding").to_numpy(zero_copy_only=False))
+    if not embeddings.size:
+        return out
+    parent = counting.parents(trace, span_id, trace_facts.words(facts["parent_span_id"]))[embeddings]
+    generation = pc.equal(kinds, "generation").to_numpy(zero_copy_only=False)
+    found = out.copy()
+    found[embeddings[(parent >= 0) & generation[parent]]] = True
+    return found

@@ -60,7 +60,7 @@ class Spans:
     """Unix nanoseconds; 0: not known."""
     end: Ints
     calls_out: Bools
-    """Tools and agents: what is below them is not part of the model call above them. Of rows written
+    """Tools, agents and their like: what is below them is not part of the model call above them. Of rows written
     earlier this is not known."""
     written: npt.NDArray[np.uint8]
     """The scope of rows decided earlier (they do not change); NONE for new ones. Of these rows

@@ -10,7 +10,7 @@ from collector.component import Verdicts
 from collector.engine import assembly, decided
 from collector.engine.assembly import KeepAll
 from collector.engine.decided import in_skeletons
-from collector.model.schema import ROLE_PLACEHOLDER, ROLE_WRAPPER
+from collector.model.schema import ROLE_CALL, ROLE_OTHER, ROLE_PLACEHOLDER, ROLE_WRAPPER
 from collector.testing import builders
 from tests.engine.assembly_kit import CALL, SECOND, Bench
 
@@ -29,6 +29,26 @@ def test_the_deadline_counts_from_the_acknowledgement_so_a_restart_changes_nothi
     bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
     bench.send([{"trace_id": 1, "span_id": 2, "parent_span_id": 1}], at=7 * SECOND)
     assert bench.assembly.next_deadline() == 37 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "scope"),
+    [
+        ("generation", "evaluator", "counted"),
+        ("generation", "guardrail", "counted"),
+        ("generation", "retriever", "counted"),
+        ("generation", "embedding", "counted"),
+        ("generation", "generation", "duplicate"),
+        ("embedding", "embedding", "duplicate"),
+    ],
+)
+def test_a_call_is_not_the_other_calls_that_were_made_for_it(outer, inner, scope):
+    bench = Bench()
+    bench.send([{"span_id": 1, "span_name": "outer", **CALL, "type": outer}])
+    role = ROLE_CALL if inner in {"generation", "embedding"} else ROLE_OTHER
+    bench.send([{"span_id": 2, "parent_span_id": 1, "span_name": "inner", **CALL, "type": inner, "role": role}])
+    scopes = {r["span"]: r["usage_scope"] for r in bench.out(everything=True)}
+    assert scopes == {"outer": scope, "inner": "counted"}
 
 
 def test_children_in_other_requests_and_before_their_parents_are_counted_once():
