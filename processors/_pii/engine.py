@@ -104,7 +104,9 @@ class Engine:
         self._is_allowed = is_allowed
         self._has_own = bool(own)
         asked = dict.fromkeys(p.prefilter for p in patterns if p.family is not None or p.regex not in asked_apart)
-        parts = [*asked, *also, _ANY_ESCAPE if self._has_own else _DISGUISED]
+        # Hyperscan is given texts with their escapes resolved; a pattern in the prefilter sees the raw ones.
+        is_raw = self._has_own and (self._many is None or bool(self._many.others))
+        parts = [*asked, *also, _ANY_ESCAPE if is_raw else _DISGUISED]
         self._prefilter = "|".join(f"(?:{part})" for part in parts)
         # A user's pattern may ask for the beginning or the end of a text, so those cannot be joined.
         self._joined = None if self._has_own else compiled(self._prefilter)
@@ -131,7 +133,7 @@ class Engine:
         found = found.copy()
         for position in np.flatnonzero(~found):
             text = texts[position].as_py()
-            found[position] = bool(text) and bool(self._many.known_in(text.encode()))
+            found[position] = bool(text) and bool(self._many.known_in(resolve(text.encode()).scan))
         return found
 
     def mask(self, raw: bytes, tally: Counter[str], without: Collection[str] = ()) -> bytes | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from collector.model.dialects import key_class
 from processors._pii import identifiers
-from processors._pii.patterns import secret_key_pattern
+from processors._pii.patterns import compiled, secret_key_pattern
 
 _MAX_CACHED = 20_000
 
@@ -44,7 +44,8 @@ class KeyRules:
     """The rule of each key, remembered."""
 
     def __init__(self, blocked_key_patterns: Sequence[str]) -> None:
-        self._secret = secret_key_pattern(blocked_key_patterns)
+        self._secret = secret_key_pattern()
+        self._own = [compiled(pattern) for pattern in blocked_key_patterns]
         self._rules: dict[str, KeyRule] = {}
 
     def of(self, key: str) -> KeyRule:
@@ -62,4 +63,6 @@ class KeyRules:
 
     def is_secret(self, key: str) -> bool:
         """Whether values under the key are never kept."""
-        return self._secret.match(key[-256:]) is not None
+        if self._secret.match(key[-256:]) is not None:
+            return True
+        return any(pattern.fullmatch(key.encode()) is not None for pattern in self._own)

@@ -162,11 +162,11 @@ def sample() -> bytes:
     return unit * (_SAMPLE_BYTES // len(unit))
 
 
-def secret_key_pattern(extra: Sequence[str]) -> re.Pattern[str]:
-    """Matches attribute keys whose values are never kept: by the end of the key, or a user's own."""
+@functools.cache
+def secret_key_pattern() -> re.Pattern[str]:
+    """Matches attribute keys whose values are never kept: by the end of the key."""
     names = "|".join(data()["secret_names"])
-    own = "".join(f"|(?:{pattern})\\Z" for pattern in extra)
-    return re.compile(rf"(?:.*(?:[^A-Za-z0-9]|(?<=[a-z0-9])(?=[A-Z]))|^)(?i:{names})(?:\.\d+)?\Z{own}", re.DOTALL)
+    return re.compile(rf"(?:.*(?:[^A-Za-z0-9]|(?<=[a-z0-9])(?=[A-Z]))|^)(?i:{names})(?:\.\d+)?\Z", re.DOTALL)
 
 
 def _whole(text: Text, start: int, end: int) -> Any:

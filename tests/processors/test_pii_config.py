@@ -120,7 +120,8 @@ def test_a_users_pattern_sees_resolved_escapes_and_may_have_boundaries() -> None
         ({"patterns": [{"name": "x", "regex": "a+", "replacement": "aa"}]}, "masking twice"),
         ({"patterns": [{"name": "1 x", "regex": "ab"}]}, "match pattern"),
         ({"allow_patterns": ["("]}, "cannot compile"),
-        ({"blocked_key_patterns": ["("]}, "does not compile"),
+        ({"blocked_key_patterns": ["("]}, "cannot compile"),
+        ({"blocked_key_patterns": ["(?=a)b"]}, "cannot compile"),
         ({"colour": "red"}, "Extra inputs"),
     ],
 )
