@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.processors.pii_kit import AWS_KEY, CARD, EMAIL, IBAN, OPENAI_KEY, PASSWORD, SSN, mask_text, processor
@@ -107,6 +107,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(st.lists(_JSON, max_size=4), st.dictionaries(_KEYS, _JSON, max_size=4)), st.booleans())
 def test_valid_json_stays_valid_and_masking_twice_is_masking_once(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "replace").decode()
@@ -115,6 +116,7 @@ def test_valid_json_stays_valid_and_masking_twice_is_masking_once(value: Any, as
     assert mask_text(_MASKER, masked) == masked
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from([*_VALUES, "\\", '"', "\\n", "\\u0040", "{", "[", ",", ":", "\x00", "é", "/", " ", "@", "x"]),
@@ -126,6 +128,7 @@ def test_any_text_is_masked_once_and_for_all(parts: list[str]) -> None:
     assert mask_text(_MASKER, masked) == masked
 
 
+@settings(deadline=None)
 @given(st.sampled_from(_VALUES), st.text(max_size=10), st.text(max_size=10), st.integers(0, 3))
 def test_a_value_between_spaces_never_gets_through(value: str, before: str, after: str, depth: int) -> None:
     text: str = f"{before} {value} {after}"
