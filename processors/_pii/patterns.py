@@ -25,6 +25,7 @@ _MAX_MEMORY = 64 << 20
 _SLOWEST = 2_000_000
 """Bytes per second below which a user's pattern is refused: a tenth of what is slow for RE2."""
 _SAMPLE_BYTES = 256 * 1024
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,12 @@ def users(entity: Entity, regex: str) -> Pattern:
     expression = compiled(regex)
     if expression.search(b"") is not None:
         raise ValueError("it matches the empty text")
-    speed = bytes_per_second(expression)
-    if speed < _SLOWEST:
+    speed = 0.0
+    for _ in range(_ATTEMPTS):  # a busy machine must not refuse what is fast
+        speed = max(speed, bytes_per_second(expression))
+        if speed >= _SLOWEST:
+            break
+    else:
         raise ValueError(
             f"it is too slow: {speed / 1e6:.1f} MB/s on a sample; anchor it on a literal or bound its repeats"
         )
@@ -140,14 +145,14 @@ def compiled(regex: str) -> Any:
 
 
 def bytes_per_second(expression: Any) -> float:
-    """The speed of a pattern on a sample of prose, code and JSON without any match of note."""
+    """The speed of a pattern on a sample of prose, code and JSON without any match of note, by CPU time."""
     text = sample()
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in expression.finditer(text):
         # Many matches are slow in Python, not in RE2: bound what they may cost.
-        if time.perf_counter() - started > 1:
+        if time.thread_time() - started > 1:
             break
-    return len(text) / max(time.perf_counter() - started, 1e-9)
+    return len(text) / max(time.thread_time() - started, 1e-9)
 
 
 @functools.cache
