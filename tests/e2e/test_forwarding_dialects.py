@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.captures import send_fixtures
 from tests.e2e.conftest import FixtureRun
-from tests.e2e.running import FAST, PORTS, Row, Spanloom, duckdb_rows, stored_rows
+from tests.e2e.running import FAST, OF_ITS_RUN, PORTS, Row, Spanloom, duckdb_rows, stored_rows
 from tests.e2e.test_scores import NAMES, send
 from tests.model.test_forward import differences, excuse
 
@@ -66,7 +66,7 @@ def test_rows_of_translated_spans_are_those_of_the_spans(fixture_run: FixtureRun
     wrong = [
         f"{row['scope_name']} {row['name']}: {column} should be {row[column]!r}, is {again[column]!r}"
         for column, row, again in differences(direct, forwarded)
-        if column not in {"ingested_at", "cost_source"} and excuse(dialect, column, row, again) is None
+        if column not in {*OF_ITS_RUN, "cost_source"} and excuse(dialect, column, row, again) is None
     ]
     assert not wrong, "\n".join(wrong[:50])
 
