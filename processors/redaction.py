@@ -6,6 +6,9 @@ none; a value that an allowed pattern is found in stays; the value of a blocked 
 what blocked patterns match is masked. Only texts are looked at, numbers, lists and maps with ``redact_all_types``. In
 bodies of log records keys and values are looked at all the way down.
 
+Other than the Collector, which takes a list or map that holds NaN or an infinity for an empty text, it looks into
+these.
+
 What the trace model reads from a changed attribute follows: with ``gen_ai.*`` keys removed there are no tokens, so put
 it behind what needs them, or allow them. It does not look into JSON texts, span names and status messages and knows no
 checksums and contexts: to be sure that nothing sensitive leaves, use ``pii``, and this beside it for lists of keys.
@@ -13,7 +16,7 @@ checksums and contexts: to be sure that nothing sensitive leaves, use ``pii``, a
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +29,11 @@ from processors._redaction import summary as summaries
 from processors._redaction.attributes import AttributeRedactor
 from processors._redaction.bodies import Redacted, redacted
 from processors._redaction.rules import Fate, Rules, compiled, replacement
+from processors._redaction.sanitizers import DbSanitizer, UrlSanitizer
 from spanloom import Batch, ComponentConfig, LogBatch, ProcessorFactory, Settings, Signal, SpanBatch, schema
 
 _LISTS = ("ignored_key_patterns", "blocked_key_patterns", "blocked_values", "allowed_values")
 _KEY_BYTES = {"hmac-sha256": 32, "hmac-sha512": 64}
-_SANITIZERS = ("url_sanitizer", "db_sanitizer")
 
 
 class Config(ComponentConfig):
@@ -53,7 +56,7 @@ class Config(ComponentConfig):
     """RE2 expressions found in keys whose values are masked whole."""
 
     blocked_values: tuple[str, ...] = ()
-    """RE2 expressions whose matches are masked."""
+    """RE2 expressions whose matches are masked, in this order; the Collector 0.155 takes any."""
 
     allowed_values: tuple[str, ...] = ()
     """RE2 expressions: a value one of them is found in stays whole."""
@@ -69,11 +72,11 @@ class Config(ComponentConfig):
     """``debug`` writes which keys were removed, masked and allowed, and how many were ignored, to attributes
     ``redaction.*`` of the item, ``info`` only how many of each; ``silent`` and nothing: none of it."""
 
-    url_sanitizer: dict[str, Any] = Field(default={}, exclude=True)
-    """Only ``enabled: false``: URLs are not sanitized here."""
+    url_sanitizer: UrlSanitizer = Field(default=UrlSanitizer(), exclude=True)
+    """Only off: URLs are not sanitized here."""
 
-    db_sanitizer: dict[str, Any] = Field(default={}, exclude=True)
-    """Only ``enabled: false`` in every part: statements are not sanitized here."""
+    db_sanitizer: DbSanitizer = Field(default=DbSanitizer(), exclude=True)
+    """Only off: statements are not sanitized here."""
 
     @field_validator(*_LISTS)
     @classmethod
@@ -81,16 +84,6 @@ class Config(ComponentConfig):
         for pattern in patterns:
             compiled(pattern)
         return patterns
-
-    @field_validator(*_SANITIZERS)
-    @classmethod
-    def _are_off(cls, given: dict[str, Any]) -> dict[str, Any]:
-        if given.get("enabled") or any(isinstance(part, dict) and part.get("enabled") for part in given.values()):
-            raise ValueError(
-                "is not supported: mask what it is for by 'blocked_values', or rewrite the attribute in 'transform' "
-                "(replace_all, or set with regexp_replace)"
-            )
-        return given
 
     @model_validator(mode="after")
     def _has_its_key(self) -> Self:

@@ -9,10 +9,10 @@ import re
 import struct
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from collector.model import schema
-from collector.model.any_value import Columns, bits_of_double, double_of_bits
+from collector.model.any_value import Columns, bits_of_double, double_of_bits, nested_json
 from collector.model.json_text import value_text
 
 Target = Literal["int", "double", "string", "bool"]
@@ -24,16 +24,46 @@ _NESTED = (schema.ARRAY, schema.KVLIST)
 
 
 def text_of(value: Columns) -> str:
-    """The value as text, as pdata's ``AsString`` writes it."""
+    """The value as text, as pdata's ``AsString`` writes it: lists and maps as JSON without blanks, keys sorted, bytes
+    as base64. Where a list or map holds NaN or an infinity, for which JSON has no number, pdata gives the empty text;
+    here they stand in it, so that what is beside them is found, too.
+    """
     kind, num, text = value
     if kind == schema.DOUBLE:
         return _double_text(double_of_bits(num))
     if kind in {schema.STRING, schema.BYTES, schema.EMPTY}:
         return text
-    found = value_text(kind, num, text)
     if kind not in _NESTED:
-        return found
-    return json.dumps(json.loads(found), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return value_text(kind, num, text)
+    try:
+        return _nested_text(nested_json(kind, text))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _quoted(text)  # a plug-in's text that is not what its type says
+
+
+def _nested_text(value: dict[str, Any]) -> str:
+    """The text of an OTLP/JSON AnyValue inside a list or map."""
+    match value:
+        case {"stringValue": text} | {"bytesValue": text}:
+            return _quoted(text)
+        case {"intValue": number}:
+            return str(int(number))
+        case {"doubleValue": number}:
+            return _double_text(float(number))
+        case {"boolValue": flag}:
+            return "true" if flag else "false"
+        case {"arrayValue": inner}:
+            return "[" + ",".join(_nested_text(entry) for entry in inner.get("values", ())) + "]"
+        case {"kvlistValue": inner}:
+            entries = {entry["key"]: _nested_text(entry.get("value", {})) for entry in inner.get("values", ())}
+            return "{" + ",".join(f"{_quoted(key)}:{entries[key]}" for key in sorted(entries)) + "}"
+    return "null"
+
+
+def _quoted(text: str) -> str:
+    """A JSON text as Go writes it."""
+    written = json.dumps(text, ensure_ascii=False)
+    return written.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def hashed(value: Columns) -> Columns:
@@ -107,7 +137,7 @@ def _to_bool(value: Columns) -> Columns:
 def _double_text(number: float) -> str:
     """As Go's JSON writes it: the shortest digits that read back as the number."""
     if not math.isfinite(number):
-        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(number), "NaN")
+        return {"inf": "Infinity", "-inf": "-Infinity"}.get(str(number), "NaN")
     size = abs(number)
     if number and (size < 1e-6 or size >= 1e21):
         digits, _, exponent = repr(number).partition("e")

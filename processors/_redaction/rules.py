@@ -83,7 +83,7 @@ class Rules:
         self._blocked_patterns = [compiled(pattern) for pattern in blocked_key_patterns]
         self._blocked_values = [compiled(pattern) for pattern in blocked_values]
         self._allowed_values = [compiled(pattern) for pattern in allowed_values]
-        self._any_value = "|".join(f"(?:{pattern})" for pattern in (*blocked_values, *allowed_values))
+        self._any_value = _joined([*blocked_values, *allowed_values])
         self._replace = replace
         self._whole = compiled(".*")
 
@@ -96,10 +96,10 @@ class Rules:
         return Fate.MASKED if any(pattern.search(key) for pattern in self._blocked_patterns) else Fate.LEFT
 
     def concern(self, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
-        """Which values some pattern is found in, in one pass; of the others nothing has to be asked."""
-        if not self._any_value:
-            return np.zeros(len(texts), np.bool_)
-        found: npt.NDArray[np.bool_] = pc.match_substring_regex(texts, self._any_value).to_numpy(zero_copy_only=False)
+        """Which values some pattern is found in; of the others nothing has to be asked."""
+        found = np.zeros(len(texts), np.bool_)
+        for pattern in self._any_value:
+            found |= pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
         return found
 
     def allows(self, text: str) -> bool:
@@ -116,3 +116,24 @@ class Rules:
             if pattern.search(text):
                 text = replaced(pattern, text, self._replace)
         return text
+
+
+def _joined(patterns: Sequence[str]) -> list[str]:
+    r"""Expressions that are found where one of these is: one for all, and so one pass, where RE2 takes it.
+
+    It does not when together they are too large. ``\Q`` without ``\E`` would quote what follows it.
+    """
+    if not patterns:
+        return []
+    whole = "|".join(f"(?:{pattern})" for pattern in patterns)
+    if any(r"\Q" in pattern for pattern in patterns) or not _is_taken(whole):
+        return list(patterns)
+    return [whole]
+
+
+def _is_taken(pattern: str) -> bool:
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -75,7 +75,7 @@ def _through(of: Signal, cases: Cases, batches: Sequence[Batch], folder: Path) -
         finally:
             process.kill()
             process.wait()
-    lines = {case: (folder / f"{case}.jsonl").read_text().splitlines() for case in cases}
+    lines = {case: (folder / f"{case}.jsonl").read_text().split("\n")[:-1] for case in cases}
     return {case: [item for line in lines[case] for item in items(of, line)] for case in cases}
 
 

@@ -19,6 +19,7 @@ from tests.differential.otelcol import Items, items, logs_through, metrics_throu
 
 KEY = "k" * 32
 CARD, MAIL = "4[0-9]{12}(?:[0-9]{3})?", "[a-z.]+@[a-z.]+"
+# No two patterns of a case take the same text: the Collector 0.155 does not run them in the order of the list.
 CASES: dict[str, dict[str, Any]] = {
     "nothing-allowed": {},
     "nothing-allowed-debug": {"summary": "debug"},
@@ -60,6 +61,22 @@ CASES: dict[str, dict[str, Any]] = {
     "again": {"allow_all_keys": True, "blocked_values": [CARD], "ignored_keys": ["mail"], "summary": "debug"},
     "words": {"allow_all_keys": True, "blocked_values": [r"\bid\b", "^a", "n$"], "redact_all_types": True,
               "summary": "debug"},
+    "odd-whole": {"allow_all_keys": True, "blocked_key_patterns": [".*"], "redact_all_types": True,
+                  "hash_function": "md5", "summary": "debug"},
+    "odd-texts-only": {"allow_all_keys": True, "blocked_key_patterns": [".*"], "hash_function": "md5"},
+    "odd-values": {"allow_all_keys": True, "blocked_values": ["(?s).+"], "redact_all_types": True,
+                   "hash_function": "sha3", "summary": "debug"},
+    "odd-empty-match": {"allow_all_keys": True, "blocked_values": [""], "redact_all_types": True},
+    "odd-boundaries": {"allow_all_keys": True, "blocked_values": [r"\b|e"], "redact_all_types": True},
+    "odd-unicode": {"allow_all_keys": True, "blocked_values": [r"[^\x00-\x7F]"], "redact_all_types": True},
+    "odd-syntax": {"allow_all_keys": True, "blocked_values": ["(?U)1+", r"\x{1F600}", r"\Q2.5", "(?m)^a|$"],
+                   "redact_all_types": True},
+    "odd-group-names": {"allow_all_keys": True, "blocked_values": ["(?P<a>4)", "(?P<a>1)", "(?<b>e)"]},
+    "odd-all-at-once": {"allowed_keys": ["b", "m", "note"], "ignored_keys": ["m"], "ignored_key_patterns": ["^$"],
+                        "allowed_values": ["^.{0,3}$"], "blocked_values": ["."], "redact_all_types": True,
+                        "summary": "debug"},
+    "too-large-together": {"allow_all_keys": True,
+                           "blocked_values": [CARD, *(f"to{n}@[\\pL]{{1,60}}[0-9]{{0,60}}" for n in range(99))]},
 }  # fmt: skip
 
 FULL = {
@@ -68,6 +85,15 @@ FULL = {
     "empty": "", "list": ["a", 4111111111111111, True], "map": {"k": [1.5], "b": "jane@x.org"}, "nothing": None,
     "api_token": "s3cret", "safe.thing": "id", "first name": "ünïcode αβγ Card", "lines": "one\n\ntwo\n",
     "secret": "secret", "odd": "xx-x",
+}  # fmt: skip
+
+ODD = {
+    "b": b"\x00\xff\xfe4111", "none": b"", "big": 1e21, "small": 1e-7, "d20": 1e20, "least": 5e-324, "f": 123456789.125,
+    "max": 2**63 - 1, "dmax": 1.7976931348623157e308, "nan": float("nan"), "inf": float("inf"), "ninf": -float("inf"),
+    "html": {"k": "<x>&", "u": "a\u2028b\u2029", "ctl": '\x01\x7f\x08\x0c\t"'}, "el": [], "em": {},
+    "m": {"z": 1e21, "a": 1e-7, "f": 100000.0, "by": b"\x01", "no": None, "é": True}, "<": ["<a>"],
+    "nl": [None, [b"x", {"q": []}]], "js": '{"a":"4111111111111111"}', "uni": "e\u0301\U0001f600 x", "": "empty key",
+    "nul": "a\x00b",
 }  # fmt: skip
 
 
@@ -89,6 +115,7 @@ def span_batch() -> SpanBatch:
             {"span_id": 3, "attributes": said, "resource": {}, "events": events[1:]},
             {"span_id": 4, "attributes": wrong, "resource": {"service.name": "other"}},
             {"span_id": 5, "attributes": {"note": "nothing here"}, "resource": shop},
+            {"span_id": 6, "attributes": ODD, "resource": ODD, "events": [{"name": "e", "attributes": ODD}]},
         ]
     )
 
@@ -107,10 +134,19 @@ def log_batch() -> LogBatch:
         [],
         {},
         "it@acme.com",
+        *ODD.values(),
+        ODD,
+        [ODD, [ODD]],
+        {"a": {"": 1, "b": {"c": ODD}}},
     ]
     return logs(
         [
-            {"severity_number": at, "body": body, "attributes": {"note": "x", "mail": "a@b"}}
+            {
+                "severity_number": at % 24,
+                "time_unix_nano": at + 1,
+                "body": body,
+                "attributes": {"note": "x", "mail": "a@b"},
+            }
             for at, body in enumerate(bodies)
         ]
     )
@@ -145,10 +181,8 @@ def ours(options: dict[str, Any], batch: Batch) -> list[dict[str, Any]]:
 def plain(found: Any) -> Any:
     """Attributes as maps, whatever their order; doubles as numbers: codecs differ in how they write both."""
     if isinstance(found, list):
-        if found and all(
-            isinstance(entry, dict) and set(entry) <= {"key", "value"} and "key" in entry for entry in found
-        ):
-            return {entry["key"]: plain(entry.get("value", {})) for entry in found}
+        if all(isinstance(entry, dict) and set(entry) <= {"key", "value"} for entry in found) and any(found):
+            return {entry.get("key", ""): plain(entry.get("value", {})) for entry in found}
         return [plain(entry) for entry in found]
     if isinstance(found, dict):
         return {

@@ -123,7 +123,7 @@ def test_a_match_asks_something_that_compiles() -> None:
 @pytest.mark.parametrize(
     ("number", "text"),
     [(1.0, "1"), (1e20, "100000000000000000000"), (1e21, "1e+21"), (1.5e-9, "1.5e-9"), (0.1, "0.1"), (-0.0, "-0"),
-     (float("inf"), "+Inf"), (1e-6, "0.000001")],
+     (float("inf"), "Infinity"), (float("-inf"), "-Infinity"), (1e-6, "0.000001")],
 )  # fmt: skip
 def test_doubles_as_text(number: float, text: str) -> None:
     assert text_of(lists.encode_value(number)) == text

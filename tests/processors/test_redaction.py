@@ -72,6 +72,25 @@ def test_slices_of_a_batch_are_redacted_alike() -> None:
     assert processor.process(part).column("events").to_pylist() == whole[4:7]
 
 
+def test_nan_does_not_hide_what_is_beside_it() -> None:
+    rows = [{"attributes": {"m": {"n": float("nan"), "mail": "jane@x.org"}}}]
+    assert changed(rows, allow_all_keys=True, blocked_values=["[a-z]+@[a-z.]+"], redact_all_types=True) == [
+        {"m": '{"mail":"****","n":NaN}'}
+    ]
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [[r"\Qa.b", "c.d"], [f"{n}[0-9]{{1,60}}[\\pL]{{1,60}}" for n in range(400)] + ["a.b", "c.d"]],
+    ids=["open quote", "too large together"],
+)
+def test_patterns_that_cannot_be_one_are_looked_for_one_by_one(patterns: list[str]) -> None:
+    rows = [{"attributes": {"k": text}} for text in ("a.b", "c-d", "none")]
+    assert [found["k"] for found in changed(rows, allow_all_keys=True, blocked_values=patterns)] == [
+        "****", "****", "none"
+    ]  # fmt: skip
+
+
 @given(texts=st.lists(st.text(alphabet="ab4 \n", max_size=12), max_size=6))
 def test_no_match_is_left_in_any_text(texts: list[str]) -> None:
     rows = [{"attributes": {f"k{at}": text for at, text in enumerate(texts)}}]
@@ -114,7 +133,11 @@ def test_a_body_is_redacted_where_it_nests() -> None:
         ({"hash_function": "hmac-sha256"}, "hmac-sha256 needs an 'hmac_key' of at least 32"),
         ({"hash_function": "hmac-sha512", "hmac_key": "k" * 63}, "of at least 64 bytes, not of 63"),
         ({"url_sanitizer": {"enabled": True}}, "url_sanitizer"),
+        ({"url_sanitizer": {"enable": True}}, "url_sanitizer.enable"),
+        ({"db_sanitizer": {"sql": {"enabled": True}}}, "db_sanitizer.sql.enabled"),
         ({"db_sanitizer": {"sql": {"enabled": True}}}, "is not supported: mask what it is for"),
+        ({"db_sanitizer": {"sql": {"enable": True}}}, "db_sanitizer.sql.enable"),
+        ({"db_sanitizer": {"oracle": {"enabled": True}}}, "db_sanitizer.oracle"),
         ({"summary": "loud"}, "summary"),
     ],
 )
