@@ -484,6 +484,9 @@ class ProcessorFactory:
     prices: bool = False
     """It fills ``schema.PRICED`` from usage; ``reprice`` runs it again over stored usage."""
 
+    masks: bool = False
+    """It takes content away in its place in the list, by the user's own rules: before a sampler, before the disk."""
+
     stability: Stability = Stability.BETA
 
 

@@ -165,6 +165,7 @@ def _check_order(path: Path, references: Sequence[Reference], declared: Declared
     masked = False
     for reference in references:
         at, id_ = reference.at, reference.id
+        masked = masked or (sampler is None and _masks(id_, declared.factories[Kind.PROCESSOR]))
         match _stage(id_, declared.factories[Kind.PROCESSOR]):
             case Stage.MASK:
                 masked = True
@@ -190,6 +191,11 @@ def _warn_late_limiter(processors: Sequence[Reference], report: Report) -> None:
 def _stage(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> Stage | None:
     factory = factories.get(id_)
     return factory.stage if isinstance(factory, ProcessorFactory) else None
+
+
+def _masks(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> bool:
+    factory = factories.get(id_)
+    return isinstance(factory, ProcessorFactory) and factory.masks
 
 
 def _warn_unused(declared: Declared, report: Report) -> None:

@@ -10,8 +10,9 @@ Other than the Collector, which takes a list or map that holds NaN or an infinit
 these.
 
 What the trace model reads from a changed attribute follows: with ``gen_ai.*`` keys removed there are no tokens, so put
-it behind what needs them, or allow them. It does not look into JSON texts, span names and status messages and knows no
-checksums and contexts: to be sure that nothing sensitive leaves, use ``pii``, and this beside it for lists of keys.
+it behind what needs them, or allow them. It does not look into JSON texts, span names, status messages and links, and
+knows no checksums and contexts: to be sure that nothing sensitive leaves, use ``pii``, and this beside it for lists of
+keys. In front of a sampler it runs before anything is on disk, behind one after that.
 """
 
 from __future__ import annotations
@@ -163,4 +164,4 @@ class Redaction:
         return column if after is before else edit.column(after, len(column))
 
 
-factory = ProcessorFactory(Config, Redaction, signals=frozenset(Signal))
+factory = ProcessorFactory(Config, Redaction, masks=True, signals=frozenset(Signal))

@@ -137,6 +137,7 @@ FACTORIES: dict[Kind, dict[str, AnyFactory]] = {
     Kind.PROCESSOR: {
         "pii": ProcessorFactory(PiiConfig, _never, stage=Stage.MASK, signals=ALL),
         "cost": ProcessorFactory(ComponentConfig, _never),
+        "redaction": ProcessorFactory(ComponentConfig, _never, masks=True, signals=ALL),
         "tail_sampling": ProcessorFactory(SamplingConfig, _never, stage=Stage.SAMPLING),
     },
     Kind.EXPORTER: {

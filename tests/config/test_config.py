@@ -339,6 +339,17 @@ def test_a_pipeline_without_a_masker_warns(load_text: Load) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("order", "warned"),
+    [("redaction", 0), ("redaction, tail_sampling", 0), ("tail_sampling, redaction", 1)],
+)
+def test_redaction_before_sampling_masks_by_its_rules(load_text: Load, order: str, warned: int) -> None:
+    sampling = "  tail_sampling: {policies: [{name: a, type: always_sample}]}\n"
+    text = MINIMAL.replace("processors: [pii]", f"processors: [{order}]")
+    text = text.replace("  pii:\n", "  redaction:\n" + (sampling if "tail" in order else ""))
+    assert sum("nothing masks" in warning for warning in warnings_of(load_text, text)) == warned
+
+
 def test_collector_options_without_meaning_warn_whether_or_not_the_component_knows_them(load_text: Load) -> None:
     text = with_exporter("{endpoint: a, sending_queue: {num_consumers: 10}}")
     assert warnings_of(load_text, text) == [
