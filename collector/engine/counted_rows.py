@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.engine import counting, trace_facts
+from collector.model.batch import SpanBatch
 
 _CALLING_OUT = pa.array(["tool", "agent", "retriever", "guardrail", "evaluator"])
 
@@ -23,7 +24,7 @@ def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> 
 
 def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
     """The counting rule's view; spans seen before get no part in it."""
-    usage = facts["usage"].is_valid().to_numpy(zero_copy_only=False)
+    usage = reports(facts)
     n = len(trace)
     span_id = trace_facts.words(facts["span_id"])
     # A repeated span must not stand for its id, or its children would hang on the wrong row.
@@ -43,6 +44,14 @@ def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArra
         np.zeros(n, np.uint8),
         np.ones(n, np.bool_),
     )
+
+
+def reports(spans: SpanBatch | pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """What reports usage, or money alone: spent is spent, though nobody says on how many tokens."""
+    usage: npt.NDArray[np.bool_] = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)
+    cost = spans.column("total_cost").fill_null(0)
+    paid: npt.NDArray[np.bool_] = cost.to_numpy(zero_copy_only=False) > 0
+    return usage | paid
 
 
 def _calls_out(

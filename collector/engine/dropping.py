@@ -16,7 +16,7 @@ from collector.model.batch import SpanBatch
 
 _LEFT = (
     "trace_id", "span_id", "parent_span_id", "start_unix_nano", "end_unix_nano",
-    "type", "role", "usage", "total_tokens", "response_id", "scope_name",
+    "type", "role", "usage", "total_tokens", "total_cost", "response_id", "scope_name",
 )  # fmt: skip
 """What a tombstone holds of its span: the columns that counting looks at."""
 

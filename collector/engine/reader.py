@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import structlog
 
 from collector.component import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
-from collector.engine import counting, trace_facts
+from collector.engine import counted_rows, counting, trace_facts
 from collector.engine.decisions import Decision
 from collector.engine.dropping import kept_parents, rows_of, with_parents
 from collector.engine.gather import gather
@@ -198,7 +198,7 @@ def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
     """What can be said without assembly: only the known-wrapper table applies."""
     n = spans.num_rows
     role = spans.column("role").to_numpy(zero_copy_only=False)
-    usage = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)
+    usage = counted_rows.reports(spans)
     call = np.isin(role, (schema.ROLE_CALL, schema.ROLE_NATIVE, schema.ROLE_OTHER))
     scope = np.where(usage, np.where(call, counting.COUNTED, counting.ROLLUP), counting.NONE)
     rule = np.where(usage, counting.NO_ASSEMBLY, 0)

@@ -307,3 +307,26 @@ def test_a_user_and_a_session_that_only_log_records_name_are_the_traces():
     )
     found = {(row["user_id"], row["session_id"]) for row in bench.out(everything=True)}
     assert found == {("ann", None), ("said", "c-2")}
+
+
+def test_money_alone_is_counted_where_nothing_below_reports_any():
+    bench = Bench()
+    generation = {"type": "generation", "role": ROLE_CALL, "trace_id": 1}
+    bench.send(
+        [
+            {**generation, "span_id": 1, "span_name": "root", "type": "agent", "role": ROLE_WRAPPER, "total_cost": 30},
+            {**generation, "span_id": 2, "parent_span_id": 1, "span_name": "paid", "total_cost": 10},
+            {**generation, "span_id": 3, "parent_span_id": 1, "span_name": "free", "total_cost": 0},
+            {
+                **generation,
+                "span_id": 4,
+                "parent_span_id": 1,
+                "span_name": "both",
+                "total_cost": 20,
+                "usage": [("input", 5)],
+            },
+        ]
+    )
+    assert {row["span"]: row["usage_scope"] for row in bench.out()} == {
+        "root": "rollup", "paid": "counted", "free": None, "both": "counted",
+    }  # fmt: skip
