@@ -183,10 +183,11 @@ def test_finds_what_is_asked_for(entity: str, value: str, around: str) -> None:
     assert mask_text(processor(entities={entity: "redact"}), text) == around.format(f"[{marker(entity)}]")
 
 
-@pytest.mark.parametrize(("entity", "value"), OPT_IN)
+WITHOUT_CHECKSUM = {"us_itin", "uk_nino", "mac_address", "url"}
+
+
+@pytest.mark.parametrize(("entity", "value"), [each for each in OPT_IN if each[0] not in WITHOUT_CHECKSUM])
 def test_a_wrong_checksum_is_no_identifier(entity: str, value: str) -> None:
-    if entity in {"us_itin", "uk_nino", "mac_address", "url"}:
-        pytest.skip("has none")
     wrong = value[:-2] + {"0": "1", "9": "8"}.get(value[-2], "0" if value[-2].isdigit() else "q") + value[-1]
     assert mask_text(processor(entities={entity: "redact"}), wrong) == wrong
 
