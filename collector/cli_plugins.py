@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import string
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from importlib import resources
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -103,10 +104,9 @@ def check(
     examples: Annotated[int, typer.Option(min=1, max=10_000, help="Generated batches per component and signal.")] = 50,
 ) -> None:
     """Run the laws over every component that an installed package brings."""
-    from collector.testing.plugins import check_component  # noqa: PLC0415 - needs hypothesis
-
     failed = 0
     with errors_explained():
+        check_component = _laws()
         given = dict(map(_named_options, options or ()))
         for kind, name, factory in _components(_installed(package)):
             problems = check_component(kind, name, factory, given.get(name, {}), examples=examples)
@@ -116,6 +116,15 @@ def check(
             failed += bool(problems)
     if failed:
         raise typer.Exit(1)
+
+
+def _laws() -> Callable[..., Sequence[str]]:
+    """Raises ``ConfigError`` where the library that makes up batches is not installed."""
+    try:
+        from collector.testing.plugins import check_component  # noqa: PLC0415 - needs hypothesis
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the laws need {error.name}: pip install 'spanloom[test]' into this environment") from None
+    return check_component
 
 
 def _installed(package: str) -> Distribution:

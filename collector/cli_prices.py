@@ -97,6 +97,8 @@ def _by_service(address: str, since_unix_nano: int, *, dry_run: bool) -> dict[st
 def _offline(
     config: CollectorConfig, data_dir: Path, since_unix_nano: int, *, dry_run: bool
 ) -> dict[str, Iterable[Sequence[Any]]]:
+    if not data_dir.exists():
+        raise ConfigError(f"--data-dir: there is no folder {data_dir}")
     reports = reprice_offline(config, data_dir.absolute(), since_unix_nano=since_unix_nano, dry_run=dry_run)
     if not reports:
         raise ConfigError("this configuration has no store (duckdb, parquet)")

@@ -386,3 +386,10 @@ def test_run_refuses_a_wrong_configuration_and_a_taken_address(tmp_path: Path, f
     assert result.returncode == 1
     assert f"error: cannot listen on {address}" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_reprice_makes_no_store_where_there_is_none(tmp_path: Path) -> None:
+    done = call("reprice", "--since", "7d", "--dry-run", "--data-dir", str(tmp_path / "no"))
+    assert done.exit_code != 0
+    assert "there is no folder" in done.output
+    assert not (tmp_path / "no").exists()

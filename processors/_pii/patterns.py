@@ -22,6 +22,9 @@ from processors._pii.scan import Text
 _MAX_MEMORY = 64 << 20
 """Bytes of RE2's automata, per pattern. Where they do not suffice RE2 is slow, not wrong."""
 
+_LARGEST_PROGRAM = 3_000
+"""Steps of a user's compiled pattern above which it is refused: counted repeats over repeats, fast on most texts and a
+hundred times slower on some."""
 _SLOWEST = 2_000_000
 """Bytes per second below which a user's pattern is refused: a tenth of what is slow for RE2."""
 _SAMPLE_BYTES = 256 * 1024
@@ -105,6 +108,11 @@ def users(entity: Entity, regex: str) -> Pattern:
     expression = compiled(regex)
     if expression.search(b"") is not None:
         raise ValueError("it matches the empty text")
+    if expression.programsize > _LARGEST_PROGRAM:
+        raise ValueError(
+            f"its counted repeats make {expression.programsize:,} steps of it, and more than {_LARGEST_PROGRAM:,} "
+            "can be very slow on some texts: repeat less often, or use * or +"
+        )
     speed = 0.0
     for _ in range(_ATTEMPTS):  # a busy machine must not refuse what is fast
         speed = max(speed, bytes_per_second(expression))

@@ -141,6 +141,12 @@ def buckets() -> Mapping[str, Bucket]:
 
 
 @functools.cache
+def known_buckets() -> frozenset[str]:
+    """The names that ``buckets.yaml`` has, other spellings included."""
+    return frozenset(buckets()) | frozenset(_aliases())
+
+
+@functools.cache
 def _aliases() -> Mapping[str, str]:
     return load_data("buckets.yaml")["aliases"]  # type: ignore[no-any-return]
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,10 +19,12 @@ from ruamel.yaml.error import YAMLError
 from collector.component import ComponentConfig
 from processors._prices.langfuse import is_langfuse, own_entry
 from processors._prices.names import Call, names
-from processors._prices.rates import Plan, PriceRow, Rate, Sheet, bucket_of
+from processors._prices.rates import Plan, PriceRow, Rate, Sheet, bucket_of, known_buckets
 
 SOURCE = "user"
 
+_TYPO = 0.8
+"""How alike two names are when one is the other with a slip."""
 _MILLION = 10**6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -71,6 +74,15 @@ class PriceEntry(ComponentConfig):
         if match is not None:
             _pattern(match)
         return match
+
+    @model_validator(mode="after")
+    def _names_buckets(self) -> Self:
+        for name in dict.fromkeys([*self.per_million, *(name for prices in self.above.values() for name in prices)]):
+            # Usage may have buckets of any name, but one letter off is none of these.
+            near = get_close_matches(name, known_buckets(), n=1, cutoff=_TYPO)
+            if near and name not in known_buckets():
+                raise ValueError(f"{name!r} is no usage bucket: did you mean {near[0]!r}?")
+        return self
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

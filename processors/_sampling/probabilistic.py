@@ -18,7 +18,7 @@ _MAX = 2**64 - 1
 
 
 class _Share(Options):
-    sampling_percentage: float = Field(default=0.0, allow_inf_nan=False)
+    sampling_percentage: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Per cent to keep; 100 and more keeps all."""
 
     hash_salt: str = ""

@@ -103,6 +103,12 @@ class TokensOptions(Options):
     max_tokens: int | None = Field(default=None, ge=0)
     """If given, only traces that used at most this many."""
 
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.max_tokens is not None and self.max_tokens < self.min_tokens:
+            raise ValueError("max_tokens is below min_tokens: no trace would be kept")
+        return self
+
     def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
         tokens = traces.ints("total_tokens")
         return where(traces.known("total_tokens") & (tokens >= self.min_tokens) & _at_most(tokens, self.max_tokens))
@@ -125,6 +131,12 @@ class CostOptions(Options):
 
     unpriced: bool = False
     """Keeps traces, too, whose cost nobody knows, though they used tokens."""
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.max_usd is not None and self.max_usd < self.min_usd:
+            raise ValueError("max_usd is below min_usd: no trace would be kept")
+        return self
 
     def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
         cost, known = traces.ints("total_cost"), traces.known("total_cost")

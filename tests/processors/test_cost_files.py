@@ -16,6 +16,7 @@ from collector.component import ComponentId, Settings
 from collector.telemetry import Telemetry
 from processors._prices.litellm import LiteLlmPrices, read_litellm
 from processors._prices.names import Call
+from processors._prices.user import PriceEntry
 from processors.cost import Config, factory
 from tests.processors.test_cost import PRICES, call, cost, one, price
 
@@ -233,3 +234,10 @@ def test_a_changed_file_is_read_again_and_a_wrong_one_is_not_used(tmp_path: Path
 def _write(path: Path, text: str, time: int) -> None:
     path.write_text(text)
     os.utime(path, (time, time))  # two writes may fall into one tick of the file system's clock
+
+
+def test_a_slip_in_the_name_of_a_bucket_is_told() -> None:
+    for name, near in (("inputs", "input"), ("outptu", "output"), ("input_cache_reed", "input_cache_read")):
+        with pytest.raises(ValidationError, match=f"'{name}' is no usage bucket: did you mean '{near}'"):
+            PriceEntry.model_validate({"model": "m", "per_million": {name: 1}})
+    assert PriceEntry.model_validate({"model": "m", "per_million": {"input": 1, "gpu_seconds": 2}}).per_million

@@ -314,3 +314,9 @@ def test_the_example_names_every_entity_that_is_off_by_default() -> None:
     example = Path(__file__).parents[2] / "docs" / "processors" / "pii" / "3-all-entities.yaml"
     named = YAML(typ="safe").load(example.read_text("utf-8"))["processors"]["pii"]["entities"]
     assert set(named) == {entity for entity, default in entity_defaults().items() if not default}
+
+
+@pytest.mark.parametrize("regex", ["(?:a{0,900}){0,1}.{0,1000}x{500}", "(.{0,200}){5}foo", "[a-z ]{0,1000}x{500}"])
+def test_counted_repeats_that_can_be_very_slow_are_refused(regex: str) -> None:
+    with pytest.raises(ValidationError, match="can be very slow on some texts"):
+        Config.model_validate({"patterns": [{"name": "SLOW", "regex": regex}]})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from collector.engine.modelling import Modelling
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry
 from collector.testing import builders
+from processors.tail_sampling import Config
 from tests.engine.assembly_kit import SECOND, Bench
 from tests.processors.sampling_kit import sampler
 
@@ -123,3 +125,16 @@ def test_a_condition_that_fails_is_counted_and_its_trace_kept() -> None:
     labels = {"pipeline": "traces", "policy": "p"}
     name = "otelcol_processor_tail_sampling_sampling_policy_evaluation_error_total"
     assert bench.telemetry.registry.get_sample_value(name, labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"type": "cost", "cost": {"min_usd": 5, "max_usd": 1}}, "max_usd is below min_usd"),
+        ({"type": "tokens", "tokens": {"min_tokens": 5, "max_tokens": 1}}, "max_tokens is below min_tokens"),
+        ({"type": "probabilistic", "probabilistic": {"sampling_percentage": -5}}, "greater than or equal to 0"),
+    ],
+)
+def test_a_policy_that_keeps_nothing_is_refused(policy: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Config.model_validate({"policies": [{"name": "p", **policy}]})
