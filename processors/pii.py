@@ -3,6 +3,12 @@
 Every text a batch can carry is searched: attribute values of any type and keys, names, messages,
 events, links, bodies, resource and scope, JSON in strings and JSON in that. Numeric columns, ids
 and token counts are left alone. When a value cannot be searched it is replaced, never passed on.
+
+What is found becomes, by the mode of its entity: ``redact`` a marker such as ``[EMAIL]``; ``mask`` as many asterisks;
+``partial`` what is enough to recognise it, the last four characters or the domain of an address; ``hash`` a marker with
+a digest under ``hash_key``, equal for equal values; with ``drop`` the whole value it stands in goes, a prompt as
+much as a name. User and session ids that hold something become pseudonyms under ``hash_key``, or without one under a
+key that is made in the data folder: a dry run without that folder makes others each time.
 """
 
 from __future__ import annotations
