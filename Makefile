@@ -16,8 +16,8 @@ test: $(VENV)/test
 
 # After a change of a dialect or content table, or of a processor's options.
 docs: $(VENV)/test
-	$(BIN)/python -m collector.model.dialects.pages docs/dialects
-	$(BIN)/python -m collector.component_pages docs/processors docs/connectors
+	$(BIN)/python -m collector.pages.dialects docs/dialects
+	$(BIN)/python -m collector.pages.components docs/processors docs/connectors
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

@@ -1,6 +1,6 @@
 """The public API for plug-ins: everything a third-party component may rely on."""
 
-from collector.component import (
+from collector.component.factories import (
     Checkpointed,
     ComponentConfig,
     ComponentId,
@@ -35,6 +35,8 @@ from collector.component import (
     Stage,
     Verdicts,
 )
+from collector.component.rowwise import Span, rowwise
+from collector.config.service_config import Duration
 from collector.errors import (
     CollectorError,
     ConfigError,
@@ -45,8 +47,6 @@ from collector.errors import (
 )
 from collector.model import attributes, schema
 from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
-from collector.rowwise import Span, rowwise
-from collector.service_config import Duration
 
 __all__ = [
     "Batch",

@@ -84,7 +84,7 @@ service:
 }
 
 
-_SPANLOOM = "from collector.cli import main; main()"
+_SPANLOOM = "from collector.cli.app import main; main()"
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def run(who: str, scenario: str, shape: str, options: argparse.Namespace) -> Row
         [
             sys.executable,
             "-c",
-            "from collector.cli import main; main()",
+            "from collector.cli.app import main; main()",
             "run",
             "-c",
             str(config),

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from collector.capture import read_capture
-from collector.component import DecidedSpans
-from collector.config import load
-from collector.dryrun import decided_spans
-from collector.model import content
+from collector.component.factories import DecidedSpans
+from collector.config.load import load
 from collector.model.batch import Signal
-from collector.model.encode import encode
+from collector.model.codec.reference.encode import encode
 from collector.model.forward import TARGETS, translate
+from collector.model.stored import observations
+from collector.offline.captures import read_capture
+from collector.offline.dry_run import decided_spans
 
 _CONFIG = """
 receivers: {otlp: {protocols: {http: {}}}}
@@ -65,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     decided = _decided(options.folder)
     rows = sum(part.spans.num_rows for part in decided)
-    made, _ = _best(options.runs, lambda: sum(content.observations(p.spans, p.decided).num_rows for p in decided))
+    made, _ = _best(options.runs, lambda: sum(observations.observations(p.spans, p.decided).num_rows for p in decided))
     plain, _ = _best(options.runs, lambda: _forwarded(decided, "original"))
     print(f"{rows} spans; content {made / rows * 1e6:.0f} µs per span, made once for all exporters")
     print("dialect          µs/span   ratio  with content  bytes/span")

@@ -1,5 +1,5 @@
 """``python -m collector`` is the command ``spanloom``."""
 
-from collector.cli import main
+from collector.cli.app import main
 
 main()

@@ -10,7 +10,7 @@
     ├── RetryableError         not now: send it again later
     └── JournalError           the journal cannot be trusted or written: stop the process
 
-Receivers turn them into a wire status in one place (``collector.receivers.status``).
+Receivers turn them into a wire status in one place (``collector.receivers._shared.status``).
 """
 
 from __future__ import annotations

@@ -16,17 +16,17 @@ from typing import Any, ClassVar, Literal, TextIO
 import pyarrow as pa
 from pydantic import Field
 
-from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Settings
-from exporters import _stored
+from collector.component.factories import ComponentConfig, ExportBatch, ExporterFactory, Settings
+from exporters._shared import stored
 
 _SUMMARY = {
-    _stored.OBSERVATIONS: (
+    stored.OBSERVATIONS: (
         "trace_id span_id type name level model input_tokens output_tokens total_cost duration_ns user_id session_id"
     ),
-    _stored.LOGS: "trace_id span_id event_name severity_text service_name",
-    _stored.METRICS: "name kind unit value_int value_double count sum service_name",
+    stored.LOGS: "trace_id span_id event_name severity_text service_name",
+    stored.METRICS: "name kind unit value_int value_double count sum service_name",
 }
-_WORDS = {_stored.OBSERVATIONS: "spans", _stored.LOGS: "log records", _stored.METRICS: "metric points"}
+_WORDS = {stored.OBSERVATIONS: "spans", stored.LOGS: "log records", stored.METRICS: "metric points"}
 
 
 class Config(ComponentConfig):
@@ -109,9 +109,9 @@ def _counts(batch: ExportBatch) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _items(batch: ExportBatch, *, detailed: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    for table, _ in _stored.observations(batch):
-        yield from _rows(_stored.OBSERVATIONS, table, detailed=detailed)
-    for name, table in _stored.others(batch):
+    for table, _ in stored.observations(batch):
+        yield from _rows(stored.OBSERVATIONS, table, detailed=detailed)
+    for name, table in stored.others(batch):
         yield from _rows(name, table, detailed=detailed)
 
 

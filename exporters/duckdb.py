@@ -19,14 +19,14 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field
 
-from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
+from collector.component.factories import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
+from collector.config.service_config import Duration
 from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
-from collector.service_config import Duration
-from exporters import _stored
-from exporters._duckdb_connection import connect, delivery_error, is_broken, run, transaction
-from exporters._duckdb_query import query
-from exporters._duckdb_reprice import reprice_table
-from exporters._duckdb_tables import Tables
+from exporters._duckdb.connection import connect, delivery_error, is_broken, run, transaction
+from exporters._duckdb.query import query
+from exporters._duckdb.reprice import reprice_table
+from exporters._duckdb.tables import Tables
+from exporters._shared import stored
 
 _RETENTION_CHECK_SECONDS = 3600
 _STOP_SECONDS = 10
@@ -124,7 +124,7 @@ class DuckDBExporter:
         assert self._connection is not None
         assert self._tables is not None
         with self._delivering():
-            for table in self._tables.tables_of(_stored.OBSERVATIONS):
+            for table in self._tables.tables_of(stored.OBSERVATIONS):
                 reprice_table(self._connection, table, price, since_unix_nano=since_unix_nano, dry_run=dry_run)
 
     def query(self, sql: str, *, limit: int) -> pa.Table:
@@ -213,7 +213,7 @@ class DuckDBExporter:
         with transaction(self._connection):
             for view, tables in built.items():
                 # Few inserts: each has a fixed cost of some milliseconds.
-                for rows in _stored.grouped(tables, max_rows=_INSERT_ROWS, max_bytes=_INSERT_BYTES):
+                for rows in stored.grouped(tables, max_rows=_INSERT_ROWS, max_bytes=_INSERT_BYTES):
                     self._tables.insert(view, rows)
             self._set_position(batch.epoch, batch.last)
         self._positions[batch.epoch] = batch.last
@@ -255,10 +255,10 @@ class DuckDBExporter:
 
 def _built(batch: ExportBatch) -> dict[str, list[pa.Table]]:
     """View → its rows in this range."""
-    tables: dict[str, list[pa.Table]] = {_stored.OBSERVATIONS: [table for table, _ in _stored.observations(batch)]}
-    for view, table in _stored.others(batch):
+    tables: dict[str, list[pa.Table]] = {stored.OBSERVATIONS: [table for table, _ in stored.observations(batch)]}
+    for view, table in stored.others(batch):
         tables.setdefault(view, []).append(table)
-    tables[_stored.SCORES] = list(_stored.scores(batch))
+    tables[stored.SCORES] = list(stored.scores(batch))
     return tables
 
 

@@ -9,9 +9,9 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import Field, field_validator
 
-from collector.model.encode import encode
-from exporters._otlp import MAX_RESPONSE_BYTES, OtlpExporter, Reply, protobuf_reply
-from exporters._otlp_config import OtlpExporterConfig
+from collector.model.codec.reference.encode import encode
+from exporters._otlp.delivery import MAX_RESPONSE_BYTES, OtlpExporter, Reply, protobuf_reply
+from exporters._otlp.exporter_config import OtlpExporterConfig
 from spanloom import (
     Batch,
     ComponentConfig,

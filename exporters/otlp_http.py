@@ -16,8 +16,8 @@ import httpx
 import zstandard
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from exporters._otlp import MAX_RESPONSE_BYTES, OtlpExporter, Reply, encoder, protobuf_reply
-from exporters._otlp_config import OtlpExporterConfig
+from exporters._otlp.delivery import MAX_RESPONSE_BYTES, OtlpExporter, Reply, encoder, protobuf_reply
+from exporters._otlp.exporter_config import OtlpExporterConfig
 from spanloom import (
     Batch,
     Duration,

@@ -23,21 +23,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from collector.component import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
+from collector.component.factories import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
+from collector.config.service_config import Duration
 from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
 from collector.files import sync_folder
 from collector.model import schema
-from collector.service_config import Duration
-from exporters import _stored
-from exporters._parquet_files import (
-    Part,
-    make_folder,
-    parquet_files,
-    remove_leftovers,
-    write_file,
-)
-from exporters._parquet_manifest import SCHEMA_KEY, update_manifest
-from exporters._parquet_reprice import folders_since, repriced_rows
+from exporters._parquet.data_files import Part, make_folder, parquet_files, remove_leftovers, write_file
+from exporters._parquet.manifest import SCHEMA_KEY, update_manifest
+from exporters._parquet.reprice import folders_since, repriced_rows
+from exporters._shared import stored
 
 _LEVELS = {"zstd": (1, 22), "gzip": (1, 9), "brotli": (0, 11)}
 _MIB = 1024 * 1024
@@ -96,22 +90,22 @@ class Dataset:
 
 
 _DISTINCT = {
-    _stored.OBSERVATIONS: (
+    stored.OBSERVATIONS: (
         "span_id parent_span_id response_id tool_call_id start_time end_time completion_start_time start_unix_nano"
         " end_unix_nano duration_ns time_to_first_token_ns provided_usage provided_cost input output attributes events"
         " links"
     ),
-    _stored.LOGS: "span_id time time_unix_nano observed_time_unix_nano body attributes",
-    _stored.METRICS: "value_double sum exemplars",
-    _stored.SCORES: "id span_id comment metadata timestamp",
+    stored.LOGS: "span_id time time_unix_nano observed_time_unix_nano body attributes",
+    stored.METRICS: "value_double sum exemplars",
+    stored.SCORES: "id span_id comment metadata timestamp",
 }
 DATASETS = {
     name: Dataset(name, columns, (first, time_column), time_column, frozenset(_DISTINCT[name].split()))
     for name, columns, first, time_column in (
-        (_stored.OBSERVATIONS, schema.OBSERVATIONS, "trace_id", "start_unix_nano"),
-        (_stored.LOGS, schema.STORED_LOGS, "trace_id", "time_unix_nano"),
-        (_stored.METRICS, schema.STORED_METRICS, "name", "time_unix_nano"),
-        (_stored.SCORES, schema.SCORES, "trace_id", "timestamp"),
+        (stored.OBSERVATIONS, schema.OBSERVATIONS, "trace_id", "start_unix_nano"),
+        (stored.LOGS, schema.STORED_LOGS, "trace_id", "time_unix_nano"),
+        (stored.METRICS, schema.STORED_METRICS, "name", "time_unix_nano"),
+        (stored.SCORES, schema.SCORES, "trace_id", "timestamp"),
     )
 }
 
@@ -155,17 +149,17 @@ class ParquetExporter:
         part = Part.of(self._id, batch.epoch, batch.first, batch.last)
         writes = _RangeWriter(self._root, self._scratch, part, self._config)
         with _delivering():
-            for table, dates in _stored.observations(batch):
-                writes.add(DATASETS[_stored.OBSERVATIONS], table, dates)
-            for name, table in _stored.others(batch):
+            for table, dates in stored.observations(batch):
+                writes.add(DATASETS[stored.OBSERVATIONS], table, dates)
+            for name, table in stored.others(batch):
                 writes.add(DATASETS[name], table, _dates(table, "time", "ingested_at"))
-            for table in _stored.scores(batch):
-                writes.add(DATASETS[_stored.SCORES], table, _dates(table, "timestamp", "updated_at"))
+            for table in stored.scores(batch):
+                writes.add(DATASETS[stored.SCORES], table, _dates(table, "timestamp", "updated_at"))
             writes.finish()
 
     def reprice(self, price: Reprice, *, since_unix_nano: int, dry_run: bool) -> None:
         """See ``component.Repriceable``: changed files are replaced one by one, under their names."""
-        dataset = DATASETS[_stored.OBSERVATIONS]
+        dataset = DATASETS[stored.OBSERVATIONS]
         with _delivering():
             for folder in folders_since(self._root / dataset.name, since_unix_nano):
                 changed = [
@@ -283,7 +277,7 @@ def _write_rows(path: Path, dataset: Dataset, rows: pa.Table, config: Config) ->
         pa.OSFile(str(path), "wb") as sink,
         pq.ParquetWriter(sink, dataset.columns, **options, **_bloom_filter(rows)) as writer,
     ):
-        writer.add_key_value_metadata({SCHEMA_KEY: str(_stored.VERSION)})
+        writer.add_key_value_metadata({SCHEMA_KEY: str(stored.VERSION)})
         writer.write_table(rows, row_group_size=_row_group_rows(rows, config.row_group_rows))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from collector.kernels.attribute_edits import edit
+from collector.kernels.attribute_edits.actions import Action
+from collector.kernels.attribute_edits.chosen_rows import Chosen
 from collector.model import attributes as attribute_lists
-from processors._attributes import edit
-from processors._attributes.actions import Action
-from processors._attributes.matching import Chosen
 from spanloom import Batch, ProcessorFactory, Settings, Signal
 
 

@@ -28,12 +28,12 @@ import pyarrow as pa
 from pydantic import field_validator
 
 from processors._prices.bill import Bill, Usage, make_bill
-from processors._prices.columns import cost_columns
-from processors._prices.files import PriceFiles, ReloadingPricer
+from processors._prices.call_names import Call
+from processors._prices.cost_columns import cost_columns
 from processors._prices.genai import GenaiPrices
 from processors._prices.labels import OTHER, ModelLabels
 from processors._prices.litellm import read_litellm
-from processors._prices.names import Call
+from processors._prices.price_files import PriceFiles, ReloadingPricer
 from processors._prices.pricer import Assignment
 from processors._prices.rates import bucket_of
 from processors._prices.shown import price_table

@@ -21,10 +21,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from processors._sql import ottl
-from processors._sql.expressions import Computed, condition
-from processors._sql.faults import Faults, unless_propagate
-from processors._sql.relations import OF_SIGNAL, RELATIONS, Relation
+from collector.kernels.sql import ottl
+from collector.kernels.sql.expressions import Computed, condition
+from collector.kernels.sql.faults import Faults, unless_propagate
+from collector.kernels.sql.relations import OF_SIGNAL, RELATIONS, Relation
 from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
 
 _ITEMS = {

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from collector.kernels.attribute_edits import edit
 from collector.model import attributes as attribute_lists
 from collector.model.any_value import Columns, set_columns
-from processors._attributes import edit
 from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
 
 Ints = npt.NDArray[np.int64]

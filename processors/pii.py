@@ -22,22 +22,22 @@ from typing import Annotated, Any, Self, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from collector.config.service_config import Duration
 from collector.model.batch import Batch
-from collector.service_config import Duration
-from processors._pii import presidio
-from processors._pii.actions import Entity, Mode, writer
-from processors._pii.blobs import Base64, prefilter
-from processors._pii.columns import ColumnMasker
-from processors._pii.engine import Engine
-from processors._pii.headers import HeaderCache, HeaderMasker
+from processors._pii.entities import Entity, Mode, writer
 from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules
 from processors._pii.many import MANY, is_installed
-from processors._pii.names import Names
+from processors._pii.masked.blobs import Base64, prefilter
+from processors._pii.masked.column_masker import ColumnMasker
+from processors._pii.masked.header_masker import HeaderCache, HeaderMasker
+from processors._pii.masked.places import PlacesMasker
+from processors._pii.masked.value_masker import Options, Tally, ValueMasker
+from processors._pii.masking_engine import Engine
 from processors._pii.patterns import Pattern, built_in, compiled, entity_defaults, marker, users
-from processors._pii.places import PlacesMasker
-from processors._pii.recognizers import Limits, Recognizer, Session, function_named
-from processors._pii.values import Options, Tally, ValueMasker
+from processors._pii.recognized import presidio
+from processors._pii.recognized.names import Names
+from processors._pii.recognized.recognizers import Limits, Recognizer, Session, function_named
 from spanloom import ComponentConfig, LogBatch, MetricBatch, ProcessorFactory, Settings, Signal, SpanBatch, Stage
 
 _AnyBatch = TypeVar("_AnyBatch", SpanBatch, LogBatch, MetricBatch)
@@ -233,7 +233,7 @@ class Pii:
         return masked
 
     def findings(self, batch: Batch) -> pa.Table:
-        """What would be masked and where, without the values: see ``collector.component.Finder``."""
+        """What would be masked and where, without the values: see ``collector.component.factories.Finder``."""
         places = PlacesMasker(self._engine, self._keys, self._pseudonyms, self._options, self._names(batch))
         ColumnMasker(places, HeaderMasker(places, HeaderCache())).batch(batch)
         return places.table()

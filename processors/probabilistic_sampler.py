@@ -25,13 +25,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from collector.kernels.attribute_edits import edit
+from collector.kernels.attribute_edits.conversions import float_of, text_of
 from collector.model.any_value import double_of_bits
 from collector.model.attributes import Flat, flatten
-from processors._attributes import edit
-from processors._attributes.values import float_of, text_of
-from processors._probabilistic import carrier, thresholds
+from processors._probabilistic import carrier, threshold_digits
 from processors._probabilistic.deciding import NONE, Decided, Rule
-from processors._probabilistic.thresholds import ALWAYS, MISSING, NEVER
+from processors._probabilistic.threshold_digits import ALWAYS, MISSING, NEVER
 from spanloom import Batch, ComponentConfig, LogBatch, ProcessorFactory, Settings, Signal, SpanBatch, schema
 
 Ints = npt.NDArray[np.int64]
@@ -83,9 +83,9 @@ class ProbabilisticSampler:
         """Of what was not sampled before."""
         percentage = float(np.float32(min(self._config.sampling_percentage, 100)))
         if self._config.mode == "hash_seed":
-            return thresholds.of_buckets(percentage)
-        ratio = max(percentage / 100, thresholds.SMALLEST) if percentage else 0.0
-        return thresholds.of_probability(ratio, self._config.sampling_precision)
+            return threshold_digits.of_buckets(percentage)
+        ratio = max(percentage / 100, threshold_digits.SMALLEST) if percentage else 0.0
+        return threshold_digits.of_probability(ratio, self._config.sampling_precision)
 
     def _threshold_of(self, came: int | None) -> int:
         if came is None or self._fixed == NEVER or self._config.mode == "hash_seed":
@@ -93,7 +93,9 @@ class ProbabilisticSampler:
         if self._config.mode == "equalizing":
             return max(self._fixed, came)
         ratio = float(np.float32(min(self._config.sampling_percentage, 100))) / 100
-        return thresholds.of_probability(thresholds.probability(came) * ratio, self._config.sampling_precision)
+        return threshold_digits.of_probability(
+            threshold_digits.probability(came) * ratio, self._config.sampling_precision
+        )
 
     def process(self, batch: Batch) -> Batch:
         """Takes spans and log records."""
@@ -121,9 +123,9 @@ class ProbabilisticSampler:
     def _of_ids(self, octets: npt.NDArray[np.uint8]) -> Ints:
         """Random values of trace ids; none for the id that is none."""
         if self._rule.hashes:
-            found = thresholds.hashed(octets, self._config.hash_seed)
+            found = threshold_digits.hashed(octets, self._config.hash_seed)
         else:
-            found = thresholds.last_56_bits(np.ascontiguousarray(octets).view(np.uint64))
+            found = threshold_digits.last_56_bits(np.ascontiguousarray(octets).view(np.uint64))
         return np.where(octets.any(axis=1), found.astype(np.int64), NONE)
 
     def _records(self, batch: Any) -> LogBatch:
@@ -155,13 +157,17 @@ class ProbabilisticSampler:
 
     def _of_value(self, value: tuple[int, int, str]) -> int:
         content = text_of(value).encode()
-        return thresholds.hashed_bytes(content, self._config.hash_seed) if content else NONE
+        return threshold_digits.hashed_bytes(content, self._config.hash_seed) if content else NONE
 
     def _record_priority(self, value: tuple[int, int, str]) -> int:
         """The threshold of a percentage; ``NONE`` for what is none."""
         kind, num, _ = value
         percentage = double_of_bits(num) if kind == schema.DOUBLE else float(num) if kind == schema.INT else 0.0
-        return thresholds.of_probability(percentage / 100, self._config.sampling_precision) if percentage > 0 else NONE
+        return (
+            threshold_digits.of_probability(percentage / 100, self._config.sampling_precision)
+            if percentage > 0
+            else NONE
+        )
 
     def _count(self, decided: Decided, asked: npt.NDArray[np.bool_]) -> None:
         if failed := int((decided.failed & asked).sum()):
@@ -235,7 +241,7 @@ def _with_sampling(flat: Flat, decided: Decided, n: int) -> Flat:
     rows = np.flatnonzero(decided.written & (decided.threshold != NONE))
     if len(rows):
         distinct, which = np.unique(decided.threshold[rows], return_inverse=True)
-        shown = pa.array([thresholds.digits(threshold) for threshold in distinct.tolist()], pa.string())
+        shown = pa.array([threshold_digits.digits(threshold) for threshold in distinct.tolist()], pa.string())
         flat = edit.put(flat, _THRESHOLD, rows, _strings(shown.take(pa.array(which))), n)
     return flat
 

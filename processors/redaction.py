@@ -23,11 +23,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from collector.kernels.attribute_edits import edit
+from collector.kernels.attribute_edits.headers import with_headers
 from collector.model import attributes as attribute_lists
-from processors._attributes import edit
-from processors._attributes.headers import with_headers
 from processors._redaction import summary as summaries
-from processors._redaction.attributes import AttributeRedactor
+from processors._redaction.attribute_redactor import AttributeRedactor
 from processors._redaction.bodies import Redacted, redacted
 from processors._redaction.rules import Fate, Rules, compiled, replacement
 from processors._redaction.sanitizers import DbSanitizer, UrlSanitizer

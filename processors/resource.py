@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
+from collector.kernels.attribute_edits.actions import Action
+from collector.kernels.attribute_edits.headers import with_headers
 from collector.model.attributes import Flat
-from processors._attributes.actions import Action
-from processors._attributes.headers import with_headers
 from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
 
 

@@ -32,10 +32,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from collector.durations import nanoseconds
+from collector.kernels.due_traces import Bools, Traces
+from collector.options.durations import nanoseconds
 from processors._sampling.composite import CompositePolicy
 from processors._sampling.policies import PolicyConfig
-from processors._sampling.traces import Bools, Traces
 from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
 from spanloom import (
     ComponentConfig,

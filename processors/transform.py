@@ -12,9 +12,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from processors._sql import ottl
-from processors._sql.faults import Faults, unless_propagate
-from processors._sql.relations import OF_SIGNAL, RELATIONS
+from collector.kernels.sql import ottl
+from collector.kernels.sql.faults import Faults, unless_propagate
+from collector.kernels.sql.relations import OF_SIGNAL, RELATIONS
 from processors._transform.operations import Operation, Run
 from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from collector.component import Kind
-from collector.config_models import keys_of, models_in
-from collector.engine_processors import ENGINE_PROCESSORS
-from collector.registry import Registry, installed
-from collector.service_config import ServiceConfig
+from collector.component.factories import Kind
+from collector.component.registry import Registry, installed
+from collector.config.engine_processors import ENGINE_PROCESSORS
+from collector.config.service_config import ServiceConfig
+from collector.config.validation import keys_of, models_in
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("collector", "processors", "exporters")
@@ -23,13 +23,13 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 HEAVY = {
     "duckdb": (
-        *("exporters/duckdb.py", "exporters/_duckdb", "collector/cli_query.py"),
-        *("processors/_sampling/sql.py", "processors/_sql/"),
+        *("exporters/duckdb.py", "exporters/_duckdb", "collector/cli/query.py"),
+        *("processors/_sampling/sql_policy.py", "processors/_sql/"),
     ),
-    "grpc": ("collector/receivers/", "collector/tls.py", "exporters/otlp_grpc.py", "exporters/_otlp"),
-    "fastapi": ("collector/receivers/", "collector/admin.py", "collector/http_server.py"),
-    "uvicorn": ("collector/receivers/", "collector/http_server.py"),
-    "httpx": ("exporters/otlp_http.py", "collector/cli_service.py"),
+    "grpc": ("collector/receivers/", "collector/options/tls.py", "exporters/otlp_grpc.py", "exporters/_otlp"),
+    "fastapi": ("collector/receivers/", "collector/api/app.py", "collector/serving/http_server.py"),
+    "uvicorn": ("collector/receivers/", "collector/serving/http_server.py"),
+    "httpx": ("exporters/otlp_http.py", "collector/cli/client.py"),
     "genai_prices": ("processors/_prices/",),
     "re2": ("processors/", "collector/model/"),
     "typer": ("collector/cli",),
@@ -109,7 +109,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
         if any(isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") for node in ast.walk(TREES[path]))
     ]
     # logs.py looks for NO_COLOR, which is a matter of the terminal and not of the configuration.
-    assert [name for name in found if not name.startswith(("collector/cli", "collector/logs.py"))] == []
+    assert [name for name in found if not name.startswith(("collector/cli", "collector/service/logs.py"))] == []
 
 
 @pytest.mark.parametrize("library", HEAVY)

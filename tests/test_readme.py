@@ -13,7 +13,7 @@ from tests.e2e.running import PORTS, Spanloom, wait_until
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SPANLOOM = [sys.executable, "-c", "from collector.cli import main; main()"]
+SPANLOOM = [sys.executable, "-c", "from collector.cli.app import main; main()"]
 
 
 def blocks(language: str) -> list[str]:

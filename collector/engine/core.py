@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from collector.engine.assembly import Assembly
-from collector.engine.decisions import Decision
-from collector.engine.exporting import ExportRunner
-from collector.engine.journal import Journal, Written
-from collector.engine.ledger import DecisionInfo, NewDecision
-from collector.engine.passing import Passing
+from collector.engine.assembly.assembly import Assembly
+from collector.engine.assembly.passing import Passing
+from collector.engine.export.runner import ExportRunner
+from collector.engine.journal.decisions import Decision
+from collector.engine.journal.journal import Journal, Written
+from collector.engine.journal.ledger import DecisionInfo, NewDecision
 from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
 

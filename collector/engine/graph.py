@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from collector.component import (
+from collector.component.factories import (
     ComponentId,
     Connector,
     ConnectorFactory,
@@ -20,14 +20,14 @@ from collector.component import (
     Settings,
     Stage,
 )
-from collector.durations import nanoseconds
-from collector.engine.assembly import KeepAll
-from collector.engine.chain import Chain, Step
-from collector.engine.ingest import Key, Route
+from collector.config.service_config import CollectorConfig, Hop, Pipeline
+from collector.engine.assembly.assembly import KeepAll
+from collector.engine.gates import Gate, Routed
+from collector.engine.ingest.chain import Chain, Step
+from collector.engine.ingest.ingest import Key, Route
 from collector.engine.modelling import Modelling
-from collector.engine.routing import Gate, Routed
 from collector.model.batch import Signal
-from collector.service_config import CollectorConfig, Hop, Pipeline
+from collector.options.durations import nanoseconds
 
 Prefix = tuple["ComponentId | Hop", ...]
 """What stands before the journal, in order."""

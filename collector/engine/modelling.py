@@ -6,10 +6,12 @@ from collections import Counter
 
 import pyarrow as pa
 
-from collector.model import content, facts, scoring
 from collector.model.batch import LogBatch, SpanBatch
-from collector.model.facts_recorder import Recorder
-from collector.model.unmapped import Unmapped
+from collector.model.facts import resolve
+from collector.model.facts.recorder import Recorder
+from collector.model.facts.unmapped import Unmapped
+from collector.model.scores import find
+from collector.model.stored import observations
 from collector.telemetry import BoundedNames, Telemetry
 
 
@@ -25,7 +27,7 @@ class Modelling:
         """See ``facts.resolve``."""
         faults: Counter[str] = Counter()
         unmapped = Unmapped()
-        out = facts.resolve(batch, faults, self._recorder, unmapped)
+        out = resolve.resolve(batch, faults, self._recorder, unmapped)
         self._count(faults)
         for key, n in unmapped.keys.items():
             self._telemetry.unknown_keys.labels(self._keys.of(key)).inc(n)
@@ -36,21 +38,21 @@ class Modelling:
     def observations(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
         """See ``content.observations``."""
         faults: Counter[str] = Counter()
-        out = content.observations(spans, decided, logs, faults=faults, recorder=self._recorder)
+        out = observations.observations(spans, decided, logs, faults=faults, recorder=self._recorder)
         self._count(faults)
         return out
 
     def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
         """See ``scoring.span_scores``."""
         faults: Counter[str] = Counter()
-        out = scoring.span_scores(spans, decided, logs, faults)
+        out = find.span_scores(spans, decided, logs, faults)
         self._count(faults)
         return out
 
     def log_scores(self, logs: LogBatch, ingested_unix_nano: int) -> pa.Table:
         """See ``scoring.log_scores``."""
         faults: Counter[str] = Counter()
-        out = scoring.log_scores(logs, ingested_unix_nano, faults)
+        out = find.log_scores(logs, ingested_unix_nano, faults)
         self._count(faults)
         return out
 

@@ -1,9 +1,0 @@
-"""Explains observations: for each field the value, where it came from and the rule that chose it.
-
-The pipeline itself says so: a dry run with a recorder. Nothing here decides anything.
-"""
-
-from collector.explain.observations import Explained, Explanation, Line, explain
-from collector.explain.said import Said
-
-__all__ = ["Explained", "Explanation", "Line", "Said", "explain"]

@@ -1,7 +1,7 @@
 """Receives OTLP over gRPC and HTTP, all three signals.
 
 A success reply means what ``Consumer.consume`` promises: everything accepted is durable. How
-errors are answered is in ``collector.receivers.status``.
+errors are answered is in ``collector.receivers._shared.status``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from collector.component import ReceiverFactory, ReceiverSettings
-from collector.http_server import HttpServer, serve
-from collector.receivers.intake import Intake
-from collector.receivers.langfuse_api import LangfuseApi
-from collector.receivers.langfuse_auth import Gate
-from collector.receivers.otlp_config import Config, HttpConfig
-from collector.receivers.otlp_grpc import GrpcServer
-from collector.receivers.otlp_http import LangfuseOf, create_app
+from collector.component.factories import ReceiverFactory, ReceiverSettings
+from collector.receivers._langfuse.api import LangfuseApi
+from collector.receivers._langfuse.auth import Gate
+from collector.receivers._otlp.grpc import GrpcServer
+from collector.receivers._otlp.http import LangfuseOf, create_app
+from collector.receivers._otlp.receiver_config import Config, HttpConfig
+from collector.receivers._shared.intake import Intake
+from collector.serving.http_server import HttpServer, serve
 
 __all__ = ["Config", "OtlpReceiver", "factory"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from collector.model.batch import Signal
-from collector.model.wire import REQUEST
+from collector.model.codec.wire import REQUEST
 
 Item = tuple[bytes, ...]
 """Resource, scope, for metric points the metric, and the item itself; serialised, normalised."""

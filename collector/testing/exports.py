@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from collector.component import DecidedSpans, ExportBatch
-from collector.model import content, schema
-from collector.model.facts import resolve
+from collector.component.factories import DecidedSpans, ExportBatch
+from collector.model import schema
+from collector.model.facts.resolve import resolve
+from collector.model.stored import observations
 from collector.testing.builders import START_UNIX_NANO, Row, spans
 
 _DECIDED = {
@@ -25,7 +26,7 @@ def export_batch(rows: Sequence[Row], *, first: int = 1, last: int | None = None
     """
     batch = resolve(spans(rows, facts=False))
     decided = pa.RecordBatch.from_pylist([_decided() for _ in rows], schema=schema.DECIDED)
-    part = DecidedSpans(batch, decided, None, content.observations)
+    part = DecidedSpans(batch, decided, None, observations.observations)
     return ExportBatch(epoch, first, first if last is None else last, (part,))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from collector.component import ExportBatch, Exporter, Processor
+from collector.component.factories import ExportBatch, Exporter, Processor
 from collector.model.batch import Batch
 
 

@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
 from collector.model.batch import Signal
-from collector.model.wire import REQUEST
+from collector.model.codec.wire import REQUEST
 
 _F = FieldDescriptor
 _DEPTH = 3

@@ -11,7 +11,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, given, settings
 from pydantic import ValidationError
 
-from collector.component import (
+from collector.component.factories import (
     ComponentConfig,
     ComponentId,
     ExporterFactory,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from collector.component import ComponentConfig, ExportBatch, ExporterFactory
+from collector.component.factories import ComponentConfig, ExportBatch, ExporterFactory
 from collector.errors import PermanentError, RetryableError
 from collector.model import schema
 

@@ -1,1 +1,0 @@
-"""Changing attributes by the Collector's actions: what ``attributes`` and ``resource`` share."""

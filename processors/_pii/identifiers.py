@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from processors._pii.checksums import BY_NAME, Checksum, never_fails
+from processors._pii.checks.checksums import BY_NAME, Checksum, never_fails
 from processors._pii.scan import Text
 
 SEPARATOR = r"(?:[ -]|\x{A0}|\x{202F}|[\x{2010}-\x{2013}])?"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from processors._pii.actions import canonical, digest
+from processors._pii.entities import canonical, digest
 
 _KEY_BYTES = 32
 _FILE = "pii.key"

@@ -14,9 +14,9 @@ import re2
 from ruamel.yaml import YAML
 
 from processors._pii import identifiers
-from processors._pii.actions import Entity
-from processors._pii.around import Check
-from processors._pii.checks import checks
+from processors._pii.checks.around import Check
+from processors._pii.checks.pattern_checks import checks
+from processors._pii.entities import Entity
 from processors._pii.scan import Text
 
 _MAX_MEMORY = 64 << 20

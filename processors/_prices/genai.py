@@ -13,8 +13,8 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from processors._prices.matching import ModelIndex
-from processors._prices.names import Call, Name, Names, names, tier_note
+from processors._prices.call_names import Call, Name, Names, names, tier_note
+from processors._prices.model_index import ModelIndex
 from processors._prices.rates import Plan, PriceRow, Rate, Sheet, buckets
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from processors._prices.names import Call, Name, names, tier_note
+from processors._prices.call_names import Call, Name, names, tier_note
 from processors._prices.rates import MAX_COST, PICO, Plan, PriceRow, Rate, Sheet, buckets
 
 SOURCE = "litellm"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.model.batch import SpanBatch
-from processors._prices.names import MAX_NAME, Call
+from processors._prices.call_names import MAX_NAME, Call
 from processors._prices.rates import Plan, PriceRow
 
 Ints = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from processors._prices.names import Call
+from processors._prices.call_names import Call
 from processors._prices.pricer import Pricer
 from processors._prices.rates import PICO, PriceRow, buckets
 

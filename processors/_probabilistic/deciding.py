@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors._probabilistic.carrier import Carrier
-from processors._probabilistic.thresholds import ALWAYS, MISSING, NEVER
+from processors._probabilistic.threshold_digits import ALWAYS, MISSING, NEVER
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]

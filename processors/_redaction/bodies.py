@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 
+from collector.kernels.attribute_edits.conversions import text_of
 from collector.model.any_value import Columns, set_columns, to_columns
-from processors._attributes.values import text_of
 from processors._redaction.rules import Fate, Rules
 
 

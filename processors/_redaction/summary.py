@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.kernels.attribute_edits import edit
 from collector.model import schema
 from collector.model.attributes import Flat
-from processors._attributes import edit
 from processors._redaction.rules import Fate
 
 Ints = npt.NDArray[np.int64]

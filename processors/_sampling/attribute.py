@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from pydantic import Field, model_validator
 
+from collector.kernels.due_traces import Bools, Decisions, Traces, where
 from collector.model import attributes, schema
-from processors._sampling.matching import TextOptions, numpy
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Traces, where
+from processors._sampling.text_options import TextOptions, numpy
 
 
 class _Values:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from collector.component import ComponentConfig
+from collector.component.factories import ComponentConfig
+from collector.kernels.due_traces import Bools, Decisions, Ints, Limit, Traces, samples, where
 from processors._sampling.limiter import EverySecond, Limiter
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Ints, Limit, Traces, samples, where
 
 if TYPE_CHECKING:
     from processors._sampling.policies import PartConfig

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from collector.kernels.due_traces import Bools, Decisions, Ints, Limit, Traces, where
 from processors._sampling.limiter import Limiter, TokenBucket
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Ints, Limit, Traces, where
 
 
 class _Limiting(Options):

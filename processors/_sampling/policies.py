@@ -8,26 +8,17 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from collector.kernels.due_traces import DROPPED, FAILED, NOT_SAMPLED, SAMPLED, Bools, Decisions, Traces, samples
 from processors._sampling.attribute import BooleanAttributePolicy, NumericAttributePolicy, StringAttributePolicy
 from processors._sampling.composite import CompositeOptions, CompositePolicy
 from processors._sampling.limiting import BytesLimitingPolicy, RateLimitingPolicy
-from processors._sampling.ottl import refusal
+from processors._sampling.ottl_refusal import refusal
 from processors._sampling.policy import Options, Policy
 from processors._sampling.probabilistic import ProbabilisticPolicy, SessionPolicy
 from processors._sampling.score import ScorePolicy
 from processors._sampling.spans import ModelPolicy, ObservationTypePolicy, TraceFlagsPolicy, TraceStatePolicy
-from processors._sampling.sql import SqlPolicy
+from processors._sampling.sql_policy import SqlPolicy
 from processors._sampling.tool_loop import ToolLoopPolicy
-from processors._sampling.traces import (
-    DROPPED,
-    FAILED,
-    NOT_SAMPLED,
-    SAMPLED,
-    Bools,
-    Decisions,
-    Traces,
-    samples,
-)
 from processors._sampling.whole_trace import (
     AlwaysSamplePolicy,
     CostPolicy,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from collector.component import ComponentConfig
-from processors._sampling.traces import Bools, Decisions, Limit, Traces
+from collector.component.factories import ComponentConfig
+from collector.kernels.due_traces import Bools, Decisions, Limit, Traces
 
 if TYPE_CHECKING:
     from processors._sampling.limiter import Limiter

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from collector.kernels.due_traces import Bools, Decisions, Traces, session_key, where
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Traces, session_key, where
 
 _DEFAULT_SALT = "default-hash-seed"
 _MAX = 2**64 - 1

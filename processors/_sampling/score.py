@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from collector.model import schema, scoring
-from processors._sampling.matching import numpy
+from collector.kernels.due_traces import Bools, Decisions, Traces, where
+from collector.model import schema
+from collector.model.scores import find
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Traces, where
+from processors._sampling.text_options import numpy
 
 
 class ScoreOptions(Options):
@@ -68,7 +69,7 @@ def _results(traces: Traces) -> pa.Table:
         ],
         names=["usage_scope", "session_id", "ingested_unix_nano"],
     )
-    return pa.concat_tables([scoring.span_scores(spans, decided, logs), scoring.log_scores(logs, 0)])
+    return pa.concat_tables([find.span_scores(spans, decided, logs), find.log_scores(logs, 0)])
 
 
 def _judged(results: pa.Table, traces: Traces) -> Bools:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from collector.kernels.due_traces import Bools, Decisions, Traces, where
 from collector.model import trace_state
-from processors._sampling.matching import TextOptions
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Traces, where
+from processors._sampling.text_options import TextOptions
 
 _SAMPLED_FLAG = 1
 _LONGEST_MEMBER = 256

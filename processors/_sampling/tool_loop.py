@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from collector.model import content, schema
+from collector.kernels.due_traces import Bools, Decisions, Traces, where
+from collector.model import schema
 from collector.model.batch import SpanBatch
+from collector.model.stored import observations
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import Bools, Decisions, Traces, where
 
 Codes = npt.NDArray[np.int64]
 
@@ -41,7 +42,7 @@ class ToolLoopOptions(Options):
         many = np.bincount(group)[group] >= self.min_repeats if len(calls) else np.zeros(0, bool)
         calls, group = calls[many], group[many]
         some = spans.take(calls)
-        group = _groups(group, content.inputs(some))
+        group = _groups(group, observations.inputs(some))
         counts = np.bincount(group[_outermost(some, group)], minlength=len(calls))
         return where(_marked(len(traces), owner[calls][counts[group] >= self.min_repeats]))
 

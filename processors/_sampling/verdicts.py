@@ -10,11 +10,8 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from collector.component import DueTraces
-from processors._sampling.policies import DropPolicy
-from processors._sampling.policy import Policy
-from processors._sampling.sql import Conditions, SqlOptions
-from processors._sampling.traces import (
+from collector.component.factories import DueTraces
+from collector.kernels.due_traces import (
     DROPPED,
     FAILED,
     INVERT_NOT_SAMPLED,
@@ -28,6 +25,9 @@ from processors._sampling.traces import (
     Limit,
     Traces,
 )
+from processors._sampling.policies import DropPolicy
+from processors._sampling.policy import Policy
+from processors._sampling.sql_policy import Conditions, SqlOptions
 
 MAX_OUTCOMES = 4_096
 """Combinations of hash intervals and of what limiters answer that are looked at for a probability:

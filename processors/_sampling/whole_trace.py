@@ -8,8 +8,8 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from collector.kernels.due_traces import SAMPLED, Bools, Decisions, Ints, Traces, where
 from processors._sampling.policy import Options, Policy
-from processors._sampling.traces import SAMPLED, Bools, Decisions, Ints, Traces, where
 
 _MILLISECOND = 1_000_000
 _PICO = 10**12

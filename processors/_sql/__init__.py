@@ -1,1 +1,0 @@
-"""SQL expressions over batches: what several processors share."""

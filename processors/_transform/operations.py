@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from collector.component import ComponentConfig
+from collector.component.factories import ComponentConfig
+from collector.component.registry import suggest
+from collector.kernels.sql.column_names import Expression
+from collector.kernels.sql.expressions import Computed, condition, value
+from collector.kernels.sql.relations import Relation
 from collector.model import schema
 from collector.model.batch import Batch
-from collector.model.remains import KINDS, STATUS_CODES
-from collector.registry import suggest
-from processors._sql.columns import Expression
-from processors._sql.expressions import Computed, condition, value
-from processors._sql.relations import Relation
-from processors._transform import edit
-from processors._transform.edit import Bools, Change, Values
+from collector.model.stored.otlp_rest import KINDS, STATUS_CODES
+from processors._transform import changes
+from processors._transform.changes import Bools, Change, Values
 
 _REFERENCE = re.compile(r"\s*(attributes|resource)\s*\[\s*'((?:[^']|'')*)'\s*\]\s*")
 _ACTIONS = ("set", "delete", "delete_matching", "keep", "keep_matching", "replace_all", "truncate_all", "limit")
@@ -134,18 +134,18 @@ class Run:
         of, key = self._target[1], _key(self._target)
         values = self._values(batch, computed)
         if of == "resource":
-            return batch.with_columns({of: edit.put_in_resources(batch.column(of), rows, key, values)})
-        return _applied(batch, rows, of, edit.put(key, values))
+            return batch.with_columns({of: changes.put_in_resources(batch.column(of), rows, key, values)})
+        return _applied(batch, rows, of, changes.put(key, values))
 
     def _values(self, batch: Any, computed: pa.Array | None) -> Values:
         if self._copied is None:
             assert computed is not None
-            return edit.values_of(computed)
+            return changes.values_of(computed)
         column, key = batch.column(self._copied[1]), _key(self._copied)
         if self._copied[1] == "attributes":
-            return edit.copied(column, key)
+            return changes.copied(column, key)
         codes = column.indices.to_numpy(zero_copy_only=False)
-        return edit.copied(edit.resources(column), key).take(codes)
+        return changes.copied(changes.resources(column), key).take(codes)
 
 
 def _key(reference: re.Match[str]) -> str:
@@ -155,7 +155,7 @@ def _key(reference: re.Match[str]) -> str:
 def _check_target(relation: Relation, target: str, reference: re.Match[str] | None, kind: pa.DataType) -> None:
     item, name = relation.item, target.strip()
     if reference is not None:
-        if not edit.can_hold(kind):
+        if not changes.can_hold(kind):
             raise ValueError(f"'to': an attribute cannot hold {kind}; cast it, as in (...)::text")
         return
     known = (*_TEXTS[item], *_NAMED.get(item, ()), *_NUMBERS.get(item, ()))
@@ -174,27 +174,29 @@ def _check_target(relation: Relation, target: str, reference: re.Match[str] | No
 def _applied(batch: Batch, rows: Bools, of: str, change: Change) -> Batch:
     column = batch.column(of)
     return batch.with_columns(
-        {of: edit.on_resources(column, rows, change) if of == "resource" else change(column, rows)}
+        {of: changes.on_resources(column, rows, change) if of == "resource" else change(column, rows)}
     )
 
 
 def _change(operation: Operation) -> Change:
     given = operation.model_fields_set
     if "delete" in given:
-        return edit.without(lambda key: key in operation.delete)
+        return changes.without(lambda key: key in operation.delete)
     if "keep" in given:
-        return edit.without(lambda key: key not in operation.keep)
+        return changes.without(lambda key: key not in operation.keep)
     if "delete_matching" in given:
-        return edit.without(_finds(operation.delete_matching))
+        return changes.without(_finds(operation.delete_matching))
     if "keep_matching" in given:
         found = _finds(operation.keep_matching)
-        return edit.without(lambda key: not found(key))
+        return changes.without(lambda key: not found(key))
     if "replace_all" in given:
-        return edit.with_texts(lambda texts: pc.replace_substring_regex(texts, operation.replace_all, operation.with_))
+        return changes.with_texts(
+            lambda texts: pc.replace_substring_regex(texts, operation.replace_all, operation.with_)
+        )
     if operation.truncate_all is not None:
-        return edit.with_texts(lambda texts: pc.utf8_slice_codeunits(texts, 0, operation.truncate_all))
+        return changes.with_texts(lambda texts: pc.utf8_slice_codeunits(texts, 0, operation.truncate_all))
     assert operation.limit is not None
-    return edit.limited(operation.limit, operation.first)
+    return changes.limited(operation.limit, operation.first)
 
 
 def _finds(pattern: str) -> Callable[[str], bool]:

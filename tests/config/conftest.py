@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from collector.component import (
+from collector.component.factories import (
     AnyFactory,
     ComponentConfig,
     ExporterFactory,
@@ -20,10 +20,10 @@ from collector.component import (
     ReceiverFactory,
     Stage,
 )
-from collector.config import load
+from collector.component.registry import Registry
+from collector.config.load import load
+from collector.config.service_config import CollectorConfig, Duration
 from collector.model.batch import Signal
-from collector.registry import Registry
-from collector.service_config import CollectorConfig, Duration
 
 
 class TlsConfig(ComponentConfig):

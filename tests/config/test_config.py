@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from collector.component import ComponentId
-from collector.config import DEFAULT_YAML, document, load
+from collector.component.factories import ComponentId
+from collector.component.registry import Registry
+from collector.config.load import DEFAULT_YAML, document, load
+from collector.config.service_config import CollectorConfig
 from collector.errors import ConfigError
 from collector.model.batch import Signal
-from collector.registry import Registry
-from collector.service_config import CollectorConfig
 
 Load = Callable[..., CollectorConfig]
 

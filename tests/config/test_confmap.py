@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import confmap
-from collector.yaml_tree import find, plain
+from collector.config import confmap
+from collector.config.yaml_tree import find, plain
 
 
 def load(*sources: str, sets: tuple[str, ...] = (), **environ: str) -> confmap.Document:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.config import load
+from collector.config.load import load
+from collector.config.service_config import CollectorConfig
 from collector.errors import ConfigError
-from collector.service_config import CollectorConfig
 
 HEAD = """\
 receivers: {otlp: {protocols: {http: }}, otlp/2: {protocols: {http: {endpoint: "localhost:9999"}}}}

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from collector import memory_bound
-from collector.engine import memory
+from collector import memory
+from collector.config import memory_bound
+from collector.config.service_config import CollectorConfig
 from collector.errors import ConfigError
-from collector.service_config import CollectorConfig
 
 Load = Callable[..., CollectorConfig]
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.config import DEFAULT_YAML, document, load
+from collector.component.registry import Registry
+from collector.config.load import DEFAULT_YAML, document, load
 from collector.errors import ConfigError
-from collector.registry import Registry
 
 ENVIRON = {"A": "1", "B": "{a: ${A}}", "S": "hunter22"}
 _words = st.sampled_from(

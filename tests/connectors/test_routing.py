@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component import ComponentId, DueTraces, Settings
+from collector.component.factories import ComponentId, DueTraces, Settings
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
-from processors._routing.request import HeaderCondition
-from processors.routing import Config, Routing
-from tests.processors.sampling_kit import due as facts_of
+from connectors._routing.request import HeaderCondition
+from connectors.routing import Config, Routing
+from tests.processors._sampling.sampling_kit import due as facts_of
 
 
 def made(*rows: dict[str, Any], default: tuple[str, ...] = ()) -> Routing:

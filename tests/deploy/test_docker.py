@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from collector.config import load
+from collector.config.load import load
 from tests.deploy import dockerfile
 from tests.deploy.tools import ROOT, done, tool
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from collector.config import load
-from collector.durations import parse_duration
-from collector.service_config import CollectorConfig
+from collector.config.load import load
+from collector.config.service_config import CollectorConfig
+from collector.options.durations import parse_duration
 from tests.deploy.tools import ROOT, call, done, tool
 
 CHART = ROOT / "deploy" / "helm" / "spanloom"

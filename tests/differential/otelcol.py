@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
-from collector.model.codec import encode
+from collector.model.codec.chosen import encode
 from tests.deploy.tools import tool
 
 _START_SECONDS = 30

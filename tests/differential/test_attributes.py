@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import structlog
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
 from collector.model.batch import SpanBatch
-from collector.model.codec import encode_json
+from collector.model.codec.chosen import encode_json
 from collector.telemetry import Telemetry
 from collector.testing.builders import spans
 from processors import attributes, resource

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import structlog
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
+from collector.kernels.sql.ottl import sql_of
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry
 from collector.testing.builders import START_UNIX_NANO, spans
-from processors._sql.ottl import sql_of
 from processors.filter import Config, Filter
 from tests.differential.otelcol import traces_through
 from tests.processors.test_filter import TRANSLATIONS

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import structlog
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
 from collector.model.batch import Batch, Signal
-from collector.model.codec import encode_json
+from collector.model.codec.chosen import encode_json
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
 from processors import groupbyattrs

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from collector.config import load
-from collector.dryrun import dry_run
+from collector.config.load import load
 from collector.model.batch import Signal, SpanBatch
-from collector.model.codec import encode
+from collector.model.codec.chosen import encode
+from collector.offline.dry_run import dry_run
 from collector.testing.builders import START_UNIX_NANO, spans
 from tests.differential.otelcol import traces_through
 

@@ -9,12 +9,12 @@ import pytest
 import structlog
 from ruamel.yaml import YAML
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
+from collector.kernels.sql.ottl import operation_of
 from collector.model import attributes
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry
 from collector.testing.builders import spans
-from processors._sql.ottl import operation_of
 from processors.transform import Config, Transform
 from tests.differential.otelcol import traces_through
 from tests.processors.test_filter import TRANSLATIONS

@@ -30,7 +30,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from collector.model.batch import Signal
-from collector.model.otlp_json import to_protobuf
+from collector.model.codec.otlp_json import to_protobuf
 from tests.e2e.running import Row, Spanloom
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "otlp"

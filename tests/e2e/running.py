@@ -40,7 +40,14 @@ class Spanloom:
 
     def __init__(self, data_dir: Path, *, config: Iterable[Path] = (), sets: Iterable[str] = (*PORTS, *FAST)) -> None:
         self.data_dir = data_dir
-        command = [sys.executable, "-c", "from collector.cli import main; main()", "run", "--data-dir", str(data_dir)]
+        command = [
+            sys.executable,
+            "-c",
+            "from collector.cli.app import main; main()",
+            "run",
+            "--data-dir",
+            str(data_dir),
+        ]
         for file in config:
             command += ["-c", str(file)]
         for override in sets:

@@ -1,6 +1,7 @@
 """What one Spanloom forwards in another dialect is, in the next one's store, what it would have been without the first.
 
-``tests/model/test_forward.py`` proves the translation over batches; here two services run, and spans cross a network.
+``tests/model/forward/test_forward.py`` proves the translation over batches; here two services run, and spans cross a
+network.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tests.e2e.captures import send_fixtures
 from tests.e2e.conftest import FixtureRun
 from tests.e2e.running import FAST, OF_ITS_RUN, PORTS, Row, Spanloom, duckdb_rows, stored_rows
 from tests.e2e.test_scores import NAMES, send
-from tests.model.test_forward import differences, excuse
+from tests.model.forward.test_forward import differences, excuse
 
 FORWARD = """
 receivers:

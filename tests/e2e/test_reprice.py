@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.model.encode import encode
+from collector.model.codec.reference.encode import encode
 from collector.testing import builders
 from tests.e2e.running import FAST, PORTS, Spanloom, stored_rows, wait_until
 
@@ -28,7 +28,7 @@ def _call(model: str) -> bytes:
 
 
 def _reprice(data_dir: Path, prices: Path, *more: str) -> list[dict[str, Any]]:
-    command = [sys.executable, "-c", "from collector.cli import main; main()", "reprice", "--since", "2020-01-01"]
+    command = [sys.executable, "-c", "from collector.cli.app import main; main()", "reprice", "--since", "2020-01-01"]
     command += ["--data-dir", str(data_dir), "--set", f"processors.cost.prices_file={prices}", "--output", "json"]
     done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=100, env=os.environ, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else [{"error": done.stderr}]

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from collector.model.batch import SpanBatch
-from collector.model.codec import encode
-from collector.rows import json_objects
+from collector.model.codec.chosen import encode
+from collector.model.stored.as_json import json_objects
 from collector.testing.builders import START_UNIX_NANO, spans
 from tests.e2e.running import Spanloom, assert_same_rows
 
@@ -94,7 +94,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spanloom(*arguments: str | Path) -> str:
-    command = [sys.executable, "-c", "from collector.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from collector.cli.app import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -159,7 +159,7 @@ def test_simulation_sums_up_what_run_stores(stored: Path, source: str) -> None:
 
 
 def test_an_input_that_holds_nothing_is_named(stored: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from collector.cli import main; main()"]
+    command = [sys.executable, "-c", "from collector.cli.app import main; main()"]
     command += ["sampling", "simulate", "-c", str(stored / "config.yaml"), "--input", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 

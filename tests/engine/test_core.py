@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from collector.engine import segments
-from collector.engine.assembly import Assembly, KeepAll
+from collector.engine.assembly.assembly import Assembly, KeepAll
+from collector.engine.assembly.passing import Passing
 from collector.engine.core import Core
-from collector.engine.journal import Entry, Journal
-from collector.engine.ledger import NewDecision
-from collector.engine.passing import Passing
+from collector.engine.journal import segments
+from collector.engine.journal.journal import Entry, Journal
+from collector.engine.journal.ledger import NewDecision
 from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
 from collector.testing import builders

@@ -32,10 +32,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
-from collector.component import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
+from collector.component.factories import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
-from collector.model.decode import decode
+from collector.model.codec.reference.decode import decode
 from collector.telemetry import Telemetry
 
 NANO = 10**9

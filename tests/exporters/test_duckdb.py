@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from collector.component import Checkpointed, Queryable
+from collector.component.factories import Checkpointed, Queryable
 from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
-from collector.model.stored import stored_logs, stored_metrics
-from exporters import _duckdb_tables
+from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
+from exporters._duckdb import tables
 from exporters.duckdb import Config, DuckDBExporter, factory
 from tests.exporters.stores import (
     DAY,
@@ -301,10 +301,10 @@ def test_a_change_from_months_to_days_keeps_both(opened):
 
 def test_tables_of_an_older_schema_show_nulls_and_still_grow(opened, monkeypatch):
     older = pa.schema([field for field in schema.OBSERVATIONS if field.name not in {"tool_name", "cost", "otlp"}])
-    dataset = _duckdb_tables.DATASETS["observations"]
+    dataset = tables.DATASETS["observations"]
     with monkeypatch.context() as patch:
-        old = _duckdb_tables.Dataset("observations", dataset.template, older, "trace_id")
-        patch.setitem(_duckdb_tables.DATASETS, "observations", old)
+        old = tables.Dataset("observations", dataset.template, older, "trace_id")
+        patch.setitem(tables.DATASETS, "observations", old)
         exporter = opened()
         exporter.export(export_batch(1, 1, many(4).select(older.names)))
         exporter.shutdown()

@@ -22,11 +22,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from pydantic import ValidationError
 
-from collector.component import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
+from collector.component.factories import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
 from collector.errors import RetryableError
 from collector.model.batch import Signal
-from collector.model.decode import decode
-from collector.model.otlp_json import to_protobuf
+from collector.model.codec.otlp_json import to_protobuf
+from collector.model.codec.reference.decode import decode
 from collector.telemetry import Telemetry
 from exporters import otlp_grpc, otlp_http
 from exporters.otlp_http import parse_retry_after

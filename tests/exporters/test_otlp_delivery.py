@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.delivery import Backoff, RetryConfig
+from collector.options.retry import Backoff, RetryConfig
 
 
 def _backoff(config, *, draw=0.5, now=lambda: 0.0):

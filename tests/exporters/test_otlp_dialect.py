@@ -2,11 +2,11 @@
 
 import pytest
 
-from collector.component import ExportBatch
+from collector.component.factories import ExportBatch
 from collector.errors import RetryableError
 from collector.telemetry import Telemetry
 from tests.exporters.test_otlp import GrpcBackend, HttpBackend, batch_of, some_logs
-from tests.model.forward_kit import decided
+from tests.model.forward.forward_kit import decided
 
 
 @pytest.fixture(params=[HttpBackend, GrpcBackend], ids=["http", "grpc"])

@@ -8,8 +8,7 @@ import structlog
 import trustme
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.budget import ByteBudget
-from collector.component import (
+from collector.component.factories import (
     ComponentId,
     DecidedSpans,
     ExportBatch,
@@ -20,8 +19,9 @@ from collector.component import (
 )
 from collector.errors import ConfigError, RetryableError
 from collector.model.batch import Signal
-from collector.model.decode import decode
+from collector.model.codec.reference.decode import decode
 from collector.receivers.otlp import Config, OtlpReceiver
+from collector.serving.budget import ByteBudget
 from collector.telemetry import Telemetry
 from collector.testing.equivalence import assert_equivalent
 from exporters import otlp_grpc, otlp_http

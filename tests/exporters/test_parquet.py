@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from pydantic import ValidationError
 
-from collector.component import Checkpointed
+from collector.component.factories import Checkpointed
 from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
-from collector.model.stored import stored_logs, stored_metrics
-from exporters._parquet_files import Part
+from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
+from exporters._parquet.data_files import Part
 from exporters.duckdb import Config as DuckDBConfig
 from exporters.duckdb import DuckDBExporter
 from exporters.parquet import Config, ParquetExporter, factory

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from collector.component import Exporter, Repriceable
-from collector.repricing import Repricing
-from exporters import _duckdb_reprice, duckdb, parquet
+from collector.component.factories import Exporter, Repriceable
+from collector.engine.repricing import Repricing
+from exporters import duckdb, parquet
+from exporters._duckdb import reprice
 from exporters.parquet import factory as parquet_factory
 from processors.cost import Config as CostConfig
 from processors.cost import PriceEntry
@@ -122,7 +123,7 @@ def test_a_repriced_range_sent_again_after_a_crash_stays_one_range(store: Any, t
 
 
 def test_large_tables_are_priced_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_duckdb_reprice, "_PAGE_ROWS", 3)
+    monkeypatch.setattr(reprice, "_PAGE_ROWS", 3)
     exporter = duckdb.factory.create(duckdb.Config(), settings(tmp_path, "duckdb"))
     exporter.start()
     exporter.export(export_batch(1, 1, table([CALL | COMPUTED] * 20)))

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from collector.component import DecidedSpans, ExportBatch, ReceivedBatch
-from collector.model import facts, schema, scores, scoring
+from collector.component.factories import DecidedSpans, ExportBatch, ReceivedBatch
+from collector.model import schema
+from collector.model.facts import resolve
+from collector.model.scores import find, record
 from collector.testing import builders
 from exporters.duckdb import Config as DuckDBConfig
 from exporters.duckdb import DuckDBExporter
@@ -27,26 +29,26 @@ def records(*rows, ingested=START):
     """Evaluation records on span 1 of trace 1: (attributes by their names in ``scores``)."""
     sent = [
         {
-            "event_name": scores.EVENT_NAME,
+            "event_name": record.EVENT_NAME,
             "trace_id": 1,
             "span_id": 1,
             "time_unix_nano": START,
-            "attributes": {scores.NAME: "q", **{getattr(scores, key): value for key, value in row.items()}},
+            "attributes": {record.NAME: "q", **{getattr(record, key): value for key, value in row.items()}},
         }
         for row in rows
     ]
-    return ReceivedBatch(builders.logs(sent), ingested, scoring)
+    return ReceivedBatch(builders.logs(sent), ingested, find)
 
 
 def spans(*rows, ingested=START):
-    batch = facts.resolve(builders.spans([{"start_unix_nano": START, **row} for row in rows]))
+    batch = resolve.resolve(builders.spans([{"start_unix_nano": START, **row} for row in rows]))
     decided = {"adjusted_count": 1.0, "date": time(START).date(), "ingested_unix_nano": ingested}
     return DecidedSpans(
         batch,
         pa.RecordBatch.from_pylist([decided] * len(rows), schema=schema.DECIDED),
         None,
         lambda *_: schema.OBSERVATIONS.empty_table(),
-        scoring,
+        find,
     )
 
 
@@ -142,8 +144,8 @@ def test_scores_outlive_a_restart(store):
 
 
 def test_the_same_result_as_event_and_as_record_is_one_row(store, lake):
-    attributes = {scores.NAME: "q", scores.VALUE: 1.0}
-    event = {"time_unix_nano": START, "name": scores.EVENT_NAME, "attributes": attributes}
+    attributes = {record.NAME: "q", record.VALUE: 1.0}
+    event = {"time_unix_nano": START, "name": record.EVENT_NAME, "attributes": attributes}
     exporter, (parquet, folder) = store(), lake
     for number, part in enumerate(
         (records({"VALUE": 1.0}), spans({"events": [event]}, ingested=START + NANO)), start=1
@@ -155,15 +157,15 @@ def test_the_same_result_as_event_and_as_record_is_one_row(store, lake):
 
 def test_the_span_that_a_trace_reveals_stays_with_its_score(store):
     sent = {
-        "event_name": scores.EVENT_NAME, "trace_id": 1, "time_unix_nano": START,
-        "attributes": {scores.NAME: "q", "gen_ai.response.id": "r"},
+        "event_name": record.EVENT_NAME, "trace_id": 1, "time_unix_nano": START,
+        "attributes": {record.NAME: "q", "gen_ai.response.id": "r"},
     }  # fmt: skip
     log = builders.logs([sent])
     judged = spans({"attributes": {"gen_ai.response.id": "r", "gen_ai.request.model": "m"}})
     judged.logs = log
     exporter = store()
     exporter.export(batch(1, judged))
-    exporter.export(batch(2, ReceivedBatch(log, START + NANO, scoring)))
+    exporter.export(batch(2, ReceivedBatch(log, START + NANO, find)))
     assert stored(exporter, "span_id") == [{"span_id": f"{1:016x}"}]
 
 
@@ -189,9 +191,9 @@ def test_the_lake_has_a_folder_per_day_of_the_score_and_a_manifest(lake):
     parquet, folder = lake
     late = {"VALUE": 1, "COMMENT": "é" * 10_000}
     old = builders.logs(
-        [{"event_name": scores.EVENT_NAME, "time_unix_nano": START - 365 * DAY, "attributes": {scores.NAME: "q"}}]
+        [{"event_name": record.EVENT_NAME, "time_unix_nano": START - 365 * DAY, "attributes": {record.NAME: "q"}}]
     )
-    parquet.export(batch(1, records(late), ReceivedBatch(old, START, scoring)))
+    parquet.export(batch(1, records(late), ReceivedBatch(old, START, find)))
     days = sorted(path.name for path in (folder / "scores").iterdir())
     assert days == [f"date={time(START - 30 * DAY).date()}", f"date={time(START).date()}"]
     manifest = json.loads((folder / "scores" / days[1] / "_manifest.json").read_text())
@@ -210,18 +212,18 @@ def test_readers_of_the_lake_take_the_newest_row_of_an_id(lake):
 
 def test_batches_without_results_make_no_files(lake):
     parquet, folder = lake
-    parquet.export(batch(1, ReceivedBatch(builders.logs([{}]), START, scoring), spans({})))
+    parquet.export(batch(1, ReceivedBatch(builders.logs([{}]), START, find), spans({})))
     assert not (folder / "scores").exists()
 
 
 def test_times_at_the_edges_are_stored(store, lake):
     sent = [
-        {"event_name": scores.EVENT_NAME, "time_unix_nano": nanos, "observed_time_unix_nano": 0, "trace_id": 1,
-         "attributes": {scores.NAME: "q", scores.ID: str(nanos)}}
+        {"event_name": record.EVENT_NAME, "time_unix_nano": nanos, "observed_time_unix_nano": 0, "trace_id": 1,
+         "attributes": {record.NAME: "q", record.ID: str(nanos)}}
         for nanos in (0, 1, 2**63 - 1, -1)
     ]  # fmt: skip
     exporter, (parquet, folder) = store(), lake
-    edges = batch(1, ReceivedBatch(builders.logs(sent), START, scoring))
+    edges = batch(1, ReceivedBatch(builders.logs(sent), START, find))
     exporter.export(edges)
     parquet.export(edges)
     found = {row["id"]: row["timestamp"] for row in stored(exporter)}

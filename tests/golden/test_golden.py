@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import pytest
 
-from collector.capture import read_capture
-from collector.config import load
-from collector.dryrun import dry_run
-from collector.rows import json_objects
+from collector.config.load import load
+from collector.model.stored.as_json import json_objects
+from collector.offline.captures import read_capture
+from collector.offline.dry_run import dry_run
 
 HERE = Path(__file__).parent
 WITH_SCORES = sorted(path.parent.name for path in HERE.glob("*/scores.jsonl"))

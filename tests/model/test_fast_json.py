@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.model import attributes, fast_json, json_text
+from collector.model import attributes, fast_json
 from collector.model.attributes import encode_value
-from collector.model.messages.resolve import as_text
+from collector.model.dialects.messages.choices import as_text
+from collector.model.stored import json_text
 
 characters = st.characters(codec=None) | st.sampled_from('\ud800\udfff"\\/\x00\x1f\x7f\u2028é😀')
 texts = st.text(characters, max_size=90)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.cli_plugins import PluginKind, write_package
+from collector.cli.plugins import PluginKind, write_package
 from collector.errors import ConfigError
-from collector.model.encode import encode
+from collector.model.codec.reference.encode import encode
 from collector.testing import builders
 from tests.e2e.running import PORTS, Spanloom, wait_until
 
@@ -46,7 +46,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spanloom(installed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from collector.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from collector.cli.app import main; main()", *arguments]
     environ = {**os.environ, "PYTHONPATH": str(installed)}
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
 

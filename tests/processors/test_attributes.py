@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
+from collector.kernels.attribute_edits.actions import Action
+from collector.kernels.attribute_edits.chosen_rows import Match
+from collector.kernels.attribute_edits.conversions import text_of
 from collector.model import attributes as lists
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
 from processors import attributes, resource
-from processors._attributes.actions import Action
-from processors._attributes.matching import Match
-from processors._attributes.values import text_of
 
 SETTINGS = Settings(ComponentId("c"), Telemetry(), structlog.stdlib.get_logger(), Path("unused"))
 KEYS = st.sampled_from(["a", "b", "c"])

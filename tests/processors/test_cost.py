@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
 from collector.model import schema
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry
 from collector.testing.builders import spans
 from collector.testing.laws import check_processor
-from processors._prices.matching import ModelIndex
+from processors._prices.model_index import ModelIndex
 from processors.cost import Config, Cost, factory
 
 PRICES = Path(__file__).parents[1] / "fixtures" / "prices"

@@ -12,10 +12,10 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
 from collector.telemetry import Telemetry
+from processors._prices.call_names import Call
 from processors._prices.litellm import LiteLlmPrices, read_litellm
-from processors._prices.names import Call
 from processors._prices.user import PriceEntry
 from processors.cost import Config, factory
 from tests.processors.test_cost import PRICES, call, cost, one, price

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from structlog.testing import capture_logs
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
+from collector.kernels.sql import ottl
+from collector.kernels.sql.expressions import condition
+from collector.kernels.sql.relations import SPAN
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
-from processors._sql import ottl
-from processors._sql.expressions import condition
-from processors._sql.relations import SPAN
 from processors.filter import Config, Filter
 
 TRANSLATIONS = YAML(typ="safe").load((Path(ottl.__file__).parent / "ottl.yaml").read_text())

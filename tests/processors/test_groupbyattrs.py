@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
 from collector.model import attributes as lists
-from collector.model import facts
-from collector.model.codec import encode_json
+from collector.model.codec.chosen import encode_json
+from collector.model.facts import resolve
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, resource, spans
 from processors import groupbyattrs
@@ -95,7 +95,7 @@ def test_what_else_a_resource_says_stays() -> None:
 
 def test_a_service_that_was_moved_names_the_service() -> None:
     batch = spans([{"attributes": {"service.name": "shop"}, "resource": {"service.name": "gateway"}}, {}])
-    assert facts.resolve(grouped(batch, "service.name")).column("service_name").to_pylist()[0] == "shop"
+    assert resolve.resolve(grouped(batch, "service.name")).column("service_name").to_pylist()[0] == "shop"
 
 
 def test_keys_without_meaning_are_said() -> None:

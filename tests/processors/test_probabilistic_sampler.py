@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
 from collector.model import trace_state
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, spans
 from processors import probabilistic_sampler
-from processors._probabilistic import carrier, thresholds
+from processors._probabilistic import carrier, threshold_digits
 
 IDS = [random.Random(n).getrandbits(128) for n in range(4000)]
 
@@ -98,11 +98,11 @@ def test_log_records_by_a_whole_percentage() -> None:
     assert made.process(logs(records)).num_rows == 5
 
 
-@given(value=st.integers(0, thresholds.RANGE - 1))
+@given(value=st.integers(0, threshold_digits.RANGE - 1))
 def test_values_are_written_as_they_are_read(value: int) -> None:
     (text,) = carrier.hexadecimal(np.array([value], np.int64)).to_pylist()
     assert text == f"{value:014x}"
-    read = carrier.of_trace_state(f"ot=rv:{text};th:{thresholds.digits(value)}")
+    read = carrier.of_trace_state(f"ot=rv:{text};th:{threshold_digits.digits(value)}")
     assert read is not None
     assert (read.random, read.threshold) == (value, value)
 
@@ -116,7 +116,7 @@ def test_any_trace_state_is_read_or_said_to_be_none(text: str) -> None:
 @given(content=st.binary(min_size=16, max_size=16), seed=st.integers(0, 2**32 - 1))
 def test_one_hash_is_the_hash_of_a_row(content: bytes, seed: int) -> None:
     rows = np.frombuffer(content, np.uint8).reshape(1, 16)
-    assert int(thresholds.hashed(rows, seed)[0]) == thresholds.hashed_bytes(content, seed)
+    assert int(threshold_digits.hashed(rows, seed)[0]) == threshold_digits.hashed_bytes(content, seed)
 
 
 @pytest.mark.parametrize(

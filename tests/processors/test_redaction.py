@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component import ComponentId, Settings
-from collector.model import attributes, facts
+from collector.component.factories import ComponentId, Settings
+from collector.model import attributes
+from collector.model.facts import resolve
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, spans
 from processors import redaction
@@ -52,7 +53,7 @@ def test_resources_that_become_equal_are_one() -> None:
 
 def test_the_model_follows_what_is_left() -> None:
     rows = [{"attributes": {"gen_ai.request.model": "m", "user.id": "jane@x.org"}}]
-    batch = facts.resolve(made(allow_all_keys=True, blocked_values=["jane"]).process(spans(rows)))
+    batch = resolve.resolve(made(allow_all_keys=True, blocked_values=["jane"]).process(spans(rows)))
     assert batch.column("user_id").to_pylist() == ["****@x.org"]
 
 

@@ -9,12 +9,12 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from collector.component import ComponentId, Settings
+from collector.component.factories import ComponentId, Settings
+from collector.kernels.sql import ottl
 from collector.model import attributes
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
-from processors._sql import ottl
 from processors.transform import Config, Transform
 from tests.processors.test_filter import TRANSLATIONS
 

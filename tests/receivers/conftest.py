@@ -12,10 +12,10 @@ import pytest
 import structlog
 import trustme
 
-from collector.budget import ByteBudget
-from collector.component import ComponentId, Metadata, Received, ReceiverSettings, no_metadata
+from collector.component.factories import ComponentId, Metadata, Received, ReceiverSettings, no_metadata
 from collector.model.batch import Signal
 from collector.receivers.otlp import Config, OtlpReceiver
+from collector.serving.budget import ByteBudget
 from collector.telemetry import Telemetry
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from collector.component import ComponentConfig, ExportBatch, ReceivedBatch
+from collector.component.factories import ComponentConfig, ExportBatch, ReceivedBatch
 from collector.errors import PermanentError, RetryableError
 from collector.testing.builders import logs
 from collector.testing.sinks import MemoryExporter

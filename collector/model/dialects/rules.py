@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from collector.errors import ConfigError
 from collector.model.attributes import dumps
-from collector.model.dialects import tables
-from collector.model.dialects.tables import COUNT_FIELDS, Inclusion, Row, Source, When
+from collector.model.dialects import fact_tables
+from collector.model.dialects.fact_tables import COUNT_FIELDS, Inclusion, Row, Source, When
 
 PLAIN = "otel"
 """The dialect of a span that speaks none of the others."""
@@ -179,7 +179,7 @@ class Compiled:
     _markers: dict[tuple[str, ...], int] = field(default_factory=dict)
     _table: str = ""
 
-    def add(self, file: tables.File) -> None:
+    def add(self, file: fact_tables.File) -> None:
         """Takes over one file."""
         self._table = file.table
         for row in file.rows:
@@ -196,7 +196,7 @@ class Compiled:
         if file.dialect and file.mark:
             self.marked.append((file.dialect, [self._condition(When(has=(file.mark,)))]))
 
-    def _add_object(self, usage: tables.UsageObject) -> None:
+    def _add_object(self, usage: fact_tables.UsageObject) -> None:
         for name in COUNT_FIELDS:
             source = _object_source(usage.key, usage.path)
             row = Row(field=name, rank=usage.rank, source=source, when=usage.when, convert="count")
@@ -215,8 +215,8 @@ class Compiled:
         bits |= (int(ROOT_BIT) if when.root else 0) | (int(SERVED_BIT) if when.served else 0)
         return Condition(
             when,
-            tables.matcher(when.scope),
-            tables.matcher(when.not_scope),
+            fact_tables.matcher(when.scope),
+            fact_tables.matcher(when.not_scope),
             tuple(_bound(part) for part in (when.version or "").split(",") if part.strip()),
             bits,
             self._marker(when.lacks) if when.lacks else 0,
@@ -245,10 +245,10 @@ class Compiled:
         self._exact = frozenset(k for k in asked if "*" not in k)
         self._recurring = frozenset(rule.source.key for rule in self.rules if rule.row.field in RECURRING)
         self._indexed = [(k, _index_pattern(k)) for k in sorted(asked) if "*" in k]
-        self._marker_patterns = [(tables.matcher(keys), 1 << place) for keys, place in self._markers.items()]
-        files = tables.files()
-        self._usage_keys = tables.matcher(k for f in files for k in f.usage_keys)
-        self._cost_keys = tables.matcher(k for f in files for k in f.cost_keys)
+        self._marker_patterns = [(fact_tables.matcher(keys), 1 << place) for keys, place in self._markers.items()]
+        files = fact_tables.files()
+        self._usage_keys = fact_tables.matcher(k for f in files for k in f.usage_keys)
+        self._cost_keys = fact_tables.matcher(k for f in files for k in f.cost_keys)
 
     @functools.lru_cache(maxsize=16_384)  # noqa: B019 - one instance lives as long as the process
     def key_info(self, key: str) -> KeyInfo:
@@ -329,7 +329,7 @@ class Compiled:
 def compiled() -> Compiled:
     """The tables of this package, compiled. Raises ``ConfigError`` for a table that is wrong."""
     result = Compiled()
-    for file in tables.files():
+    for file in fact_tables.files():
         result.add(file)
     result.finish()
     return result

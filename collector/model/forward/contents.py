@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from collector.model.dialects.messages.parts import Message
 from collector.model.fast_json import loads
 from collector.model.forward.scalars import Facts
-from collector.model.messages.parts import Message
 
 _COLUMNS = ("type", "subtype", "input", "output", "tool_definitions")
 _MESSAGES = '[{"role":'

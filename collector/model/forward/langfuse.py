@@ -10,11 +10,11 @@ from typing import Any
 
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
+from collector.model.dialects.messages.parts import Message, Part
 from collector.model.forward.contents import Row, Value, function_tool
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts
-from collector.model.forward.tables import CARRIER
-from collector.model.messages.parts import Message, Part
+from collector.model.forward.target_tables import CARRIER
 
 _NOT_COUNTED = ("rollup", "duplicate")
 _ZERO = '{"total":0}'

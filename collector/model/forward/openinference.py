@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from collector.model.attributes import dumps
+from collector.model.dialects.messages.parts import Message, Part
 from collector.model.forward.contents import Row, Value, function_tool
 from collector.model.forward.outgoing import Outgoing
-from collector.model.messages.parts import Message, Part
 
 Pairs = Iterator[tuple[str, Any]]
 _DOCUMENT_TEXT = ("content", "page_content", "text")

@@ -15,14 +15,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model import facts as facts_of
 from collector.model import schema
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
+from collector.model.dialects.messages import carriers, choices
+from collector.model.facts import resolve as facts_of
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts, full_types, iso_time, money_object
-from collector.model.forward.tables import CARRIER
-from collector.model.messages import carriers, resolve
+from collector.model.forward.target_tables import CARRIER
 
 TEXTS = (
     "name", "trace_name", "level", "error_type", "environment", "release", "version", "user_id", "session_id",
@@ -129,8 +129,8 @@ def _contents(read: SpanBatch, facts: Facts, out: Outgoing) -> None:
     sent = read.column("status_message").to_pylist()
     faults: Counter[str] = Counter()
     for row, (content, row_wanted) in enumerate(zip(carriers.contents(read, None), wanted, strict=True)):
-        found = dict(zip(resolve.KINDS, resolve.texts(content, faults), strict=True))
-        said = (found["status_message"], sent[row], found["error_message"], resolve.raised_message(content))
+        found = dict(zip(choices.KINDS, choices.texts(content, faults), strict=True))
+        said = (found["status_message"], sent[row], found["error_message"], choices.raised_message(content))
         found["status_message"] = next((text for text in said if text), None)
         for name, want in zip(CONTENTS, row_wanted, strict=True):
             if want is not None and not _same(found[name], want):

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.forward.outgoing import Outgoing
-from collector.model.forward.tables import Attribute
+from collector.model.forward.target_tables import Attribute
 
 Where = npt.NDArray[np.bool_] | None
 """Marks rows; None: all."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 from collector.model import attributes, schema
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
-from collector.model.forward import tables
+from collector.model.forward import target_tables
 from collector.model.forward.contents import Row, Value
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts, typed
@@ -52,7 +52,7 @@ def _write_parameters(facts: Facts, out: Outgoing) -> None:
 
 def _write_operations(spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
     """``gen_ai.operation.name``: the span's own while it says what the row is, else the type's first."""
-    operations = tables.target("semconv").operations
+    operations = target_tables.target("semconv").operations
     first: dict[str, str] = {}
     for operation, meaning in operations.items():
         first.setdefault(meaning, operation)

@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from collector.model import attributes, schema
 from collector.model.batch import SpanBatch
-from collector.model.dialects import compiled
-from collector.model.forward import langfuse, openinference, readback, scalars, semconv, tables
+from collector.model.dialects.aliases import compiled
+from collector.model.dialects.messages import carriers
+from collector.model.forward import langfuse, openinference, readback, scalars, semconv, target_tables
 from collector.model.forward.contents import Row, rows
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts
-from collector.model.messages import carriers
 
 _FACTS: Mapping[str, Callable[[SpanBatch, Facts, Outgoing], None]] = {
     "semconv": semconv.write_facts,
@@ -43,8 +43,8 @@ def translate(spans: SpanBatch, observations: pa.Table, target: str) -> SpanBatc
     A pure function: the same rows give the same batch.
     """
     facts, out = Facts(spans, observations), Outgoing()
-    out.texts(tables.MARKER + target, facts.column("dialect"))
-    for attribute in tables.target(target).attributes:
+    out.texts(target_tables.MARKER + target, facts.column("dialect"))
+    for attribute in target_tables.target(target).attributes:
         scalars.write(attribute, facts, out)
     if target in _FACTS:
         _FACTS[target](spans, facts, out)
@@ -70,9 +70,9 @@ def _kept(spans: SpanBatch, target: str, out: Outgoing) -> attributes.Flat:
 
 @functools.lru_cache(maxsize=16_384)
 def _stays(key: str, target: str) -> bool:
-    if key.startswith(tables.CARRIER):
+    if key.startswith(target_tables.CARRIER):
         return False
-    if tables.kept(target).match(key):
+    if target_tables.kept(target).match(key):
         return True
     return not compiled().key_info(key).wanted and not carriers.names_of(key)
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collector.model import facts
-from collector.model.content import observations
+from collector.model.facts import resolve
+from collector.model.stored.observations import observations
 from collector.testing import builders
 from tests.engine.assembly_kit import Bench
 
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 def observed(rows: Sequence[Row], logs: Sequence[Row] = ()) -> list[dict[str, Any]]:
     """Stored rows by start time. JSON text of content stays text; maps are dicts."""
     bench = Bench()
-    bench.send(facts.resolve(builders.spans(rows)))
+    bench.send(resolve.resolve(builders.spans(rows)))
     records = builders.logs(logs) if logs else None
     found: list[dict[str, Any]] = []
     faults: Counter[str] = Counter()

@@ -1,0 +1,282 @@
+"""Trace assembly of one pipeline: spans wait here until their trace is decided.
+
+Memory holds references, not spans: per waiting span its trace's ordinal, record and row. Everything
+else is read back from the journal when the trace is due. What was decided is remembered, so that a
+span sent again is dropped and a late one is judged as the rest of its trace was.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.component.factories import NOT_HERE, DueTraces, Sampler, Verdicts
+from collector.engine.assembly import late
+from collector.engine.assembly.decided import DecidedTraces, in_skeletons
+from collector.engine.assembly.decision_rows import RowColumns, decision_tables, split
+from collector.engine.assembly.due import Loading
+from collector.engine.assembly.native_calls import NativeCalls
+from collector.engine.assembly.pending import Early, Pending, Refs
+from collector.engine.assembly.tally import Tally
+from collector.engine.journal.decisions import TRACES, Decision
+from collector.engine.journal.gather import gather
+from collector.engine.journal.journal import Records, Written
+from collector.engine.traces import counting, counting_columns, trace_facts
+from collector.engine.traces.tombstones import kept_parents
+from collector.model import schema
+from collector.model.batch import Batch, SpanBatch
+from collector.model.facts.recorder import Recorder
+from collector.model.sizes import row_bytes
+from collector.telemetry import Telemetry
+
+_MAX_DUE_ROWS = 65_536
+"""Rows decided at once: bounds what a tick reads, whatever fell due together."""
+_WARN_EVERY_NS = 60 * 10**9
+
+Observe = Callable[[str, pa.RecordBatch, Verdicts], object]
+"""Takes a pipeline's name, due traces (``schema.TRACE_FACTS``) and what was decided about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAll:
+    """The sampler of a pipeline that has none: every trace is kept after the embedded default's wait."""
+
+    decision_wait_ns: int = 30 * 10**9
+    decision_wait_after_root_ns: int = 2 * 10**9
+
+    def decide(self, due: DueTraces) -> Verdicts:
+        n = due.traces.num_rows
+        return Verdicts(np.ones(n, np.bool_), pa.nulls(n, pa.string()), np.ones(n))
+
+
+class Assembly:
+    """The waiting and the decided traces of one pipeline. Used by the core thread only."""
+
+    def __init__(
+        self,
+        pipeline: str,
+        sampler: Sampler,
+        records: Records,
+        telemetry: Telemetry,
+        *,
+        max_pending_spans: int,
+        max_pending_bytes: int = 1 << 62,
+        max_decided_traces: int,
+        max_decided_spans: int,
+        warn: Callable[..., object] = lambda *_, **__: None,
+        recorder: Recorder | None = None,
+        observe: Observe | None = None,
+    ) -> None:
+        """``observe`` is shown every verdict."""
+        self.pipeline = pipeline
+        self._observe = observe
+        self._sampler = sampler
+        self._records = records
+        self._telemetry = telemetry
+        self._max_pending_spans = max_pending_spans
+        self._max_pending_bytes = max_pending_bytes
+        self._warn = warn
+        self._pending = Pending(
+            sampler.decision_wait_ns,
+            sampler.decision_wait_after_root_ns,
+            getattr(sampler, "maximum_trace_size_bytes", 0),
+        )
+        self._recorder = recorder
+        self._loading = Loading(records)
+        self._tally = Tally(pipeline, telemetry)
+        self.decided = DecidedTraces(max_decided_traces, max_decided_spans)
+        self._natives = NativeCalls(self.decided, self._pending, records)
+        self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
+        self._warn_again = 0
+        self.last_seq = 0
+        """The newest record seen."""
+
+    def add(self, written: Written, batch: Batch, rows: npt.NDArray[np.int32] | None = None) -> None:
+        """Takes the spans of a record, or log records that go with spans; ``rows``: only these."""
+        self.last_seq = max(self.last_seq, written.seq)
+        if rows is None:
+            rows = np.arange(batch.num_rows, dtype=np.int32)
+        if isinstance(batch, SpanBatch):
+            rows = self._without_placeholders(batch, rows)
+        ids = batch.column("trace_id")
+        ids = ids if len(rows) == batch.num_rows else ids.take(pa.array(rows))
+        encoded = ids.cast(pa.binary()).dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        distinct = encoded.dictionary.to_pylist()
+        known = np.array([trace_id in self.decided for trace_id in distinct], np.bool_)
+        is_late = known[codes] if len(distinct) else np.zeros(0, np.bool_)
+        if isinstance(batch, SpanBatch):
+            if is_late.any():
+                self._late.append((written.seq, rows[is_late]))
+            roots = trace_facts.words(batch.column("parent_span_id"))[rows] == 0
+            new = ~is_late
+            sizes = row_bytes(batch)[rows[new]]
+            self._pending.add_spans(written, distinct, codes[new], rows[new], roots[new], sizes)
+        else:
+            self._pending.add_logs(written, distinct, codes[~is_late], rows[~is_late])
+
+    def _without_placeholders(self, batch: SpanBatch, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Drops spans that only announce a span to come."""
+        placeholder = batch.column("role").to_numpy(zero_copy_only=False)[rows] == schema.ROLE_PLACEHOLDER
+        if placeholder.any():
+            self._tally.dropped("placeholder", int(placeholder.sum()))
+            rows = rows[~placeholder]
+        return rows
+
+    def restore(self, dseq: int, decision: Decision) -> None:
+        """Remembers a decision found in the ledger."""
+        self.decided.remember(dseq, decision)
+        self._natives.remember(decision)
+
+    @property
+    def oldest_pending_seq(self) -> int | None:
+        """The oldest record a waiting row lies in."""
+        late = [seq for seq, _ in self._late]
+        seqs = [s for s in (self._pending.oldest_seq, *late) if s is not None]
+        return min(seqs, default=None)
+
+    def report(self) -> None:
+        """Sets the gauges."""
+        self._telemetry.pending_traces.labels(self.pipeline).set(self._pending.num_traces)
+        self._telemetry.pending_spans.labels(self.pipeline).set(self._pending.num_spans)
+
+    def next_deadline(self) -> int | None:
+        """When the next trace is due, ns since the epoch; now (0) when late spans wait."""
+        return 0 if self._late else self._pending.next_deadline()
+
+    def last_deadline(self) -> int | None:
+        """When all that waits is due, ns since the epoch."""
+        return self._pending.last_deadline()
+
+    def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> Iterator[list[Decision]]:
+        """Decides what is due: late spans, traces past their deadline, and the oldest above the bound.
+
+        Yields decisions in groups, so that however much is due never lies in memory at once. Each
+        group must have been given to ``restore`` before the next one is taken.
+        """
+        while self._late:
+            yield self._decide_late()
+        while (due := self._next_due(now_unix_nano, everything=everything)) is not None:
+            if due.num_traces:
+                yield self._decide(due, now_unix_nano)
+            if not due.more:
+                return
+
+    def _next_due(self, now: int, *, everything: bool) -> Refs | None:
+        rows = self._pending.num_rows - self._max_pending_spans
+        early = Early(max(0, rows), max(0, self._pending.nbytes - self._max_pending_bytes))
+        if early and now >= self._warn_again:
+            self._warn_again = now + _WARN_EVERY_NS
+            self._warn(
+                "more spans wait than memory or the journal have room for: the oldest traces are decided early",
+                spans=early.rows,
+                bytes=early.nbytes,
+            )
+        return self._pending.take_due(now, max_rows=_MAX_DUE_ROWS, early=early, everything=everything)
+
+    def _decide(self, due: Refs, now: int) -> list[Decision]:
+        facts = gather(self._records, due.seqs, due.rows, trace_facts.NEEDED)
+        fresh = counting_columns.first_of_each(due.trace, trace_facts.words(facts["span_id"]))
+        self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
+        spans = counting_columns.spans(due.trace, facts, fresh)
+        counted = counting.count(spans)
+        self._natives.link(spans, counted, facts["response_id"], due.seqs)
+        ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
+        dropped = fresh & self._loading.are_tombstones(due.seqs)
+        live = fresh & ~dropped
+        aggregates = trace_facts.trace_facts(
+            due.trace[live],
+            ids,
+            facts.filter(pa.array(live)),
+            counted.scope[live] == counting.COUNTED,
+            size_bytes=due.size_bytes,
+            trigger=due.trigger,
+            recorder=self._recorder,
+        )
+        aggregates = self._loading.with_log_identity(aggregates, due.logs)
+        verdicts = self._sampler.decide(self._loading.due_traces(aggregates, due, live, counted, now))
+        stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
+        verdicts = replace(verdicts, adjusted_count=stands_for)
+        self._tally.verdicts(verdicts, due.trigger, due.trace[live])
+        if self._observe is not None:
+            self._observe(self.pipeline, aggregates, verdicts)
+        ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
+        traces = _trace_table(aggregates, verdicts, ingested)
+        keep = verdicts.keep[due.trace]
+        shown = kept_parents(due.trace, spans.span_id, spans.parent_id, dropped)
+        columns = RowColumns(due, facts, counted, live & keep, dropped & keep, shown)
+        return self._split(traces, columns, due)
+
+    def _split(self, traces: pa.RecordBatch, columns: RowColumns, due: Refs) -> list[Decision]:
+        rows = decision_tables(columns)
+        seqs, record = np.unique(due.seqs[columns.order], return_inverse=True)
+        per_row = np.array([self._loading.row_bytes(int(s)) for s in seqs], np.float64)[record]
+        return split(traces, rows, due.logs, per_row)
+
+    def _decide_late(self) -> list[Decision]:
+        """Spans of traces decided before: kept or dropped as those were, and never counted twice."""
+        seqs, rows = self._take_late()
+        if not len(seqs):
+            return []
+        facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
+        encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
+        trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        verdicts = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
+        due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows)
+        ids = trace_facts.words(facts["span_id"])
+        fresh = counting_columns.first_of_each(trace, ids) & ~in_skeletons(verdicts, trace, ids)
+        kept = np.array([v.keep for v in verdicts], np.bool_)[trace]
+        dropped = fresh & self._loading.are_tombstones(seqs)
+        live = fresh & ~dropped
+        self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
+        self._tally.not_kept(np.array([v.keep for v in verdicts]), [v.sampled_by for v in verdicts], trace[live])
+        here = np.array([v.keep or v.sampled_by not in NOT_HERE for v in verdicts], np.bool_)[trace]
+        self._telemetry.late_spans.labels(self.pipeline).inc(int((live & here).sum()))
+        spans = counting_columns.spans(trace, facts, fresh)
+        counted = late.count(spans, verdicts)
+        self._natives.link(spans, counted, facts["response_id"], seqs)
+        shown = late.parents(spans, verdicts, dropped)
+        columns = RowColumns(due, facts, counted, live & kept, dropped & kept, shown)
+        return self._split(late.remembered(due.trace_ids, verdicts), columns, due)
+
+    def _take_late(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Records and rows of the late spans that came first, as many as are decided at once."""
+        taken = [self._late.popleft()]
+        total = len(taken[0][1])
+        while self._late and total + len(self._late[0][1]) <= _MAX_DUE_ROWS:
+            taken.append(self._late.popleft())
+            total += len(taken[-1][1])
+        known = [(seq, self._still_known(seq, rows)) for seq, rows in taken]
+        seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in known])
+        return seqs, np.concatenate([rows for _, rows in known])
+
+    def _still_known(self, seq: int, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The rows whose trace is remembered; the others, forgotten since they came, begin to wait anew."""
+        batch = self._records.read(seq).batch
+        ids = batch.column("trace_id").take(pa.array(rows)).to_pylist()
+        known = np.array([trace_id in self.decided for trace_id in ids], np.bool_)
+        if not known.all():
+            self.add(self._records.info(seq), batch, rows[~known])
+        return rows[known]
+
+
+def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    start = facts["start_unix_nano"].to_numpy(zero_copy_only=False)
+    return pa.record_batch(
+        [
+            facts["trace_id"],
+            pa.array(verdicts.keep),
+            verdicts.sampled_by.cast(TRACES.field("sampled_by").type),
+            pa.array(verdicts.adjusted_count, pa.float64()),
+            *(facts[name] for name in ("trace_name", "user_id", "session_id", "tags")),
+            trace_facts.partition_dates(start, ingested),
+            pc.if_else(verdicts.sampled_by.is_valid(), facts["trigger"], None),
+        ],
+        schema=TRACES,
+    )

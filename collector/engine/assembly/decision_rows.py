@@ -1,0 +1,113 @@
+"""From verdicts to decision tables: rows in trace order, cut into decisions of bounded size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from collector.engine.assembly.pending import Refs
+from collector.engine.journal.decisions import REFS, ROWS, WHOLE, Decision, empty
+from collector.engine.traces import counting, trace_facts
+from collector.model import schema
+
+
+@dataclass(frozen=True)
+class RowColumns:
+    """The spans of due traces and what was decided about each."""
+
+    due: Refs
+    facts: pa.RecordBatch
+    """``trace_facts.NEEDED``, row-aligned with ``due``."""
+    counted: counting.Counted
+    keep: npt.NDArray[np.bool_]
+    dropped: npt.NDArray[np.bool_]
+    """Tombstones in kept traces."""
+    kept_parent: npt.NDArray[np.uint64]
+
+    @cached_property
+    def order(self) -> npt.NDArray[np.int64]:
+        """By trace, then by start time: the order of everything an exporter sees."""
+        start = self.facts["start_unix_nano"].to_numpy(zero_copy_only=False)
+        return np.lexsort((np.arange(len(start)), start, self.due.trace))
+
+
+def decision_tables(columns: RowColumns) -> pa.RecordBatch:
+    """``decisions.ROWS`` in trace order."""
+    order = columns.order
+    back = np.empty(len(order), np.int32)
+    back[order] = np.arange(len(order), dtype=np.int32)
+    inherit = columns.counted.inherit[order]
+    arrays = [
+        columns.due.seqs[order],
+        columns.due.rows[order],
+        columns.due.trace[order],
+        columns.keep[order],
+        trace_facts.words(columns.facts["span_id"])[order],
+        trace_facts.words(columns.facts["parent_span_id"])[order],
+        trace_facts.hashes(columns.facts["response_id"])[order],
+        columns.counted.scope[order],
+        columns.counted.rule[order],
+        np.where(inherit >= 0, back[inherit], -1).astype(np.int32),
+        np.zeros(len(order), np.bool_),
+        columns.dropped[order],
+        columns.kept_parent[order],
+    ]
+    return pa.record_batch([pa.array(a, f.type) for a, f in zip(arrays, ROWS, strict=True)], schema=ROWS)
+
+
+def split(
+    traces: pa.RecordBatch, rows: pa.RecordBatch, logs: pa.RecordBatch, row_bytes: npt.NDArray[np.float64]
+) -> list[Decision]:
+    """Cuts into decisions of at most a batch's rows and bytes, between traces where possible.
+
+    ``rows`` are in trace order. A trace larger than a batch spans several decisions.
+    """
+    out = []
+    trace = rows["trace"].to_numpy(zero_copy_only=False)
+    starts = _cuts(trace, row_bytes)
+    log_trace = logs["trace"].to_numpy(zero_copy_only=False)
+    for start, end in zip(starts, [*starts[1:], rows.num_rows], strict=True):
+        first, last = int(trace[start]), int(trace[end - 1])
+        mine = pa.array((log_trace >= first) & (log_trace <= last))
+        out.append(
+            Decision(
+                traces.slice(first, last - first + 1),
+                _rebased(rows.slice(start, end - start), first, start),
+                logs.filter(mine).select(REFS.names).cast(REFS),
+                empty(WHOLE),
+            )
+        )
+    return out
+
+
+def _cuts(trace: npt.NDArray[np.int32], row_bytes: npt.NDArray[np.float64]) -> list[int]:
+    """Where decisions begin."""
+    cuts = [0]
+    total = np.cumsum(row_bytes)
+    while True:
+        start = cuts[-1]
+        spent = total[start - 1] if start else 0.0
+        end = min(
+            start + schema.MAX_BATCH_ROWS,
+            int(np.searchsorted(total, spent + schema.MAX_BATCH_BYTES, side="right")),
+        )
+        end = max(end, start + 1)
+        if end >= len(trace):
+            return cuts
+        boundary = int(np.searchsorted(trace, trace[end], side="left"))
+        cuts.append(boundary if boundary > start else end)
+
+
+def _rebased(rows: pa.RecordBatch, first_trace: int, first_row: int) -> pa.RecordBatch:
+    """Ordinals relative to the slice; what inherits from a row outside of it inherits nothing."""
+    trace = rows["trace"].to_numpy(zero_copy_only=False) - first_trace
+    inherit = rows["inherit"].to_numpy(zero_copy_only=False) - first_row
+    inherit = np.where((inherit >= 0) & (inherit < rows.num_rows), inherit, -1)
+    for name, values in (("trace", trace), ("inherit", inherit)):
+        field = ROWS.field(name)
+        rows = rows.set_column(ROWS.get_field_index(name), field, pa.array(values.astype(np.int32)))
+    return rows

@@ -1,0 +1,97 @@
+"""What a decision looks at besides the facts of its rows, read back from the journal when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.component.factories import DueTraces, no_logs
+from collector.engine.assembly.pending import Refs
+from collector.engine.journal.decisions import empty
+from collector.engine.journal.gather import gather
+from collector.engine.journal.journal import Records
+from collector.engine.traces import counting, trace_facts
+from collector.model import schema
+from collector.model.batch import LogBatch, SpanBatch
+from collector.model.facts import log_identity
+
+
+class Loading:
+    """Reads rows of records."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def due_traces(
+        self, traces: pa.RecordBatch, due: Refs, live: npt.NDArray[np.bool_], counted: counting.Counted, now: int
+    ) -> DueTraces:
+        """What a sampler is given; ``live``: the rows that are spans and not tombstones."""
+        return DueTraces(
+            traces,
+            now,
+            lambda columns=None: self._spans(due, live, counted, columns),
+            lambda: self._logs(due),
+            lambda: self._met(due),
+        )
+
+    def are_tombstones(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which rows lie in records of spans that a processor dropped."""
+        distinct, record = np.unique(seqs, return_inverse=True)
+        return np.array([self._records.read(seq).dropped for seq in distinct.tolist()], np.bool_)[record]
+
+    def with_log_identity(self, traces: pa.RecordBatch, logs: pa.RecordBatch) -> pa.RecordBatch:
+        """The trace facts with the user and the session that only log records name."""
+        lacking = [name for name in log_identity.IDENTITY if traces[name].null_count]
+        if not logs.num_rows or not lacking:
+            return traces
+        seqs, rows, owner = (logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        records = LogBatch(gather(self._records, seqs, rows, log_identity.NEEDED))
+        time = records.column("time_unix_nano").to_numpy(zero_copy_only=False)
+        said = log_identity.identity(records)
+        alike = np.zeros(len(owner), np.bool_)
+        for name in lacking:
+            first = trace_facts.first_by_start(owner, time, said[name], traces.num_rows, prefer=alike)
+            position = traces.schema.get_field_index(name)
+            filled = pc.coalesce(traces[name], first)
+            traces = traces.set_column(position, traces.schema.field(position), filled)
+        return traces
+
+    def row_bytes(self, seq: int) -> float:
+        """The size of a row of a record, on average."""
+        entry = self._records.read(seq)
+        return self._records.info(seq).nbytes / max(1, entry.batch.num_rows)
+
+    def _spans(
+        self,
+        due: Refs,
+        live: npt.NDArray[np.bool_],
+        counted: counting.Counted,
+        columns: Sequence[str] | None,
+    ) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
+        stored = None if columns is None else [name for name in columns if name != "usage_scope"] or ["trace_id"]
+        if live.any():
+            spans = SpanBatch(gather(self._records, due.seqs[live], due.rows[live], stored))
+        else:
+            spans = SpanBatch(empty(schema.SPANS).select(stored or schema.SPANS.names))
+        scopes = pa.array(counting.SCOPE_NAMES, pa.string()).take(pa.array(counted.scope[live]))
+        return spans.with_columns({"usage_scope": scopes}), due.trace[live]
+
+    def _logs(self, due: Refs) -> tuple[LogBatch, npt.NDArray[np.int32]]:
+        if not due.logs.num_rows:
+            return no_logs()
+        seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        return LogBatch(gather(self._records, seqs, rows)), owner
+
+    def _met(self, due: Refs) -> list[frozenset[str]]:
+        seqs, record = np.unique(due.seqs, return_inverse=True)
+        met = [self._records.read(seq).met for seq in seqs.tolist()]
+        found: list[frozenset[str]] = [frozenset()] * due.num_traces
+        if any(met):
+            pairs = np.unique(np.stack([due.trace, record.astype(np.int32)]), axis=1)
+            for trace, at in zip(*pairs.tolist(), strict=True):
+                found[trace] |= met[at]
+        return found

@@ -1,0 +1,89 @@
+"""One call in two traces: a provider's SDK reports it in a trace of its own, beside an instrumentation's span.
+
+Anthropic's SDK does so when the instrumentation does not make its span current. The two are known by their
+response id. The SDK's span yields when the other is at hand: due together with it, waiting, or decided a
+while ago; a span that comes when the SDK's was already written as counted yields to that one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.engine.assembly.decided import DecidedTraces
+from collector.engine.assembly.pending import Pending
+from collector.engine.journal.decisions import Decision
+from collector.engine.journal.journal import Records
+from collector.engine.traces import counting
+from collector.model import schema
+
+_MAX_REMEMBERED = 65_536
+_MAX_DECIDED_TRACES = 4_096
+"""Traces decided last that are looked through."""
+_NEAR_RECORDS = 64
+"""The other span of a call is exported with it, or shortly before or after."""
+
+
+class NativeCalls:
+    """The counted native calls of one pipeline's recent traces. Used by the core thread only."""
+
+    def __init__(self, decided: DecidedTraces, pending: Pending, records: Records) -> None:
+        self._decided = decided
+        self._pending = pending
+        self._records = records
+        self._counted: OrderedDict[int, None] = OrderedDict()
+
+    def remember(self, decision: Decision) -> None:
+        """Takes up the native calls that a decision counted and kept."""
+        rows = decision.rows
+        native = rows["rule"].to_numpy(zero_copy_only=False) == counting.NATIVE
+        native &= rows["keep"].to_numpy(zero_copy_only=False)
+        for response in rows["response"].to_numpy(zero_copy_only=False)[native].tolist():
+            self._counted[response] = None
+        while len(self._counted) > _MAX_REMEMBERED:
+            self._counted.popitem(last=False)
+
+    def link(
+        self, spans: counting.Spans, counted: counting.Counted, response_ids: pa.Array, seqs: npt.NDArray[np.int64]
+    ) -> None:
+        """Takes back, in ``counted``, what was counted in another trace.
+
+        ``response_ids``: texts, and ``seqs``: journal records, of the same rows as ``spans``.
+        """
+        counts = spans.is_new & spans.is_call & (counted.scope == counting.COUNTED) & (spans.response != 0)
+        native = counts & (spans.role == schema.ROLE_NATIVE)
+        others = counts & ~native
+        if self._counted and others.any():
+            _take_back(counted, others & np.isin(spans.response, np.fromiter(self._counted, np.uint64)))
+            others &= counted.scope == counting.COUNTED
+        if native.any():
+            rows = np.flatnonzero(native)
+            known = np.isin(spans.response[rows], spans.response[others])
+            known |= np.isin(spans.response[rows], self._decided.counted_responses(_MAX_DECIDED_TRACES))
+            _take_back(counted, rows[known])
+            rows = rows[~known]
+            _take_back(counted, rows[self._waiting(response_ids.take(pa.array(rows)), seqs[rows])])
+
+    def _waiting(self, response_ids: pa.Array, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of these responses a waiting span of a call reports, too."""
+        if not len(seqs):
+            return np.zeros(0, np.bool_)
+        waiting = self._pending.span_rows(int(seqs.min()) - _NEAR_RECORDS, int(seqs.max()) + _NEAR_RECORDS)
+        found = [self._reported_in(seq, rows, response_ids) for seq, rows in waiting]
+        seen = pa.chunked_array(found, pa.string()).combine_chunks()
+        out: npt.NDArray[np.bool_] = pc.is_in(response_ids, value_set=seen).to_numpy(zero_copy_only=False)
+        return out
+
+    def _reported_in(self, seq: int, rows: npt.NDArray[np.int32], response_ids: pa.Array) -> pa.Array:
+        batch = self._records.read(seq).batch.record_batch.select(["role", "usage", "response_id"]).take(pa.array(rows))
+        calls = pc.and_(pc.equal(batch.column("role"), schema.ROLE_CALL), batch.column("usage").is_valid())
+        ids = batch.column("response_id")
+        return ids.filter(pc.and_(calls, pc.is_in(ids, value_set=response_ids)))
+
+
+def _take_back(counted: counting.Counted, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> None:
+    counted.scope[rows], counted.rule[rows] = counting.DUPLICATE, counting.ELSEWHERE

@@ -1,0 +1,240 @@
+"""Decisions read back for exporters: kept rows with what was decided about them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from collector.component.factories import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
+from collector.engine.journal.decisions import Decision
+from collector.engine.journal.gather import gather
+from collector.engine.journal.journal import Journal, Records
+from collector.engine.journal.ledger import DecisionInfo
+from collector.engine.traces import counting, counting_columns, trace_facts
+from collector.engine.traces.thresholds import with_thresholds
+from collector.engine.traces.tombstones import kept_parents, rows_of, with_parents
+from collector.model import schema
+from collector.model.batch import LogBatch, MetricBatch, SpanBatch
+from collector.telemetry import Telemetry
+
+_TRIGGERS = pa.array(schema.TRIGGERS)
+_CACHED = 4
+"""Decisions kept at hand, so that exporters at the same place share one reading and one content."""
+
+Parts = tuple[tuple[DecidedSpans, ...], tuple[ReceivedBatch, ...]]
+
+
+class DecisionReader:
+    """Turns decisions into what exporters see."""
+
+    def __init__(
+        self,
+        records: Records,
+        build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
+        after_sampling: Mapping[str, Callable[[SpanBatch], SpanBatch]],
+        scores: Scoring | None = None,
+    ) -> None:
+        self._records = records
+        self._build = build
+        self._scores = scores
+        self._after_sampling = after_sampling
+
+    def read(self, pipeline: str, decision: Decision, *, skip_stored: bool = False) -> Parts:
+        """The spans, logs and metrics of one decision; ``skip_stored``: not what a store has already."""
+        keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
+        if skip_stored:
+            keep = keep & ~decision.rows["stored"].to_numpy(zero_copy_only=False)
+        spans = [self._assembled(decision, pipeline, keep)] if keep.any() else []
+        spans = [part for part in spans if part.spans.num_rows]  # what stands behind the sampler may drop them all
+        others: list[ReceivedBatch] = []
+        for seq in decision.whole["seq"].to_pylist():
+            batch = self._records.read(seq).batch
+            time = self._records.info(seq).time_unix_nano
+            if isinstance(batch, SpanBatch):
+                spans.append(DecidedSpans(batch, _undecided(batch, time), None, self._build, self._scores))
+            elif isinstance(batch, LogBatch | MetricBatch):
+                others.append(ReceivedBatch(batch, time, self._scores))
+        return tuple(spans), tuple(others)
+
+    def _assembled(self, decision: Decision, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
+        rows = decision.rows.filter(pa.array(keep))
+        seqs, at = (rows[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+        spans = SpanBatch(gather(self._records, seqs, at))
+        times = {int(s): self._records.info(int(s)).time_unix_nano for s in np.unique(seqs)}
+        ingested = np.array([times[s] for s in seqs.tolist()], np.int64)
+        decided = _decided(decision.traces, rows, _renumbered(rows, keep), spans, ingested)
+        spans = with_thresholds(spans, decided["adjusted_count"])
+        logs = None
+        if decision.logs.num_rows:
+            refs = (decision.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+            logs = LogBatch(gather(self._records, *refs))
+        if _moved(rows).any():
+            spans = with_parents(spans, rows["kept_parent_id"].to_numpy(zero_copy_only=False))
+        if (change := self._after_sampling.get(pipeline)) is not None:
+            spans, decided = _changed(spans, decided, change)
+        return DecidedSpans(spans, decided, logs, self._build, self._scores)
+
+
+class JournalReader:
+    """Decisions of a journal by number, shared by all export threads."""
+
+    def __init__(self, journal: Journal, reader: DecisionReader, telemetry: Telemetry) -> None:
+        self._journal = journal
+        self._ledger = journal.ledger
+        self._reader = reader
+        self._telemetry = telemetry
+        self._log = structlog.get_logger("journal")
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[tuple[int, bool], Parts] = OrderedDict()
+
+    def batch(
+        self, infos: Sequence[DecisionInfo], pipelines: frozenset[str], first: int, last: int, *, stores: bool
+    ) -> ExportBatch:
+        """The export batch of a range; decisions of other pipelines in it are left out.
+
+        A store (``stores``) gets each span once, from the pipeline that decided first.
+        """
+        spans: list[DecidedSpans] = []
+        others: list[ReceivedBatch] = []
+        for info in infos:
+            if info.pipeline in pipelines:
+                some_spans, some_others = self._parts(info, skip_stored=stores and len(pipelines) > 1)
+                spans += some_spans
+                others += some_others
+        return ExportBatch(self._ledger.epoch, first, last, tuple(spans), tuple(others))
+
+    def _parts(self, info: DecisionInfo, *, skip_stored: bool) -> Parts:
+        key = (info.dseq, skip_stored)
+        with self._lock:
+            if (parts := self._cache.get(key)) is not None:
+                self._cache.move_to_end(key)
+                return parts
+        decision = self._what_is_left(Decision.unpack(self._ledger.payload(info.dseq)))
+        parts = self._reader.read(info.pipeline, decision, skip_stored=skip_stored)
+        with self._lock:
+            self._cache[key] = parts
+            if len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+        return parts
+
+    def _what_is_left(self, decision: Decision) -> Decision:
+        """The decision without records that somebody took away with a damaged segment: said and counted."""
+        seqs = decision.seqs()
+        gone = np.array([s for s in seqs.tolist() if s not in self._journal], np.int64)
+        if gone.size:
+            self._telemetry.journal_missing_records.inc(gone.size)
+            self._log.error("records are missing in the journal: what they held is lost", seqs=gone.tolist()[:10])
+            decision = decision.without(gone)
+        return decision
+
+
+def _moved(rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """The rows that hung below a dropped span."""
+    moved: npt.NDArray[np.bool_] = rows["parent_id"].to_numpy() != rows["kept_parent_id"].to_numpy()
+    return moved
+
+
+def _changed(
+    spans: SpanBatch, decided: pa.RecordBatch, change: Callable[[SpanBatch], SpanBatch]
+) -> tuple[SpanBatch, pa.RecordBatch]:
+    """The spans as processors behind the sampler leave them, with what was decided about those that are left."""
+    changed = change(spans)
+    if changed.num_rows == spans.num_rows:
+        return changed, decided
+    left = rows_of(changed, spans)
+    position = np.full(spans.num_rows, -1, np.int32)
+    position[left] = np.arange(len(left), dtype=np.int32)
+    trace = spans.column("trace_id").cast(pa.binary()).dictionary_encode().indices.to_numpy().astype(np.int32)
+    ids, parents = (trace_facts.words(spans.column(name)) for name in ("span_id", "parent_span_id"))
+    shown = kept_parents(trace, ids, parents, position < 0)
+    decided = decided.take(pa.array(left))
+    inherit = decided["inherit_from"].fill_null(-1).to_numpy(zero_copy_only=False)
+    inherit = np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
+    at = schema.DECIDED.get_field_index("inherit_from")
+    decided = decided.set_column(at, schema.DECIDED.field(at), pa.array(inherit, mask=inherit < 0))
+    return with_parents(changed, shown[left]), decided
+
+
+def _renumbered(rows: pa.RecordBatch, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """``inherit`` among the kept rows only."""
+    position = np.where(keep, np.cumsum(keep) - 1, -1)
+    inherit = rows["inherit"].to_numpy(zero_copy_only=False)
+    return np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
+
+
+def _decided(
+    traces: pa.RecordBatch,
+    rows: pa.RecordBatch,
+    inherit: npt.NDArray[np.int32],
+    spans: SpanBatch,
+    ingested: npt.NDArray[np.int64],
+) -> pa.RecordBatch:
+    of_trace = traces.take(rows["trace"])
+    columns = [
+        _named(rows["scope"], counting.SCOPE_NAMES),
+        _rules(_named(rows["rule"], counting.RULES), spans.column("usage_rule")),
+        pa.array(inherit, mask=inherit < 0),
+        of_trace["trace_name"],
+        pc.coalesce(spans.column("user_id"), of_trace["user_id"]),
+        pc.coalesce(spans.column("session_id"), of_trace["session_id"]),
+        of_trace["tags"],
+        of_trace["sampled_by"],
+        of_trace["adjusted_count"],
+        of_trace["date"],
+        pa.array(ingested),
+        _TRIGGERS.take(of_trace["trigger"]),
+    ]
+    return _table(columns)
+
+
+def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
+    """What can be said without assembly: only the known-wrapper table applies."""
+    n = spans.num_rows
+    role = spans.column("role").to_numpy(zero_copy_only=False)
+    usage = counting_columns.reports(spans)
+    call = np.isin(role, (schema.ROLE_CALL, schema.ROLE_NATIVE, schema.ROLE_OTHER))
+    scope = np.where(usage, np.where(call, counting.COUNTED, counting.ROLLUP), counting.NONE)
+    rule = np.where(usage, counting.NO_ASSEMBLY, 0)
+    start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    ingested = np.full(n, time_unix_nano, np.int64)
+    columns = [
+        _named(pa.array(scope), counting.SCOPE_NAMES),
+        _rules(_named(pa.array(rule), counting.RULES), spans.column("usage_rule")),
+        pa.nulls(n, pa.int32()),
+        spans.column("trace_name"),
+        spans.column("user_id"),
+        spans.column("session_id"),
+        spans.column("tags"),
+        pa.nulls(n, schema.NAME),
+        pa.array(np.ones(n)),
+        trace_facts.partition_dates(start, ingested),
+        pa.array(ingested),
+        pa.nulls(n, schema.NAME),
+    ]
+    return _table(columns)
+
+
+def _table(columns: list[pa.Array]) -> pa.RecordBatch:
+    fields = schema.DECIDED
+    return pa.record_batch([c.cast(f.type) for c, f in zip(columns, fields, strict=True)], schema=fields)
+
+
+def _named(codes: pa.Array, names: Sequence[str | None]) -> pa.DictionaryArray:
+    """Codes as text; code 0 is null."""
+    values = codes.to_numpy(zero_copy_only=False).astype(np.int32)
+    texts = [name or "" for name in names]
+    return pa.DictionaryArray.from_arrays(pa.array(values, mask=values == 0), pa.array(texts))
+
+
+def _rules(scope_rule: pa.DictionaryArray, cache_rule: pa.Array) -> pa.Array:
+    """Both rules that made a row's numbers: the scope's, and how cached tokens were taken."""
+    scope, cache = scope_rule.cast(pa.string()), cache_rule.cast(pa.string())
+    both = pc.binary_join_element_wise(pc.fill_null(scope, ""), pc.fill_null(cache, ""), ", ")
+    return pc.if_else(pc.and_(scope.is_valid(), cache.is_valid()), both, scope)

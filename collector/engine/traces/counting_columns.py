@@ -1,0 +1,70 @@
+"""The counting rule's view of the rows of due traces."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.engine.traces import counting, trace_facts
+from collector.model.batch import SpanBatch
+
+_CALLING_OUT = pa.array(["tool", "agent", "retriever", "guardrail", "evaluator"])
+
+
+def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Marks the first row of each (trace, span id): the rest were sent again."""
+    order = np.lexsort((np.arange(len(ids)), ids, trace))
+    same = (trace[order[1:]] == trace[order[:-1]]) & (ids[order[1:]] == ids[order[:-1]])
+    first = np.ones(len(ids), np.bool_)
+    first[order[1:][same]] = False
+    return first
+
+
+def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
+    """The counting rule's view; spans seen before get no part in it."""
+    usage = reports(facts)
+    n = len(trace)
+    span_id = trace_facts.words(facts["span_id"])
+    # A repeated span must not stand for its id, or its children would hang on the wrong row.
+    alone = np.where(fresh, span_id, np.uint64(0))
+    return counting.Spans(
+        trace,
+        alone,
+        np.where(fresh, trace_facts.words(facts["parent_span_id"]), np.uint64(0)),
+        usage & fresh,
+        facts["role"].to_numpy(zero_copy_only=False),
+        np.where(fresh, trace_facts.hashes(facts["response_id"]), np.uint64(0)),
+        facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
+        trace_facts.hashes(facts["scope_name"]),
+        facts["start_unix_nano"].to_numpy(zero_copy_only=False),
+        facts["end_unix_nano"].to_numpy(zero_copy_only=False),
+        _calls_out(trace, alone, facts) & fresh,
+        np.zeros(n, np.uint8),
+        np.ones(n, np.bool_),
+    )
+
+
+def reports(spans: SpanBatch | pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """What reports usage, or money alone: spent is spent, though nobody says on how many tokens."""
+    usage: npt.NDArray[np.bool_] = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)
+    cost = spans.column("total_cost").fill_null(0)
+    paid: npt.NDArray[np.bool_] = cost.to_numpy(zero_copy_only=False) > 0
+    return usage | paid
+
+
+def _calls_out(
+    trace: npt.NDArray[np.int32], span_id: npt.NDArray[np.uint64], facts: pa.RecordBatch
+) -> npt.NDArray[np.bool_]:
+    """What a model call can have below it that is not the call itself; an embedding under a generation, too."""
+    kinds = facts["type"].cast(pa.string())
+    out: npt.NDArray[np.bool_] = pc.is_in(kinds, value_set=_CALLING_OUT).to_numpy(zero_copy_only=False)
+    embeddings = np.flatnonzero(pc.equal(kinds, "embedding").to_numpy(zero_copy_only=False))
+    if not embeddings.size:
+        return out
+    parent = counting.parents(trace, span_id, trace_facts.words(facts["parent_span_id"]))[embeddings]
+    generation = pc.equal(kinds, "generation").to_numpy(zero_copy_only=False)
+    found = out.copy()
+    found[embeddings[(parent >= 0) & generation[parent]]] = True
+    return found

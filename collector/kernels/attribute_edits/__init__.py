@@ -1,0 +1,1 @@
+"""Changing attributes by the Collector's actions: what ``attributes`` and ``resource`` share."""

@@ -1,0 +1,1 @@
+"""SQL expressions over batches: what several processors share."""

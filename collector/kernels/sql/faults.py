@@ -1,0 +1,42 @@
+"""Items an expression failed on: counted, and told once in a while."""
+
+from __future__ import annotations
+
+import time
+
+from collector.component.factories import Settings
+from collector.model.batch import Signal
+
+_EVERY_SECONDS = 60
+
+
+class Faults:
+    """The failures of one processor; ``tells``: in the log, too."""
+
+    def __init__(self, settings: Settings, *, tells: bool) -> None:
+        self._failed = settings.telemetry.failed_expressions.labels(str(settings.id))
+        self._log = settings.log
+        self._tells = tells
+        self._told = -float(_EVERY_SECONDS)
+
+    def count(self, items: int, signal: Signal) -> None:
+        """Says nothing of what the items hold."""
+        if not items:
+            return
+        self._failed.inc(items)
+        now = time.monotonic()
+        if self._tells and now - self._told >= _EVERY_SECONDS:
+            self._told = now
+            self._log.warning(
+                "an expression failed on some items: they are passed on as they were", items=items, signal=signal.value
+            )
+
+
+def unless_propagate(mode: object) -> object:
+    """Raises ``ValueError`` for the Collector's mode that is no mode here."""
+    if mode == "propagate":
+        raise ValueError(
+            "'propagate' would refuse whole requests for one item; it is passed on as it was and counted: "
+            "write ignore or silent"
+        )
+    return mode

@@ -1,0 +1,105 @@
+"""Explanations as lines of text, for a terminal of 120 columns."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from collector.offline.explain.explanation import Explanation, Line
+from collector.offline.explain.said import Said
+
+_FIELD, _VALUE, _ORIGIN, _WIDTH = 20, 28, 40, 118
+_SENT = 24
+"""Characters shown of what was sent."""
+_AT_ORIGIN = " " * (2 + _FIELD + 1 + _VALUE + 1)
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """One observation."""
+    e = explanation
+    parent = f"parent {e.parent_span_id}" if e.parent_span_id else "root"
+    yield f'span {e.span_id} "{shown(e.span_name, _WIDTH - 24)}"'
+    yield f"  trace    {e.trace_id}  {parent}"
+    yield f"  scope    {e.scope or '(none)'}"
+    also = f"; also fits {', '.join(e.other_dialects)}" if e.other_dialects else ""
+    yield from _wrapped(f"{e.dialect}: {e.detected_by}{also}", "  dialect  ")
+    yield ""
+    yield f"  {'FIELD':{_FIELD}} {'VALUE':{_VALUE}} {'FROM':{_ORIGIN}} RULE"
+    for line in e.fields:
+        yield from _line(line)
+    for title, keys in (
+        ("known to a table: a sign of a dialect or condition, or without a column", e.known_only),
+        ("read by a table, gave nothing here", e.read_in_vain),
+        ("known to no table, kept in attributes only", e.unknown),
+    ):
+        if keys:
+            yield ""
+            yield f"  {title}:"
+            yield from _wrapped(", ".join(keys), "    ")
+
+
+def _line(line: Line) -> Iterator[str]:
+    value = "" if line.value is None else shown(line.value, _VALUE)
+    if line.said is None:
+        start, whole = f"  {line.field:{_FIELD}} ", shown(line.value, _WIDTH - _FIELD - 3)
+        if line.value is not None and (not line.note or len(whole) > _VALUE):
+            yield start + whole
+            yield from _wrapped(line.note or "", _AT_ORIGIN)
+        else:
+            yield from _noted(f"{start}{value:{_VALUE}} ", line.note or "")
+    else:
+        yield from _sourced(line.field, value, line.said)
+        if line.said.when:
+            yield from _wrapped(f"when {line.said.when}", _AT_ORIGIN)
+        if line.note:
+            yield from _wrapped(line.note, _AT_ORIGIN)
+    for said in line.also:
+        why = said.why_not
+        yield from _sourced("  but not", "" if said.value is None else shown(said.value, _VALUE), said)
+        if why:
+            yield from _wrapped(f"{why}: {said.when}" if said.when and "condition" in why else why, _AT_ORIGIN)
+
+
+def _sourced(field: str, value: str, said: Said) -> Iterator[str]:
+    sent = "" if said.sent is None else f" = {shown(said.sent, _SENT)}"
+    left = f"  {field:{_FIELD}} {value:{_VALUE}} {said.origin}{sent}"
+    if len(left) > len(_AT_ORIGIN) + _ORIGIN and sent:
+        left = f"  {field:{_FIELD}} {value:{_VALUE}} {said.origin}"
+    edge = len(_AT_ORIGIN) + _ORIGIN
+    if len(left) <= edge and edge + 1 + len(said.rule) <= _WIDTH:
+        yield f"{left:{edge}} {said.rule}"
+    elif len(left) + 2 + len(said.rule) <= _WIDTH:
+        yield f"{left}  {said.rule}"
+    elif len(left) <= _WIDTH:
+        yield left
+        yield f"{_AT_ORIGIN}{said.rule}"
+    else:
+        yield f"  {field:{_FIELD}} {value}".rstrip()
+        yield from _wrapped(said.origin, " " * max(4, _WIDTH - len(said.origin)))
+        yield f"{_AT_ORIGIN}{said.rule}"
+
+
+def _noted(start: str, text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=_AT_ORIGIN) or [start.rstrip()]
+
+
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def shown(value: Any, width: int) -> str:
+    """A value on one line of at most ``width`` characters."""
+    text = str(value) if isinstance(value, str | Decimal) else json.dumps(value, ensure_ascii=False, default=str)
+    text = text.replace("\r", " ").replace("\n", " ").replace("\t", " ")
+    text = "".join(c if c.isprintable() else "�" for c in text)
+    return text if len(text) <= width else text[: width - 1] + "…"

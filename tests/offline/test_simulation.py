@@ -1,0 +1,95 @@
+"""Sampling over stored traces goes by the time that passed between them, and trace by trace."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from collector.component.factories import Verdicts
+from collector.config.load import load
+from collector.config.service_config import CollectorConfig
+from collector.errors import InvalidDataError
+from collector.model.batch import Signal
+from collector.model.codec.chosen import encode
+from collector.offline.dry_run import dry_run
+from collector.offline.sampling_report import ALL, Report, dollars, trace_rows
+from collector.offline.simulation import simulate
+from collector.testing.builders import spans
+
+SECOND = 10**9
+
+
+def configured(folder: Path, **processors: Any) -> CollectorConfig:
+    document = {
+        "receivers": {"otlp": {"protocols": {"http": {}}}},
+        "processors": processors,
+        "exporters": {"parquet": {}},
+        "service": {
+            "pipelines": {"traces": {"receivers": ["otlp"], "processors": list(processors), "exporters": ["parquet"]}}
+        },
+    }
+    file = folder / "config.yaml"
+    file.write_text(json.dumps(document))
+    return load([str(file)], environ={}, data_dir=folder)
+
+
+def lake(folder: Path, arrivals: dict[int, int]) -> Path:
+    """A data set of traces of two spans; ``arrivals``: trace → the second it came in. Its spans came apart."""
+    everything = configured(folder)
+    day = folder / "lake" / "observations" / "date=2025-10-09"
+    day.mkdir(parents=True)
+    for trace, second in arrivals.items():
+        for part in (0, 1):
+            row = {"trace_id": trace, "span_id": 2 * trace + part, "parent_span_id": 2 * trace if part else None}
+            at = (second + 100 * part) * SECOND
+            (table,) = dry_run(everything, [(Signal.TRACES, encode(spans([row])))], clock=lambda at=at: at)
+            pq.write_table(table, day / f"{trace}-{part}.parquet")
+    (day / "_half-written.parquet").write_bytes(b"nothing")
+    return folder / "lake"
+
+
+def limited(folder: Path) -> CollectorConfig:
+    rate = {"name": "rate", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 2, "burst_capacity": 4}}
+    return configured(folder, tail_sampling={"policies": [rate]})
+
+
+@pytest.mark.parametrize(("every", "kept"), [(1, 4), (10, 6)])
+def test_a_limiter_refills_between_stored_traces(every: int, kept: int, tmp_path: Path) -> None:
+    """Six traces of two spans in pairs: a bucket of four lets two pass at first, then one a second."""
+    stored = lake(tmp_path, {n + 1: 1_760_000_000 + n // 2 * every for n in range(6)})
+    report = Report()
+    simulate(limited(tmp_path), [stored], report.observe)
+
+    amounts = report.amounts["traces", ALL, "kept"]
+    assert (amounts.traces, amounts.spans) == (kept, 2 * kept)
+
+
+def test_without_a_sampler_everything_is_kept(tmp_path: Path) -> None:
+    stored = lake(tmp_path, {1: 1_760_000_000})
+    seen: list[dict[str, Any]] = []
+    simulate(configured(tmp_path), [stored], lambda *shown: seen.extend(trace_rows(*shown)))
+
+    assert [(row["keep"], row["sampled_by"], row["policies"], row["spans"]) for row in seen] == [(True, None, {}, 2)]
+
+
+def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "other" / "a.parquet")
+    with pytest.raises(InvalidDataError, match="other: cannot be read as observations: no column trace_id, span_id"):
+        simulate(configured(tmp_path), [tmp_path / "other"], _never)
+
+
+def _never(_pipeline: str, _traces: pa.RecordBatch, _verdicts: Verdicts) -> None:
+    raise AssertionError("nothing was decided")
+
+
+@pytest.mark.parametrize(
+    ("pico", "text"), [(0, "0"), (1, "0.000000000001"), (2_500_000_000_000, "2.5"), (10**18, "1000000")]
+)
+def test_money_is_told_with_all_its_digits(pico: int, text: str) -> None:
+    assert dollars(pico) == text
