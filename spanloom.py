@@ -1,42 +1,23 @@
 """The public API for plug-ins: everything a third-party component may rely on."""
 
-from collector.component.factories import (
+from collector.component.base import ComponentConfig, ComponentId, Kind, Settings, Stability
+from collector.component.connector import Connector, ConnectorFactory, RequestCondition, Routes
+from collector.component.exporter import (
     Checkpointed,
-    ComponentConfig,
-    ComponentId,
-    Connector,
-    ConnectorFactory,
     DecidedSpans,
-    DueTraces,
     ExportBatch,
     Exporter,
     ExporterFactory,
-    Kind,
-    LoadSpans,
-    Metadata,
-    PolicyDecisions,
-    PriceList,
-    Processor,
-    ProcessorFactory,
     Queryable,
-    Received,
     ReceivedBatch,
-    Receiver,
-    ReceiverFactory,
-    ReceiverSettings,
     Reprice,
     Repriceable,
     Repriced,
-    RequestCondition,
-    Routes,
-    Sampler,
-    Settings,
-    Stability,
-    Stage,
-    Verdicts,
 )
+from collector.component.processor import PriceList, Processor, ProcessorFactory, Stage
+from collector.component.receiver import Metadata, Received, Receiver, ReceiverFactory, ReceiverSettings
 from collector.component.rowwise import Span, rowwise
-from collector.config.service_config import Duration
+from collector.component.sampler import DueTraces, LoadSpans, PolicyDecisions, Sampler, Verdicts
 from collector.errors import (
     CollectorError,
     ConfigError,
@@ -47,6 +28,7 @@ from collector.errors import (
 )
 from collector.model import attributes, schema
 from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
+from collector.options.durations import Duration
 
 __all__ = [
     "Batch",

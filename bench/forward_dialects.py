@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from collector.component.factories import DecidedSpans
+from collector.component.exporter import DecidedSpans
 from collector.config.load import load
 from collector.model.batch import Signal
 from collector.model.codec.reference.encode import encode

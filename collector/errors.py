@@ -15,6 +15,9 @@ Receivers turn them into a wire status in one place (``collector.receivers._shar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class CollectorError(Exception):
     """Base of everything the collector raises on purpose."""
@@ -61,3 +64,11 @@ def where(error: BaseException) -> str:
     if trace is None:
         return "unknown"
     return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)``, or nothing when no name is near."""
+    names = list(known)
+    lower = {name.lower().replace("-", "_"): name for name in names}
+    near = get_close_matches(word.lower().replace("-", "_"), lower, n=1, cutoff=0.6)
+    return f" (did you mean {lower[near[0]]!r}?)" if near else ""

@@ -32,13 +32,12 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from collector.kernels.due_traces import FAILED, SAMPLED, Traces
-from collector.kernels.sql import ottl
+from collector.kernels.sql import ottl, trace_conditions
 from collector.kernels.sql.expressions import Computed, condition
 from collector.kernels.sql.faults import unless_propagate
 from collector.kernels.sql.relations import LOG, METRIC, RELATIONS, Relation
 from collector.kernels.sql.trace_columns import parsed, sources
 from connectors._routing.request import HeaderCondition
-from processors._sampling import sql_policy as of_traces
 from spanloom import (
     Batch,
     ComponentConfig,
@@ -150,11 +149,13 @@ class Routing:
     def __init__(self, config: Config, settings: Settings) -> None:
         self._config = config
         self._conditions = {
-            row: of_traces.some_span(row.expression) if row.context != "trace" else parsed(row.expression)
+            row: trace_conditions.some_span(row.expression) if row.context != "trace" else parsed(row.expression)
             for row in self._rows(Signal.TRACES)
             if row.request is None
         }
-        self._on_traces = of_traces.Conditions(list(self._conditions.values()), memory_bytes=settings.memory_bytes)
+        self._on_traces = trace_conditions.Conditions(
+            list(self._conditions.values()), memory_bytes=settings.memory_bytes
+        )
         self._computed = {
             relation.signal: _Items(relation, self._rows(relation.signal), settings.memory_bytes)
             for relation in (LOG, METRIC)
@@ -254,7 +255,7 @@ def _ottl(given: dict[str, Any]) -> str | None:
 def _wrong(context: str, text: str) -> str | None:
     """Why a condition cannot be run; None when it can."""
     if context in ("span", "trace"):
-        return of_traces.problem(text, whole=context == "trace")
+        return trace_conditions.problem(text, whole=context == "trace")
     try:
         found = condition(RELATIONS[_ITEMS.get(context, "log")], text)
     except ValueError as error:

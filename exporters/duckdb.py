@@ -19,9 +19,10 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field
 
-from collector.component.factories import ComponentConfig, ExportBatch, ExporterFactory, Reprice, Settings
-from collector.config.service_config import Duration
+from collector.component.base import ComponentConfig, Settings
+from collector.component.exporter import ExportBatch, ExporterFactory, Reprice
 from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
+from collector.options.durations import Duration
 from exporters._duckdb.connection import connect, delivery_error, is_broken, run, transaction
 from exporters._duckdb.query import query
 from exporters._duckdb.reprice import reprice_table

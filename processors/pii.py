@@ -22,8 +22,8 @@ from typing import Annotated, Any, Self, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from collector.config.service_config import Duration
 from collector.model.batch import Batch
+from collector.options.durations import Duration
 from processors._pii.entities import Entity, Mode, writer
 from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from collector.component.factories import Kind
+from collector.component.base import Kind
 from collector.component.registry import Registry, installed
 from collector.config.engine_processors import ENGINE_PROCESSORS
 from collector.config.service_config import ServiceConfig

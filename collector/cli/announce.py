@@ -9,8 +9,8 @@ from pathlib import Path
 import structlog
 
 from collector.cli.output import print_line
-from collector.component.factories import ComponentId
-from collector.config.service_config import CollectorConfig
+from collector.component.base import ComponentId
+from collector.config.plan import CollectorConfig
 from collector.service import running
 from collector.version import VERSION
 

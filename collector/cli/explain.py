@@ -20,7 +20,7 @@ from collector.cli.options import (
     read_captures,
 )
 from collector.cli.output import errors_explained, fail, note, print_line
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError
 from collector.model.batch import Signal
 

@@ -11,7 +11,7 @@ import typer
 
 from collector.cli.output import note
 from collector.config.load import load
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.model.batch import Signal
 
 ConfigFiles = Annotated[

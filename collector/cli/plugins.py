@@ -16,7 +16,7 @@ import typer
 from ruamel.yaml import YAML
 
 from collector.cli.output import errors_explained, note, print_line
-from collector.component.factories import Kind
+from collector.component.base import Kind
 from collector.errors import ConfigError
 
 plugins = typer.Typer(help="Make and check components of your own.", no_args_is_help=True)

@@ -13,11 +13,12 @@ import typer
 from collector.cli.client import ask_service
 from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli.output import Output, errors_explained, fail, note, print_table
-from collector.component.factories import PriceList
-from collector.config.service_config import CollectorConfig
-from collector.engine.repricing import COLUMNS, pricing_processors, reprice_offline
+from collector.component.processor import PriceList
+from collector.config.plan import CollectorConfig
+from collector.engine.repricing import COLUMNS, pricing_processors
 from collector.errors import ConfigError
 from collector.model.stored.as_json import json_rows
+from collector.offline.reprice import reprice_offline
 from collector.options.durations import parse_duration
 from collector.service import running as service_file
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 
-from collector.component.factories import (
-    AnyFactory,
-    ConnectorFactory,
-    ExporterFactory,
-    Kind,
-    ProcessorFactory,
-    ReceiverFactory,
-)
-from collector.errors import ConfigError
+from collector.component.base import Kind
+from collector.component.connector import ConnectorFactory
+from collector.component.exporter import ExporterFactory
+from collector.component.factories import AnyFactory
+from collector.component.processor import ProcessorFactory
+from collector.component.receiver import ReceiverFactory
+from collector.errors import ConfigError, suggest
 
 ALIASES: Mapping[Kind, Mapping[str, str]] = {Kind.EXPORTER: {"otlp": "otlp_grpc", "otlphttp": "otlp_http"}}
 """Older spellings of the Collector; both are accepted."""
@@ -36,14 +33,6 @@ EntryPoints = Callable[[str], Iterable[metadata.EntryPoint]]
 def installed(group: str) -> tuple[metadata.EntryPoint, ...]:
     """The entry points of every installed distribution."""
     return tuple(metadata.entry_points(group=group))
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)``, or nothing when no name is near."""
-    names = list(known)
-    lower = {name.lower().replace("-", "_"): name for name in names}
-    near = get_close_matches(word.lower().replace("-", "_"), lower, n=1, cutoff=0.6)
-    return f" (did you mean {lower[near[0]]!r}?)" if near else ""
 
 
 @dataclass(frozen=True)

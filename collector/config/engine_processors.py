@@ -12,8 +12,8 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from collector.component.factories import ComponentConfig
-from collector.config.service_config import Duration
+from collector.component.base import ComponentConfig
+from collector.options.durations import Duration
 
 
 class BatchConfig(ComponentConfig):

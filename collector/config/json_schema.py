@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from collector.component.factories import ComponentConfig, Kind
+from collector.component.base import ComponentConfig, Kind
 from collector.component.registry import ALIASES, Registry
 from collector.config.engine_processors import ENGINE_PROCESSORS
 from collector.config.service_config import ServiceConfig

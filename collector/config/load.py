@@ -6,16 +6,18 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from collector.component.factories import AnyFactory, ComponentId, Kind
-from collector.component.registry import Registry, suggest
+from collector.component.base import ComponentId, Kind
+from collector.component.factories import AnyFactory
+from collector.component.registry import Registry
 from collector.config import confmap, memory_bound, yaml_tree
 from collector.config.engine_processors import ENGINE_PROCESSORS, MemoryLimiterConfig
 from collector.config.pipelines import Declared, pipelines
+from collector.config.plan import CollectorConfig, Component
 from collector.config.secrets import redacted
-from collector.config.service_config import CollectorConfig, Component, ServiceConfig
+from collector.config.service_config import ServiceConfig
 from collector.config.validation import Report, collector_options, secret_paths, validate
 from collector.config.yaml_tree import Problem, Scalar
-from collector.errors import ConfigError
+from collector.errors import ConfigError, suggest
 
 DEFAULT_YAML = """\
 receivers: {otlp: {protocols: {grpc: {endpoint: "localhost:4317"}, http: {endpoint: "localhost:4318"}}}}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collector import memory
-from collector.component.factories import ComponentId
+from collector.component.base import ComponentId
 from collector.config.engine_processors import MemoryLimiterConfig
 
 SMALLEST = 64 * 1024 * 1024

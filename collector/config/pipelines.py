@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collector.component.factories import AnyFactory, ComponentId, ConnectorFactory, Kind, ProcessorFactory, Stage
-from collector.component.registry import suggest
+from collector.component.base import ComponentId, Kind
+from collector.component.connector import ConnectorFactory
+from collector.component.factories import AnyFactory
+from collector.component.processor import ProcessorFactory, Stage
 from collector.config import yaml_tree
 from collector.config.engine_processors import GroupByTraceConfig
-from collector.config.service_config import Component, Hop, Pipeline
+from collector.config.plan import Component, Hop, Pipeline
 from collector.config.validation import Report
 from collector.config.ways import Outputs, PipelineRead, Reference, Way, ways
 from collector.config.yaml_tree import Node, Path, Scalar
-from collector.errors import ConfigError
+from collector.errors import ConfigError, suggest
 from collector.model.batch import Signal
 
 PIPELINES: Path = ("service", "pipelines")

@@ -17,10 +17,10 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
-from collector.component.registry import suggest
 from collector.config import yaml_tree
 from collector.config.secrets import scrub, shown
 from collector.config.yaml_tree import Node, Path, Problem, Scalar, find, format_path, is_null, locate
+from collector.errors import suggest
 
 Model = TypeVar("Model", bound=BaseModel)
 

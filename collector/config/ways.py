@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from collector.component.factories import ComponentId, Kind
-from collector.component.registry import suggest
+from collector.component.base import ComponentId, Kind
 from collector.config.validation import Report
 from collector.config.yaml_tree import Path
+from collector.errors import suggest
 from collector.model.batch import Signal
 
 

@@ -19,8 +19,9 @@ from collector.engine.assembly.assembly import Assembly
 from collector.engine.assembly.passing import Passing
 from collector.engine.export.runner import ExportRunner
 from collector.engine.journal.decisions import Decision
-from collector.engine.journal.journal import Journal, Written
+from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import DecisionInfo, NewDecision
+from collector.engine.journal.records import Written
 from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
 

@@ -14,17 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.component.factories import (
-    ELSEWHERE,
-    NO_ROUTE,
-    ComponentId,
-    Connector,
-    DueTraces,
-    PolicyDecisions,
-    Routes,
-    Sampler,
-    Verdicts,
-)
+from collector.component.base import ComponentId
+from collector.component.connector import Connector, Routes
+from collector.component.sampler import ELSEWHERE, NO_ROUTE, DueTraces, PolicyDecisions, Sampler, Verdicts
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 

@@ -7,20 +7,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from collector.component.factories import (
-    ComponentId,
-    Connector,
-    ConnectorFactory,
-    Exporter,
-    ExporterFactory,
-    Processor,
-    ProcessorFactory,
-    RequestCondition,
-    Sampler,
-    Settings,
-    Stage,
-)
-from collector.config.service_config import CollectorConfig, Hop, Pipeline
+from collector.component.base import ComponentId, Settings
+from collector.component.connector import Connector, ConnectorFactory, RequestCondition
+from collector.component.exporter import Exporter, ExporterFactory
+from collector.component.processor import Processor, ProcessorFactory, Stage
+from collector.component.sampler import Sampler
+from collector.config.plan import CollectorConfig, Hop, Pipeline
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.gates import Gate, Routed
 from collector.engine.ingest.chain import Chain, Step

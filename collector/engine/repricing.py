@@ -20,8 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector.component.factories import ExporterFactory, Processor, ProcessorFactory, Repriceable, Repriced, Settings
-from collector.config.service_config import CollectorConfig, Component
+from collector.component.base import Settings
+from collector.component.exporter import Repriced
+from collector.component.processor import Processor, ProcessorFactory
+from collector.config.plan import CollectorConfig, Component
 from collector.errors import ConfigError
 from collector.model import schema
 from collector.model.batch import SpanBatch
@@ -83,30 +85,6 @@ def _created(component: Component, settings: Settings) -> Processor:
         return cast("Processor", component.factory.create(component.config, settings))
     except ValueError as error:
         raise ConfigError(f"processors.{component.id}: {error}") from error
-
-
-def reprice_offline(
-    config: CollectorConfig, data_dir: Path, *, since_unix_nano: int, dry_run: bool
-) -> dict[str, list[ModelChange]]:
-    """Opens the stores of a configuration that no service uses, prices what they hold again, and closes them."""
-    reports = {}
-    for id_ in dict.fromkeys(id_ for pipeline in config.pipelines for id_ in pipeline.exporters):
-        component = config.exporters[id_]
-        assert isinstance(component.factory, ExporterFactory)
-        if not component.factory.stores:
-            continue
-        store = component.factory.create(
-            component.config, Settings(id_, Telemetry(), structlog.get_logger(str(id_)), data_dir)
-        )
-        if isinstance(store, Repriceable):
-            pricing = Repricing(pricing_processors(config, data_dir))
-            store.start()
-            try:
-                store.reprice(pricing, since_unix_nano=since_unix_nano, dry_run=dry_run)
-            finally:
-                store.shutdown()
-            reports[str(id_)] = pricing.report()
-    return reports
 
 
 class Repricing:

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.component.factories import DueTraces
+from collector.component.sampler import DueTraces
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.stored import columns as stored_columns
 
 if TYPE_CHECKING:
     from collector.kernels.sql.trace_columns import Condition
+    from collector.kernels.sql.trace_conditions import Conditions
     from processors._sampling.limiter import Limiter
-    from processors._sampling.sql_policy import Conditions
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]

@@ -449,3 +449,9 @@ DECIDED = pa.schema(
     ]
 )
 """What the decision added to each kept span: row-aligned with the SpanBatch it belongs to."""
+
+
+KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+"""Names of SpanKind by number."""
+STATUS_CODES = ("UNSET", "OK", "ERROR")
+"""Names of StatusCode by number."""

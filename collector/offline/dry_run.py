@@ -12,15 +12,17 @@ from typing import Literal
 import pyarrow as pa
 import structlog
 
-from collector.component.factories import DecidedSpans, Sampler, Settings
-from collector.config.service_config import CollectorConfig
+from collector.component.base import Settings
+from collector.component.exporter import DecidedSpans
+from collector.component.sampler import Sampler
+from collector.config.plan import CollectorConfig
 from collector.engine import graph as graphs
 from collector.engine.assembly.assembly import Assembly, Observe
 from collector.engine.assembly.passing import Passing
 from collector.engine.export.reader import DecisionReader
 from collector.engine.ingest.ingest import run_routes
 from collector.engine.journal.decisions import Decision
-from collector.engine.journal.journal import Entry, MemoryRecords
+from collector.engine.journal.records import Entry, MemoryRecords
 from collector.engine.modelling import Modelling
 from collector.errors import InvalidDataError
 from collector.model import pyarrow_imports

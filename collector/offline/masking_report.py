@@ -9,8 +9,9 @@ from typing import cast
 
 import structlog
 
-from collector.component.factories import Finder, ProcessorFactory, Settings, Stage
-from collector.config.service_config import CollectorConfig
+from collector.component.base import Settings
+from collector.component.processor import Finder, ProcessorFactory, Stage
+from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError, InvalidDataError
 from collector.model.batch import Signal
 from collector.model.codec.chosen import decode

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.component.factories import DECISIONS, PolicyDecisions, Verdicts
+from collector.component.sampler import DECISIONS, PolicyDecisions, Verdicts
 from collector.model import schema
 
 ALL = "*"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.engine.assembly.assembly import Observe
 from collector.errors import InvalidDataError
 from collector.model import schema

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 _NANOS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _NANOS |= {"d": 24 * _NANOS["h"], "w": 7 * 24 * _NANOS["h"]}
@@ -43,3 +45,12 @@ def format_duration(value: timedelta) -> str:
 def nanoseconds(value: timedelta) -> int:
     """Whole nanoseconds."""
     return value // timedelta(microseconds=1) * 1000
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    Field(json_schema_extra={"type": "string", "examples": ["200ms", "30s", "1h30m"]}),
+]
+"""A Go duration (``300ms``, ``1m30s``) as the Collector writes them; days (``7d``) too."""

@@ -13,7 +13,7 @@ from typing import Literal, Self
 import grpc
 from pydantic import SecretStr, model_validator
 
-from collector.component.factories import ComponentConfig
+from collector.component.base import ComponentConfig
 from collector.errors import ConfigError
 
 TlsVersion = Literal["1.2", "1.3"]

@@ -23,7 +23,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
-from collector.component.factories import AnyFactory, Kind, ProcessorFactory, Stage
+from collector.component.base import Kind
+from collector.component.factories import AnyFactory
+from collector.component.processor import ProcessorFactory, Stage
 from collector.component.registry import Registry
 from collector.config.engine_processors import ENGINE_PROCESSORS
 from collector.config.validation import keys_of, models_in

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from collector.component.factories import ReceiverFactory, ReceiverSettings
+from collector.component.receiver import ReceiverFactory, ReceiverSettings
 from collector.receivers._langfuse.api import LangfuseApi
 from collector.receivers._langfuse.auth import Gate
 from collector.receivers._otlp.grpc import GrpcServer

@@ -19,17 +19,12 @@ import structlog
 
 from collector import memory
 from collector.api.app import create_app
-from collector.component.factories import (
-    ComponentId,
-    Queryable,
-    Receiver,
-    ReceiverFactory,
-    ReceiverSettings,
-    Repriceable,
-    Settings,
-)
+from collector.component.base import ComponentId, Settings
+from collector.component.exporter import Queryable, Repriceable
+from collector.component.receiver import Receiver, ReceiverFactory, ReceiverSettings
 from collector.config import memory_bound
-from collector.config.service_config import CollectorConfig, JournalConfig
+from collector.config.plan import CollectorConfig
+from collector.config.service_config import JournalConfig
 from collector.engine import graph as graphs
 from collector.engine.assembly.assembly import Assembly
 from collector.engine.assembly.passing import Passing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from collector.component import factories
+from collector.component import receiver
 from collector.telemetry import Telemetry
 
 _SMALL_PART = 128
@@ -69,7 +69,7 @@ class Share:
 
     __slots__ = ("_budget", "_held")
 
-    def __init__(self, budget: factories.ByteBudget) -> None:
+    def __init__(self, budget: receiver.ByteBudget) -> None:
         self._budget = budget
         self._held = 0
 

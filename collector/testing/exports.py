@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from collector.component.factories import DecidedSpans, ExportBatch
+from collector.component.exporter import DecidedSpans, ExportBatch
 from collector.model import schema
 from collector.model.facts.resolve import resolve
 from collector.model.stored import observations

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from collector.component.factories import ExportBatch, Exporter, Processor
+from collector.component.exporter import ExportBatch, Exporter
+from collector.component.processor import Processor
 from collector.model.batch import Batch
 
 

@@ -11,15 +11,9 @@ import structlog
 from hypothesis import HealthCheck, Phase, given, settings
 from pydantic import ValidationError
 
-from collector.component.factories import (
-    ComponentConfig,
-    ComponentId,
-    ExporterFactory,
-    Kind,
-    ProcessorFactory,
-    Settings,
-    Stage,
-)
+from collector.component.base import ComponentConfig, ComponentId, Kind, Settings
+from collector.component.exporter import ExporterFactory
+from collector.component.processor import ProcessorFactory, Stage
 from collector.telemetry import Telemetry
 from collector.testing.exports import export_batch
 from collector.testing.laws import check_exporter, check_processor

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from collector.component.factories import ComponentConfig, ExportBatch, ExporterFactory
+from collector.component.base import ComponentConfig
+from collector.component.exporter import ExportBatch, ExporterFactory
 from collector.errors import PermanentError, RetryableError
 from collector.model import schema
 

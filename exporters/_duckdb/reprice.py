@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from collector.component.factories import REPRICED_FROM, Reprice
+from collector.component.exporter import REPRICED_FROM, Reprice
 from collector.model import schema
 from exporters._duckdb.connection import registered, run, transaction
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from collector.component.factories import REPRICED_FROM, Reprice
+from collector.component.exporter import REPRICED_FROM, Reprice
 from collector.model import schema
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from collector.component.factories import ExportBatch
+from collector.component.exporter import ExportBatch
 from collector.model.batch import LogBatch
 from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from collector.component.factories import ComponentConfig
+from collector.component.base import ComponentConfig
 from collector.kernels.due_traces import Bools, Decisions, Ints, Limit, Traces, samples, where
 from processors._sampling.limiter import EverySecond, Limiter
 from processors._sampling.policy import Options, Policy

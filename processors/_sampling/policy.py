@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from collector.component.factories import ComponentConfig
+from collector.component.base import ComponentConfig
 from collector.kernels.due_traces import Bools, Decisions, Limit, Traces
 
 if TYPE_CHECKING:

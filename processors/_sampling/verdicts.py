@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from collector.component.factories import DueTraces
+from collector.component.sampler import DueTraces
 from collector.kernels.due_traces import (
     DROPPED,
     FAILED,
@@ -25,9 +25,10 @@ from collector.kernels.due_traces import (
     Limit,
     Traces,
 )
+from collector.kernels.sql.trace_conditions import Conditions
 from processors._sampling.policies import DropPolicy
 from processors._sampling.policy import Policy
-from processors._sampling.sql_policy import Conditions, SqlOptions
+from processors._sampling.sql_policy import SqlOptions
 
 MAX_OUTCOMES = 4_096
 """Combinations of hash intervals and of what limiters answer that are looked at for a probability:

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from collector.component.factories import ComponentConfig
-from collector.component.registry import suggest
+from collector.component.base import ComponentConfig
+from collector.errors import suggest
 from collector.kernels.sql.column_names import Expression
 from collector.kernels.sql.expressions import Computed, condition, value
 from collector.kernels.sql.relations import Relation
 from collector.model import schema
 from collector.model.batch import Batch
-from collector.model.stored.otlp_rest import KINDS, STATUS_CODES
+from collector.model.schema import KINDS, STATUS_CODES
 from processors._transform import changes
 from processors._transform.changes import Bools, Change, Values
 

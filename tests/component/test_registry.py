@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from collector.component.factories import ComponentConfig, ExporterFactory, Kind, ProcessorFactory
-from collector.component.registry import ALIASES, Registry, installed, suggest
-from collector.errors import ConfigError
+from collector.component.base import ComponentConfig, Kind
+from collector.component.exporter import ExporterFactory
+from collector.component.processor import ProcessorFactory
+from collector.component.registry import ALIASES, Registry, installed
+from collector.errors import ConfigError, suggest
 
 FACTORY = ExporterFactory(ComponentConfig, lambda *_: None)  # type: ignore[arg-type, return-value]
 

@@ -11,19 +11,16 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-from collector.component.factories import (
-    AnyFactory,
-    ComponentConfig,
-    ExporterFactory,
-    Kind,
-    ProcessorFactory,
-    ReceiverFactory,
-    Stage,
-)
+from collector.component.base import ComponentConfig, Kind
+from collector.component.exporter import ExporterFactory
+from collector.component.factories import AnyFactory
+from collector.component.processor import ProcessorFactory, Stage
+from collector.component.receiver import ReceiverFactory
 from collector.component.registry import Registry
 from collector.config.load import load
-from collector.config.service_config import CollectorConfig, Duration
+from collector.config.plan import CollectorConfig
 from collector.model.batch import Signal
+from collector.options.durations import Duration
 
 
 class TlsConfig(ComponentConfig):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from collector.component.factories import ComponentId
+from collector.component.base import ComponentId
 from collector.component.registry import Registry
 from collector.config.load import DEFAULT_YAML, document, load
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError
 from collector.model.batch import Signal
 

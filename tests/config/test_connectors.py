@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector.config.load import load
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError
 
 HEAD = """\

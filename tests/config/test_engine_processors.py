@@ -8,7 +8,7 @@ import pytest
 
 from collector import memory
 from collector.config import memory_bound
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError
 
 Load = Callable[..., CollectorConfig]

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, DueTraces, Settings
+from collector.component.base import ComponentId, Settings
+from collector.component.sampler import DueTraces
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
 from connectors._routing.request import HeaderCondition

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from collector.config.load import load
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.options.durations import parse_duration
 from tests.deploy.tools import ROOT, call, done, tool
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import structlog
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.kernels.sql.ottl import sql_of
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry

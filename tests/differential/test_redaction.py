@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
 from collector.model.codec.chosen import encode_json
 from collector.telemetry import Telemetry

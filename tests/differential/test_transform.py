@@ -9,7 +9,7 @@ import pytest
 import structlog
 from ruamel.yaml import YAML
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.kernels.sql.ottl import operation_of
 from collector.model import attributes
 from collector.model.batch import SpanBatch

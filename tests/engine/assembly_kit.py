@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.export.reader import DecisionReader
 from collector.engine.journal.decisions import Decision
-from collector.engine.journal.journal import Entry, MemoryRecords
+from collector.engine.journal.records import Entry, MemoryRecords
 from collector.model.batch import SpanBatch
 from collector.model.schema import ROLE_CALL
 from collector.telemetry import Telemetry

@@ -10,8 +10,9 @@ from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.assembly.passing import Passing
 from collector.engine.core import Core
 from collector.engine.journal import segments
-from collector.engine.journal.journal import Entry, Journal
+from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.records import Entry
 from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
 from collector.testing import builders

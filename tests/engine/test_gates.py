@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from collector.component.factories import ComponentId, Routes
+from collector.component.base import ComponentId
+from collector.component.connector import Routes
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.gates import Gate, Routed
-from collector.engine.journal.journal import Entry, Journal
+from collector.engine.journal.journal import Journal
+from collector.engine.journal.records import Entry
 from collector.telemetry import Telemetry
 from collector.testing import builders
 from processors.tail_sampling import Config, TailSampling

@@ -32,7 +32,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
-from collector.component.factories import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
+from collector.component.base import ComponentId, Settings
+from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
 from collector.model.codec.reference.decode import decode

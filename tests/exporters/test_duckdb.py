@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from collector.component.factories import Checkpointed, Queryable
+from collector.component.exporter import Checkpointed, Queryable
 from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
 from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics

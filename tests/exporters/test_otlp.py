@@ -22,7 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, DecidedSpans, ExportBatch, ReceivedBatch, Settings
+from collector.component.base import ComponentId, Settings
+from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.errors import RetryableError
 from collector.model.batch import Signal
 from collector.model.codec.otlp_json import to_protobuf

@@ -5,7 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.options.retry import Backoff, RetryConfig
+from collector.engine.export.backoff import Backoff
+from collector.options.retry import RetryConfig
 
 
 def _backoff(config, *, draw=0.5, now=lambda: 0.0):

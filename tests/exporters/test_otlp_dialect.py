@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.component.factories import ExportBatch
+from collector.component.exporter import ExportBatch
 from collector.errors import RetryableError
 from collector.telemetry import Telemetry
 from tests.exporters.test_otlp import GrpcBackend, HttpBackend, batch_of, some_logs

@@ -8,15 +8,9 @@ import structlog
 import trustme
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.component.factories import (
-    ComponentId,
-    DecidedSpans,
-    ExportBatch,
-    Received,
-    ReceivedBatch,
-    ReceiverSettings,
-    Settings,
-)
+from collector.component.base import ComponentId, Settings
+from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
+from collector.component.receiver import Received, ReceiverSettings
 from collector.errors import ConfigError, RetryableError
 from collector.model.batch import Signal
 from collector.model.codec.reference.decode import decode

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from pydantic import ValidationError
 
-from collector.component.factories import Checkpointed
+from collector.component.exporter import Checkpointed
 from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
 from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics

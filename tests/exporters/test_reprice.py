@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from collector.component.factories import Exporter, Repriceable
+from collector.component.exporter import Exporter, Repriceable
 from collector.engine.repricing import Repricing
 from exporters import duckdb, parquet
 from exporters._duckdb import reprice

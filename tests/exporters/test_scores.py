@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from collector.component.factories import DecidedSpans, ExportBatch, ReceivedBatch
+from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.model import schema
 from collector.model.facts import resolve
 from collector.model.scores import find, record

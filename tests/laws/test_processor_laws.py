@@ -11,7 +11,8 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.component.factories import ComponentId, Kind, ProcessorFactory, Settings, Stage
+from collector.component.base import ComponentId, Kind, Settings
+from collector.component.processor import ProcessorFactory, Stage
 from collector.telemetry import Telemetry
 from collector.testing.laws import check_processor
 from collector.testing.strategies import batches

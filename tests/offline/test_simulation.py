@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from collector.component.factories import Verdicts
+from collector.component.sampler import Verdicts
 from collector.config.load import load
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.errors import InvalidDataError
 from collector.model.batch import Signal
 from collector.model.codec.chosen import encode

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from collector.component.factories import Kind
+from collector.component.base import Kind
 from collector.component.registry import Registry
 from collector.config.load import load
 from collector.offline.captures import read_capture

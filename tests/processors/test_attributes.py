@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.kernels.attribute_edits.actions import Action
 from collector.kernels.attribute_edits.chosen_rows import Match
 from collector.kernels.attribute_edits.conversions import text_of

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.model import schema
 from collector.model.batch import SpanBatch
 from collector.telemetry import Telemetry

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.telemetry import Telemetry
 from processors._prices.call_names import Call
 from processors._prices.litellm import LiteLlmPrices, read_litellm

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from structlog.testing import capture_logs
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.kernels.sql import ottl
 from collector.kernels.sql.expressions import condition
 from collector.kernels.sql.relations import SPAN

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.model import attributes
 from collector.model.facts import resolve
 from collector.telemetry import Telemetry

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from collector.component.factories import ComponentId, Settings
+from collector.component.base import ComponentId, Settings
 from collector.kernels.sql import ottl
 from collector.model import attributes
 from collector.model.batch import SpanBatch

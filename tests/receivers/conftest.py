@@ -12,7 +12,8 @@ import pytest
 import structlog
 import trustme
 
-from collector.component.factories import ComponentId, Metadata, Received, ReceiverSettings, no_metadata
+from collector.component.base import ComponentId
+from collector.component.receiver import Metadata, Received, ReceiverSettings, no_metadata
 from collector.model.batch import Signal
 from collector.receivers.otlp import Config, OtlpReceiver
 from collector.serving.budget import ByteBudget

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from collector.component.factories import ComponentConfig, ExportBatch, ReceivedBatch
+from collector.component.base import ComponentConfig
+from collector.component.exporter import ExportBatch, ReceivedBatch
 from collector.errors import PermanentError, RetryableError
 from collector.testing.builders import logs
 from collector.testing.sinks import MemoryExporter

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component.factories import NOT_HERE, DueTraces, Sampler, Verdicts
+from collector.component.sampler import NOT_HERE, DueTraces, Sampler, Verdicts
 from collector.engine.assembly import late
 from collector.engine.assembly.decided import DecidedTraces, in_skeletons
 from collector.engine.assembly.decision_rows import RowColumns, decision_tables, split
@@ -26,7 +26,7 @@ from collector.engine.assembly.pending import Early, Pending, Refs
 from collector.engine.assembly.tally import Tally
 from collector.engine.journal.decisions import TRACES, Decision
 from collector.engine.journal.gather import gather
-from collector.engine.journal.journal import Records, Written
+from collector.engine.journal.records import Records, Written
 from collector.engine.traces import counting, counting_columns, trace_facts
 from collector.engine.traces.tombstones import kept_parents
 from collector.model import schema

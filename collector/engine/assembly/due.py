@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component.factories import DueTraces, no_logs
+from collector.component.sampler import DueTraces, no_logs
 from collector.engine.assembly.pending import Refs
 from collector.engine.journal.decisions import empty
 from collector.engine.journal.gather import gather
-from collector.engine.journal.journal import Records
+from collector.engine.journal.records import Records
 from collector.engine.traces import counting, trace_facts
 from collector.model import schema
 from collector.model.batch import LogBatch, SpanBatch

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from collector.engine.assembly.decided import DecidedTraces
 from collector.engine.assembly.pending import Pending
 from collector.engine.journal.decisions import Decision
-from collector.engine.journal.journal import Records
+from collector.engine.journal.records import Records
 from collector.engine.traces import counting
 from collector.model import schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from collector.engine.journal.decisions import Decision
-from collector.engine.journal.journal import Written
+from collector.engine.journal.records import Written
 from collector.model import schema
 from collector.model.batch import Batch
 

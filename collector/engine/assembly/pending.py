@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.engine.journal.journal import Written
+from collector.engine.journal.records import Written
 from collector.model import schema
 
 _NEVER = np.iinfo(np.int64).max

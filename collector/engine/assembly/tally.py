@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component.factories import DECISIONS, NO_ROUTE, NOT_HERE, PolicyDecisions, Verdicts
+from collector.component.sampler import DECISIONS, NO_ROUTE, NOT_HERE, PolicyDecisions, Verdicts
 from collector.model import schema
 from collector.telemetry import Telemetry
 

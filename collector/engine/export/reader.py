@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector.component.factories import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
+from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
 from collector.engine.journal.decisions import Decision
 from collector.engine.journal.gather import gather
-from collector.engine.journal.journal import Journal, Records
+from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import DecisionInfo
+from collector.engine.journal.records import Records
 from collector.engine.traces import counting, counting_columns, trace_facts
 from collector.engine.traces.thresholds import with_thresholds
 from collector.engine.traces.tombstones import kept_parents, rows_of, with_parents

@@ -13,12 +13,13 @@ from concurrent.futures import Future
 
 import structlog
 
-from collector.component.factories import Checkpointed, ExportBatch, Exporter
+from collector.component.exporter import Checkpointed, ExportBatch, Exporter
+from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import JournalReader
 from collector.engine.journal.ledger import DecisionInfo, Ledger
 from collector.errors import JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Signal
-from collector.options.retry import Backoff, RetryConfig
+from collector.options.retry import RetryConfig
 from collector.telemetry import Telemetry
 
 _MAX_RANGE_BYTES = 64 * 1024 * 1024

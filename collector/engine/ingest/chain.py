@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from collector.component.factories import Processor
+from collector.component.processor import Processor
 from collector.engine.gates import Gate
 from collector.engine.traces.tombstones import tombstones
 from collector.model.batch import Batch, SpanBatch

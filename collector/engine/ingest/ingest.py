@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from collector.component.factories import Metadata, Received, RequestCondition, no_metadata
+from collector.component.connector import RequestCondition
+from collector.component.receiver import Metadata, Received, no_metadata
 from collector.engine.ingest.chain import Chain
-from collector.engine.journal.journal import Entry, Journal, Written
+from collector.engine.journal.journal import Journal
+from collector.engine.journal.records import Entry, Written
 from collector.errors import CollectorError, JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Batch, LogBatch, Signal
 from collector.model.codec.chosen import check_framing, decode

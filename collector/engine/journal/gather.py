@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.engine.journal.journal import Records
+from collector.engine.journal.records import Records
 
 
 def gather(

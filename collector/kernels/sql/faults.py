@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from collector.component.factories import Settings
+from collector.component.base import Settings
 from collector.model.batch import Signal
 
 _EVERY_SECONDS = 60

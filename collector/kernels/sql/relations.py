@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component.registry import suggest
+from collector.errors import suggest
 from collector.kernels.sql.column_names import Column, Expression, attribute, column_of, parse, plain
 from collector.model import attributes, schema
 from collector.model.batch import BATCH_OF, Batch, Signal
+from collector.model.schema import KINDS, STATUS_CODES
 from collector.model.stored import columns as stored_columns
-from collector.model.stored.otlp_rest import KINDS, STATUS_CODES
 
 MONEY = ("input_cost", "output_cost", "total_cost")
 TOKENS = (

@@ -4,7 +4,8 @@ The one there is stands on protobuf's own runtime. Another of the same behaviour
 and nowhere else.
 """
 
-from collector.model.codec.reference.decode import Decoded, check_framing, decode
+from collector.model.codec.contract import Decoded
+from collector.model.codec.reference.decode import check_framing, decode
 from collector.model.codec.reference.encode import encode, encode_json, split_encode
 
 __all__ = ["NAME", "Decoded", "check_framing", "decode", "encode", "encode_json", "split_encode"]

@@ -22,7 +22,7 @@ from collector.model.attributes import decode_value, flatten
 from collector.model.batch import SpanBatch
 from collector.model.dialects.fact_tables import TYPES, Source
 from collector.model.dialects.rules import ROOT_BIT, SERVED_BIT, Compiled, Rule, compiled
-from collector.model.facts.convert import TEXT_CONVERTS, at_path, scalar_text
+from collector.model.facts.convert import TEXT_CONVERTS
 from collector.model.facts.origins import origin, read_resource, read_scope
 from collector.model.facts.recorder import Recorder
 from collector.model.facts.span_events import SpanEvents
@@ -38,7 +38,8 @@ from collector.model.facts.values import (
     named,
     text_array,
 )
-from collector.model.stored.otlp_rest import KINDS
+from collector.model.json_values import at_path, scalar_text
+from collector.model.schema import KINDS
 
 UNENCODED = -(2**62)
 """Marks attributes whose text has no made code."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from collector.model.attributes import parse_resource, parse_scope
 from collector.model.dialects.rules import Origin, compiled
-from collector.model.facts.convert import scalar_text
+from collector.model.json_values import scalar_text
 
 
 @functools.lru_cache(maxsize=2_048)

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from collector.model import schema
 from collector.model.dialects.fact_tables import COUNT_FIELDS
 from collector.model.dialects.rules import Rule
-from collector.model.facts.convert import RefusedError, count, long_value, parse_json
+from collector.model.facts.convert import RefusedError, count, long_value
 from collector.model.facts.lookup import Lookup
 from collector.model.facts.usage_objects import FIELD, Objects, read_objects
 from collector.model.facts.values import MISSING, Bools, Distinct, Entries, Ints
+from collector.model.json_values import parse_json
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from collector.model.dialects import fact_tables
 from collector.model.dialects.fact_tables import COUNT_FIELDS
-from collector.model.facts.convert import MAX_COUNT
 from collector.model.facts.values import MISSING, Bools, Ints
+from collector.model.json_values import MAX_COUNT
 
 FIELD: dict[str, int] = {name: index for index, name in enumerate(COUNT_FIELDS)}
 _INTS = {int}

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from collector.model import schema
 from collector.model.attributes import decode_value
-from collector.model.facts.convert import parse_json
+from collector.model.json_values import parse_json
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

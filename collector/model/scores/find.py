@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model import attributes
+from collector.model import attributes, json_values
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects import fact_tables
 from collector.model.dialects.fact_tables import ScoreCarrier
@@ -164,7 +164,7 @@ def _in_attributes(found: _Found) -> Iterator[Result]:
             members = {"name": which, **members}
         elif carrier.objects:
             (packed,) = members.values()
-            members = convert.parse_json(packed) if isinstance(packed, str) else packed
+            members = json_values.parse_json(packed) if isinstance(packed, str) else packed
         if isinstance(members, dict):
             yield found.result(row, carrier, members)
 
@@ -245,7 +245,7 @@ def _fields(carrier: ScoreCarrier, members: Mapping[str, Any]) -> dict[str, Any]
         return dict(members)
     fields: dict[str, Any] = {}
     for name, keys in carrier.fields.items():
-        values = [convert.at_path(members, key) if carrier.objects else members.get(key) for key in keys]
+        values = [json_values.at_path(members, key) if carrier.objects else members.get(key) for key in keys]
         value = next((value for value in values if value is not None and value != ""), None)
         if value is not None:
             fields[name] = value

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from collector.model import attributes, schema
+from collector.model import attributes, json_values, schema
 from collector.model.dialects.fact_tables import ScoreCarrier
 from collector.model.facts import convert
 from collector.model.scores.record import DATA_TYPES
@@ -224,13 +224,13 @@ def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return attributes.well_formed(value) if value.strip() else None
     if value is None or isinstance(value, bool | int | float):
-        return convert.scalar_text(value)
+        return json_values.scalar_text(value)
     return _json(value)
 
 
 def _metadata(sent: Any, rest: Mapping[str, Any]) -> str | None:
     """JSON text: what was sent as metadata, and whatever else was said."""
-    given = convert.parse_json(sent) if isinstance(sent, str) else sent
+    given = json_values.parse_json(sent) if isinstance(sent, str) else sent
     given = sent if given is None else given
     if given is None or given == "":
         return _json(rest) if rest else None

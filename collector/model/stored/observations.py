@@ -20,9 +20,10 @@ from collector.model.dialects.messages import choices as resolve
 from collector.model.dialects.messages.carriers import genai_logs
 from collector.model.dialects.messages.shapes import Content
 from collector.model.facts.recorder import Recorder
+from collector.model.schema import KINDS, STATUS_CODES
 from collector.model.stored import columns as stored_columns
 from collector.model.stored import json_text
-from collector.model.stored.otlp_rest import KINDS, STATUS_CODES, remains
+from collector.model.stored.otlp_rest import remains
 
 __all__ = ["genai_logs", "inputs", "observations"]
 

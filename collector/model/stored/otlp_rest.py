@@ -18,12 +18,8 @@ import pyarrow.compute as pc
 
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
+from collector.model.schema import KINDS, STATUS_CODES
 from collector.model.stored import columns, json_text
-
-KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-"""Names of SpanKind by number."""
-STATUS_CODES = ("UNSET", "OK", "ERROR")
-"""Names of StatusCode by number."""
 
 _NO_COUNT = pa.scalar(0, pa.uint32())
 _NUMBERS = ("flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count")

@@ -16,8 +16,8 @@ import pyarrow as pa
 from collector.model import attributes, schema
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
+from collector.model.schema import KINDS, STATUS_CODES
 from collector.model.stored import json_text
-from collector.model.stored.otlp_rest import KINDS, STATUS_CODES
 
 Row = Mapping[str, Any]
 

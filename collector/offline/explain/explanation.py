@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.model.batch import Signal
 from collector.model.dialects.fact_tables import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.dialects.messages.choices import KINDS

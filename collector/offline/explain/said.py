@@ -11,9 +11,9 @@ from collector.model.dialects.fact_tables import TYPES, Source
 from collector.model.dialects.messages import content_tables
 from collector.model.dialects.messages.choices import Choice
 from collector.model.dialects.rules import Rule, compiled
-from collector.model.facts.convert import at_path, parse_json
 from collector.model.facts.recorder import Candidate, SpanRecord
 from collector.model.facts.usage_objects import member_of
+from collector.model.json_values import at_path, parse_json
 from collector.offline.explain import reasons
 
 CONTENT = "content"

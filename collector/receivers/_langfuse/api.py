@@ -18,7 +18,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from collector.component.factories import ByteBudget, Received, ReceiverSettings
+from collector.component.receiver import ByteBudget, Received, ReceiverSettings
 from collector.errors import InvalidDataError
 from collector.model.batch import Signal
 from collector.receivers._langfuse.auth import Access, Gate

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import grpc
 from starlette.types import Scope
 
-from collector.component.factories import Metadata, no_metadata
+from collector.component.receiver import Metadata, no_metadata
 from collector.receivers._otlp.receiver_config import LangfuseConfig
 from collector.receivers._shared.http_body import Refused
 from collector.receivers._shared.status import Refusal

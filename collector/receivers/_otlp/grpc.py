@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
-from collector.component.factories import ByteBudget, Received, ReceiverSettings
+from collector.component.receiver import ByteBudget, Received, ReceiverSettings
 from collector.errors import ConfigError, InvalidDataError
 from collector.model.batch import Signal
 from collector.receivers._otlp.receiver_config import GrpcConfig

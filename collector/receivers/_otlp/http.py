@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from collector.component.factories import ByteBudget, Received
+from collector.component.receiver import ByteBudget, Received
 from collector.errors import InvalidDataError
 from collector.model.batch import Signal
 from collector.receivers._langfuse.api import PREFIX, TraceLink

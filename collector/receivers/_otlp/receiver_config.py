@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from collector.component.factories import ComponentConfig
-from collector.config.service_config import Duration
+from collector.component.base import ComponentConfig
 from collector.model.batch import Signal
+from collector.options.durations import Duration
 from collector.options.tls import TlsServerConfig
 from collector.serving.http_server import HttpLimits, split_endpoint
 

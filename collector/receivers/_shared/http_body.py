@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from collector.component.factories import Metadata
+from collector.component.receiver import Metadata
 from collector.errors import TooLargeError
 from collector.receivers._shared.inflate import INFLATERS
 from collector.receivers._shared.status import Refusal, over_budget

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from collector.component.factories import Metadata, Received, ReceiverSettings, no_metadata
+from collector.component.receiver import Metadata, Received, ReceiverSettings, no_metadata
 from collector.errors import CollectorError
 from collector.model.batch import Signal
 from collector.receivers._shared.status import Refusal, describe, refusal

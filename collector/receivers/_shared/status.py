@@ -17,7 +17,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collector.component.factories import Received
+from collector.component.receiver import Received
 from collector.errors import (
     CollectorError,
     InvalidDataError,

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.component.factories import Verdicts
+from collector.component.sampler import Verdicts
 from collector.engine.assembly import assembly, decided
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.assembly.decided import in_skeletons

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.component.factories import ComponentId, DueTraces, Verdicts
+from collector.component.base import ComponentId
+from collector.component.sampler import DueTraces, Verdicts
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.journal.decisions import Decision
 from collector.model import schema

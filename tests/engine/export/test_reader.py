@@ -5,8 +5,9 @@ from __future__ import annotations
 from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.export.reader import DecisionReader, JournalReader
 from collector.engine.journal import segments
-from collector.engine.journal.journal import Entry, Journal
+from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.records import Entry
 from collector.telemetry import Telemetry
 from collector.testing import builders
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from collector.component.factories import Received
+from collector.component.receiver import Received
 from collector.engine.ingest.chain import Chain
 from collector.engine.ingest.ingest import Ingest, Route
 from collector.engine.journal.journal import Journal

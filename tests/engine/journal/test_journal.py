@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from collector.engine.journal import segments
-from collector.engine.journal.journal import Entry, Journal
+from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.records import Entry
 from collector.errors import ConfigError, RetryableError
 from collector.testing import builders
 

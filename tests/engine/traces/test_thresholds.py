@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.component.factories import DueTraces, Verdicts
+from collector.component.sampler import DueTraces, Verdicts
 from tests.engine.assembly_kit import SECOND, Bench
 
 

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from collector.component.factories import DecidedSpans
+from collector.component.exporter import DecidedSpans
 from collector.config.load import load
-from collector.config.service_config import CollectorConfig
+from collector.config.plan import CollectorConfig
 from collector.model import attributes
 from collector.model.batch import Signal
 from collector.model.codec.reference.encode import encode

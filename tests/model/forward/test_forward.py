@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from ruamel.yaml import YAML
 
-from collector.component.factories import DecidedSpans
+from collector.component.exporter import DecidedSpans
 from collector.model import schema
 from collector.model.batch import Signal
 from collector.model.codec.reference.encode import encode

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from collector.component.factories import ComponentId, DueTraces, Settings, Verdicts
+from collector.component.base import ComponentId, Settings
+from collector.component.sampler import DueTraces, Verdicts
 from collector.kernels.due_traces import Decisions, Traces
 from collector.model import schema
 from collector.telemetry import Telemetry

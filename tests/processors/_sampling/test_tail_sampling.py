@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component.factories import DueTraces, Stage
+from collector.component.processor import Stage
+from collector.component.sampler import DueTraces
 from collector.kernels.due_traces import (
     DROPPED,
     INVERT_NOT_SAMPLED,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from collector.component.factories import DueTraces
+from collector.component.sampler import DueTraces
 from collector.model import schema
 from processors.tail_sampling import Config, TailSampling
 from tests.processors._sampling.sampling_kit import ALWAYS, due, kept, never, probabilistic, sampler, status

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from collector.component.factories import DueTraces
+from collector.component.sampler import DueTraces
 from collector.kernels.sql.duck import connect
 from collector.kernels.sql.trace_columns import COLUMNS, UNKNOWN_YET
+from collector.kernels.sql.trace_conditions import Conditions
 from collector.model import schema
-from processors._sampling.sql_policy import Conditions
 from processors.tail_sampling import Config
 from tests.processors._sampling.sampling_kit import ALWAYS, drop, due, kept, opposite, sampler, spans, status
 

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from collector.component.factories import Received
+from collector.component.receiver import Received
 from collector.errors import ConfigError, InvalidDataError, JournalError, PermanentError, RetryableError, TooLargeError
 from collector.model.batch import Signal
 from collector.receivers._otlp.grpc import SizeEstimate

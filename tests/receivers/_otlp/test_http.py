@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from collector.component.factories import Received
+from collector.component.receiver import Received
 from collector.errors import InvalidDataError, JournalError, PermanentError, RetryableError, TooLargeError
 from collector.model.batch import Signal
 

@@ -8,7 +8,7 @@ import grpc.aio
 import httpx
 import pytest
 
-from collector.component.factories import Received
+from collector.component.receiver import Received
 from collector.model.batch import Signal
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

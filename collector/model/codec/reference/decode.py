@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 
 from collector.errors import InvalidDataError
 from collector.model import schema
 from collector.model.batch import BATCH_OF, Batch, Signal
+from collector.model.codec.contract import Decoded
 from collector.model.codec.reference.builders import dropped, value_columns
 from collector.model.codec.reference.decode_logs import LogRows
 from collector.model.codec.reference.decode_metrics import MetricRows
@@ -32,20 +31,6 @@ _ROWS: dict[Signal, Any] = {Signal.TRACES: SpanRows, Signal.LOGS: LogRows, Signa
 _RESOURCES = {Signal.TRACES: "resource_spans", Signal.LOGS: "resource_logs", Signal.METRICS: "resource_metrics"}
 _SCOPES = {Signal.TRACES: "scope_spans", Signal.LOGS: "scope_logs", Signal.METRICS: "scope_metrics"}
 _ITEMS = {Signal.TRACES: "spans", Signal.LOGS: "log_records", Signal.METRICS: "metrics"}
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A group of requests in columns. What is said per request is indexed like the bodies given."""
-
-    batches: list[Batch]
-    """All rows, in order; spans have the columns of ``schema.WIRE``. None is empty."""
-    accepted: npt.NDArray[np.int64]
-    """Rows taken of each request: spans, log records, metric points (a metric without points is one)."""
-    rejected: list[tuple[int, str]]
-    """Spans refused of each request, and why, in words without content ("" if none)."""
-    failed: dict[int, InvalidDataError] = field(default_factory=dict)
-    """The requests that are malformed as a whole, by index; nothing of them is in the batches."""
 
 
 def decode(signal: Signal, bodies: Sequence[bytes]) -> Decoded:

@@ -13,7 +13,7 @@ from typing import Any
 
 from collector.model.dialects.messages import ai_sdk, chat, event_messages, langfuse, openinference, parts, traceloop
 from collector.model.dialects.messages.event_messages import Event
-from collector.model.facts.convert import parse_json
+from collector.model.json_values import parse_json
 
 
 @dataclass(slots=True)

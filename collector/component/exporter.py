@@ -1,0 +1,172 @@
+"""Exporters: decided data on its way out, and what a store may offer besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from collector.component.base import ComponentConfig, Settings, Stability
+from collector.model import schema
+from collector.model.batch import LogBatch, MetricBatch, Signal, SpanBatch
+
+
+class Scoring(Protocol):
+    """Makes the rows of ``schema.SCORES``, as ``collector.model.scores.find`` does; without one there are none."""
+
+    def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table: ...
+
+    def log_scores(self, logs: LogBatch, ingested_unix_nano: int) -> pa.Table: ...
+
+
+class DecidedSpans:
+    """Kept spans with what the decision added; observations and scores are built on first use.
+
+    Shared by all exporters that are at the same place, so that content is made once.
+    """
+
+    def __init__(
+        self,
+        spans: SpanBatch,
+        decided: pa.RecordBatch,
+        logs: LogBatch | None,
+        build: Callable[[SpanBatch, pa.RecordBatch, LogBatch | None], pa.Table],
+        model: Scoring | None = None,
+    ) -> None:
+        self.spans = spans
+        """In flight: WIRE and FACTS."""
+        self.decided = decided
+        """``schema.DECIDED``, row-aligned with ``spans``."""
+        self.logs = logs
+        """GenAI log records of these spans, for their content."""
+        self._build = build
+        self._model = model
+
+    @cached_property
+    def observations(self) -> pa.Table:
+        """``schema.OBSERVATIONS``, row-aligned with ``spans``."""
+        return self._build(self.spans, self.decided, self.logs)
+
+    @cached_property
+    def scores(self) -> pa.Table:
+        """``schema.SCORES``: the evaluation results these spans carry."""
+        if self._model is None:
+            return schema.SCORES.empty_table()
+        return self._model.span_scores(self.spans, self.decided, self.logs)
+
+
+@dataclass(frozen=True)
+class ReceivedBatch:
+    """A batch of logs or metrics with the time it was acknowledged."""
+
+    batch: LogBatch | MetricBatch
+    ingested_unix_nano: int
+    model: Scoring | None = None
+
+    @cached_property
+    def scores(self) -> pa.Table:
+        """``schema.SCORES``: the evaluation results among log records."""
+        if self.model is None or not isinstance(self.batch, LogBatch):
+            return schema.SCORES.empty_table()
+        return self.model.log_scores(self.batch, self.ingested_unix_nano)
+
+
+@dataclass(frozen=True)
+class ExportBatch:
+    """A range of decisions on its way out. The same range always holds the same data."""
+
+    epoch: str
+    """Names the journal; another epoch means its decision numbers start anew."""
+    first: int
+    last: int
+    """Decision numbers, inclusive; ranges of one exporter never overlap and only grow."""
+    spans: tuple[DecidedSpans, ...] = ()
+    others: tuple[ReceivedBatch, ...] = ()
+
+    @property
+    def num_rows(self) -> int:
+        return sum(s.spans.num_rows for s in self.spans) + sum(o.batch.num_rows for o in self.others)
+
+
+class Exporter(Protocol):
+    """Sends decided data out. All methods are called from one thread of the exporter's own."""
+
+    stores: ClassVar[bool]
+    """True for a store of observations (``duckdb``, ``parquet``): its pipelines get trace assembly."""
+
+    def start(self) -> None:
+        """Opens files and connections. Raises ``ConfigError`` when it never can."""
+
+    def export(self, batch: ExportBatch) -> Mapping[Signal, int] | None:
+        """Delivers all of it, or raises. Returns what of it the other side refused for good (items
+        per signal, already counted in ``exporter_dropped``), if anything.
+
+        ``RetryableError``: called again with the same batch after a back-off. ``PermanentError``:
+        the batch is dropped and counted. Must be idempotent for a range, or at least once.
+        """
+
+    def shutdown(self) -> None:
+        """Flushes and closes. Called once the engine has no more to export."""
+
+
+@runtime_checkable
+class Checkpointed(Protocol):
+    """An exporter that stores its own position together with the data: exactly once."""
+
+    def checkpoint(self) -> tuple[str, int] | None:
+        """(epoch, last decision number) of what is stored, or None. Called after ``start``."""
+
+
+@runtime_checkable
+class Queryable(Protocol):
+    """An exporter whose data can be read with SQL while it runs (``spanloom query``)."""
+
+    def query(self, sql: str, *, limit: int) -> pa.Table:
+        """Runs one read-only statement on another cursor. Raises ``PermanentError`` when it cannot."""
+
+
+@dataclass(frozen=True)
+class Repriced:
+    """What pricing stored rows again changed."""
+
+    rows: npt.NDArray[np.int64]
+    """Positions of the changed rows in the table that was given."""
+    columns: pa.Table
+    """Their new values: ``schema.PRICED``, as ``observations`` has them."""
+
+
+Reprice = Callable[[pa.Table], Repriced]
+"""Prices rows (``REPRICED_FROM``) again."""
+
+
+@runtime_checkable
+class Repriceable(Protocol):
+    """A store whose rows can be priced again."""
+
+    def reprice(self, price: Reprice, *, since_unix_nano: int, dry_run: bool) -> None:
+        """Gives ``price`` the columns ``REPRICED_FROM`` of every observation that started at ``since_unix_nano`` or
+        later, and unless it is a ``dry_run`` stores what it changed. Called from the exporter's thread.
+        """
+
+
+REPRICED_FROM = (
+    *("start_unix_nano", "end_unix_nano", "provider", "request_model", "response_model", "model", "model_parameters"),
+    *("usage_scope", "usage", *schema.PRICED),
+)
+"""The columns of ``observations`` from which a call is priced again."""
+
+
+@dataclass(frozen=True)
+class ExporterFactory:
+    """How an exporter is made; ``stores``: it keeps observations, so its pipelines get trace assembly."""
+
+    config: type[ComponentConfig]
+    create: Callable[[Any, Settings], Exporter]
+    stores: bool = False
+    signals: frozenset[Signal] = frozenset(Signal)
+    stability: Stability = Stability.BETA

@@ -1,0 +1,70 @@
+"""Processors: pure functions of one batch, and what some can say besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from collector.component.base import ComponentConfig, Settings, Stability
+from collector.component.sampler import Sampler
+from collector.model.batch import Batch, Signal
+
+
+class Stage(StrEnum):
+    """Where a processor runs."""
+
+    MASK = "mask"  # first, whatever its place in the list; sees no facts yet
+    STATELESS = "stateless"  # before the journal; a pure function of one batch
+    SAMPLING = "sampling"  # over whole traces, after assembly
+
+
+class Processor(Protocol):
+    """A pure function of one batch (stages MASK and STATELESS).
+
+    It must not keep state between batches that changes its answer, must not do I/O and must not
+    know what comes next. Splitting a batch and joining the results changes nothing.
+    """
+
+    def process(self, batch: Any) -> Any:
+        """The same kind of batch, changed. Zero rows mean everything was dropped."""
+
+
+@runtime_checkable
+class PriceList(Protocol):
+    """A processor that knows prices (``spanloom prices show``)."""
+
+    def prices(self, model: str, *, provider: str | None, tier: str | None, unix_nano: int) -> pa.Table | None:
+        """The prices of a model at a time, one row each with ``context``, ``bucket``, ``usd_per_million`` and
+        ``price_ref`` (all text), or None when nobody has one.
+        """
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """A masker that can say what it would mask, without saying it (``spanloom pii report``)."""
+
+    def findings(self, batch: Batch) -> pa.Table:
+        """What is found where in a batch: ``entity``, ``carrier`` (the column), ``key`` (an attribute's, masked
+        as well), all text, and ``count``, int64. A text that many rows share is counted once.
+        """
+
+
+@dataclass(frozen=True)
+class ProcessorFactory:
+    """How a processor is made, and where in the pipeline it runs."""
+
+    config: type[ComponentConfig]
+    create: Callable[[Any, Settings], Processor | Sampler]
+    stage: Stage = Stage.STATELESS
+    signals: frozenset[Signal] = frozenset({Signal.TRACES})
+    prices: bool = False
+    """It fills ``schema.PRICED`` from usage; ``reprice`` runs it again over stored usage."""
+
+    masks: bool = False
+    """It takes content away in its place in the list, by the user's own rules: before a sampler, before the disk."""
+
+    stability: Stability = Stability.BETA

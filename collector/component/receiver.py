@@ -1,0 +1,85 @@
+"""Receivers: where data comes in, and the engine they hand it to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from collector.component.base import ComponentConfig, Settings, Stability
+from collector.model.batch import Signal
+
+
+@dataclass(frozen=True)
+class Received:
+    """The engine's answer to one request: what of it is now safe."""
+
+    accepted: int
+    rejected: int = 0
+    message: str = ""
+    """Why items were rejected, in English, without any content."""
+
+
+Metadata = Callable[[str], Sequence[str]]
+"""A request's HTTP headers or gRPC metadata: the values under a name in lower case. Only asked, never kept."""
+
+
+def no_metadata(_name: str) -> Sequence[str]:
+    """Of a request that came without any."""
+    return ()
+
+
+class Consumer(Protocol):
+    """Where a receiver hands over what it received."""
+
+    async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received:
+        """Takes one serialised OTLP Export…ServiceRequest (protobuf).
+
+        Returns once everything accepted is durable in every pipeline fed by the receiver. Raises
+        ``InvalidDataError``, ``TooLargeError`` or ``RetryableError``; then nothing was taken.
+        """
+
+
+class ByteBudget(Protocol):
+    """Bounds the bytes of requests in memory, over all receivers. Not thread-safe: event loop only."""
+
+    def try_take(self, n: int, *, more: bool = False) -> bool:
+        """Takes ``n`` bytes, or says no at once: the receiver answers "later". ``more``: for a request that has
+        some.
+        """
+
+    def give_back(self, n: int) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiverSettings(Settings):
+    """What the engine passes to a receiver."""
+
+    consumer: Consumer
+    budget: ByteBudget
+    signals: frozenset[Signal]
+    """The signals some pipeline takes from this receiver; others answer UNIMPLEMENTED / 404."""
+
+
+class Receiver(Protocol):
+    """Accepts data. Methods run on the event loop."""
+
+    async def start(self) -> None:
+        """Listens when it returns. Raises ``ConfigError`` when an address cannot be bound."""
+
+    async def shutdown(self) -> None:
+        """Accepts nothing new, answers what is in flight, returns."""
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Protocol (``grpc``, ``http``) → address it listens on, e.g. ``127.0.0.1:4317``."""
+
+
+@dataclass(frozen=True)
+class ReceiverFactory:
+    """How a receiver is made: its options, and what turns them and the settings into one."""
+
+    config: type[ComponentConfig]
+    create: Callable[[Any, ReceiverSettings], Receiver]
+    signals: frozenset[Signal] = frozenset(Signal)
+    stability: Stability = Stability.BETA
