@@ -31,25 +31,35 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from collector.kernels.due_traces import FAILED, SAMPLED, Traces
-from collector.kernels.sql import ottl, trace_conditions
-from collector.kernels.sql.expressions import Computed, condition
-from collector.kernels.sql.faults import unless_propagate
-from collector.kernels.sql.relations import LOG, METRIC, RELATIONS, Relation
-from collector.kernels.sql.trace_columns import parsed, sources
 from connectors._routing.request import HeaderCondition
 from spanloom import (
+    FAILED,
+    LOG_RELATION,
+    METRIC_RELATION,
+    RELATIONS,
+    SAMPLED,
     Batch,
     ComponentConfig,
     ComponentId,
+    ComputedExpressions,
     ConnectorFactory,
     DueTraces,
     LogBatch,
     MetricBatch,
+    Relation,
     RequestCondition,
     Routes,
     Settings,
     Signal,
+    TraceConditions,
+    Traces,
+    columns_needed,
+    ottl,
+    parse_trace_condition,
+    some_span_meets,
+    sql_condition,
+    trace_condition_problem,
+    unless_propagate,
 )
 
 Bools = npt.NDArray[np.bool_]
@@ -149,16 +159,14 @@ class Routing:
     def __init__(self, config: Config, settings: Settings) -> None:
         self._config = config
         self._conditions = {
-            row: trace_conditions.some_span(row.expression) if row.context != "trace" else parsed(row.expression)
+            row: some_span_meets(row.expression) if row.context != "trace" else parse_trace_condition(row.expression)
             for row in self._rows(Signal.TRACES)
             if row.request is None
         }
-        self._on_traces = trace_conditions.Conditions(
-            list(self._conditions.values()), memory_bytes=settings.memory_bytes
-        )
+        self._on_traces = TraceConditions(list(self._conditions.values()), memory_bytes=settings.memory_bytes)
         self._computed = {
             relation.signal: _Items(relation, self._rows(relation.signal), settings.memory_bytes)
-            for relation in (LOG, METRIC)
+            for relation in (LOG_RELATION, METRIC_RELATION)
         }
 
     def _rows(self, signal: Signal) -> list[Row]:
@@ -172,7 +180,7 @@ class Routing:
     def route_traces(self, due: DueTraces) -> Routes:
         """Where each trace goes."""
         rows, n = self._rows(Signal.TRACES), due.traces.num_rows
-        columns = sorted(sources(list(self._conditions.values())) | {"trace_id"})
+        columns = sorted(columns_needed(list(self._conditions.values())) | {"trace_id"})
         answers = Traces(due, columns=columns, conditions=self._on_traces).answers if self._conditions else {}
         met = due.load_met() if any(row.request for row in rows) else ()
         given: list[_Answer] = []
@@ -216,8 +224,8 @@ class _Items:
     def __init__(self, relation: Relation, rows: Sequence[Row], memory_bytes: int) -> None:
         self._rows = rows
         self._in_sql = [row for row in rows if row.request is None]
-        expressions = [condition(relation, row.expression) for row in self._in_sql]
-        self._computed = Computed(relation, expressions, memory_bytes)
+        expressions = [sql_condition(relation, row.expression) for row in self._in_sql]
+        self._computed = ComputedExpressions(relation, expressions, memory_bytes)
 
     def of(self, batch: Batch, met: frozenset[str]) -> list[_Answer]:
         said = zip(self._in_sql, self._computed.of(batch), strict=True) if self._in_sql else ()
@@ -255,9 +263,9 @@ def _ottl(given: dict[str, Any]) -> str | None:
 def _wrong(context: str, text: str) -> str | None:
     """Why a condition cannot be run; None when it can."""
     if context in ("span", "trace"):
-        return trace_conditions.problem(text, whole=context == "trace")
+        return trace_condition_problem(text, whole=context == "trace")
     try:
-        found = condition(RELATIONS[_ITEMS.get(context, "log")], text)
+        found = sql_condition(RELATIONS[_ITEMS.get(context, "log")], text)
     except ValueError as error:
         return str(error)
     if context == "resource" and (found.columns or any(of != "resource" for of, _ in found.keys)):

@@ -16,9 +16,8 @@ from typing import Any, ClassVar, Literal, TextIO
 import pyarrow as pa
 from pydantic import Field
 
-from collector.component.base import ComponentConfig, Settings
-from collector.component.exporter import ExportBatch, ExporterFactory
 from exporters._shared import stored
+from spanloom import ComponentConfig, ExportBatch, ExporterFactory, Settings
 
 _SUMMARY = {
     stored.OBSERVATIONS: (

@@ -19,15 +19,23 @@ import duckdb
 import pyarrow as pa
 from pydantic import Field
 
-from collector.component.base import ComponentConfig, Settings
-from collector.component.exporter import ExportBatch, ExporterFactory, Reprice
-from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
-from collector.options.durations import Duration
 from exporters._duckdb.connection import connect, delivery_error, is_broken, run, transaction
 from exporters._duckdb.query import query
 from exporters._duckdb.reprice import reprice_table
 from exporters._duckdb.tables import Tables
 from exporters._shared import stored
+from spanloom import (
+    ComponentConfig,
+    ConfigError,
+    Duration,
+    ExportBatch,
+    ExporterFactory,
+    JournalError,
+    PermanentError,
+    Reprice,
+    RetryableError,
+    Settings,
+)
 
 _RETENTION_CHECK_SECONDS = 3600
 _STOP_SECONDS = 10

@@ -9,7 +9,6 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from pydantic import Field, field_validator
 
-from collector.model.codec.reference.encode import encode
 from exporters._otlp.delivery import MAX_RESPONSE_BYTES, OtlpExporter, Reply, protobuf_reply
 from exporters._otlp.exporter_config import OtlpExporterConfig
 from spanloom import (
@@ -22,6 +21,7 @@ from spanloom import (
     Settings,
     Signal,
     TooLargeError,
+    encode,
 )
 
 _METHODS = {

@@ -23,16 +23,24 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from collector.component.base import ComponentConfig, Settings
-from collector.component.exporter import ExportBatch, ExporterFactory, Reprice
-from collector.errors import ConfigError, JournalError, PermanentError, RetryableError
-from collector.files import sync_folder
-from collector.model import schema
-from collector.options.durations import Duration
 from exporters._parquet.data_files import Part, make_folder, parquet_files, remove_leftovers, write_file
 from exporters._parquet.manifest import SCHEMA_KEY, update_manifest
 from exporters._parquet.reprice import folders_since, repriced_rows
 from exporters._shared import stored
+from spanloom import (
+    ComponentConfig,
+    ConfigError,
+    Duration,
+    ExportBatch,
+    ExporterFactory,
+    JournalError,
+    PermanentError,
+    Reprice,
+    RetryableError,
+    Settings,
+    schema,
+    sync_folder,
+)
 
 _LEVELS = {"zstd": (1, 22), "gzip": (1, 9), "brotli": (0, 11)}
 _MIB = 1024 * 1024

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from collector.kernels.attribute_edits import edit
-from collector.kernels.attribute_edits.actions import Action
-from collector.kernels.attribute_edits.chosen_rows import Chosen
-from collector.model import attributes as attribute_lists
-from spanloom import Batch, ProcessorFactory, Settings, Signal
+from spanloom import (
+    AttributeAction,
+    Batch,
+    ChosenRows,
+    ProcessorFactory,
+    Settings,
+    Signal,
+    attributes as attribute_lists,
+    flat_edits,
+)
 
 
-class Config(Chosen):
-    actions: tuple[Action, ...] = Field(min_length=1)
+class Config(ChosenRows):
+    actions: tuple[AttributeAction, ...] = Field(min_length=1)
     """What is done, in this order."""
 
 
@@ -35,7 +40,7 @@ class Attributes:
         before = flat = attribute_lists.flatten(batch.column("attributes"))
         for action in self._config.actions:
             flat = action.apply(flat, asked)
-        return batch if flat is before else batch.with_columns({"attributes": edit.column(flat, batch.num_rows)})
+        return batch if flat is before else batch.with_columns({"attributes": flat_edits.column(flat, batch.num_rows)})
 
 
 factory = ProcessorFactory(Config, Attributes, signals=frozenset(Signal))

@@ -21,11 +21,21 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from collector.kernels.sql import ottl
-from collector.kernels.sql.expressions import Computed, condition
-from collector.kernels.sql.faults import Faults, unless_propagate
-from collector.kernels.sql.relations import OF_SIGNAL, RELATIONS, Relation
-from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
+from spanloom import (
+    RELATION_OF_SIGNAL,
+    RELATIONS,
+    Batch,
+    ComponentConfig,
+    ComputedExpressions,
+    ProcessorFactory,
+    Relation,
+    Settings,
+    Signal,
+    SqlFaults,
+    ottl,
+    sql_condition,
+    unless_propagate,
+)
 
 _ITEMS = {
     "span": "span", "log_record": "log", "log": "log", "metric": "metric", "datapoint": "metric",
@@ -89,11 +99,13 @@ class Filter:
 
     def __init__(self, config: Config, settings: Settings) -> None:
         self._computed = {
-            signal: Computed(relation, [condition(relation, text) for text in texts], settings.memory_bytes)
-            for signal, relation in OF_SIGNAL.items()
+            signal: ComputedExpressions(
+                relation, [sql_condition(relation, text) for text in texts], settings.memory_bytes
+            )
+            for signal, relation in RELATION_OF_SIGNAL.items()
             if (texts := config.sql.of(relation.item))
         }
-        self._faults = Faults(settings, tells=config.error_mode == "ignore")
+        self._faults = SqlFaults(settings, tells=config.error_mode == "ignore")
 
     def process(self, batch: Batch) -> Batch:
         """Takes batches of any signal."""
@@ -111,7 +123,7 @@ class Filter:
 
 def _wrong(relation: Relation, text: str) -> str:
     try:
-        condition(relation, text)
+        sql_condition(relation, text)
     except ValueError as error:
         return f"{relation.item}: {error}"
     return ""

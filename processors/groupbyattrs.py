@@ -18,13 +18,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.kernels.attribute_edits import edit
-from collector.model import attributes as attribute_lists
-from collector.model.any_value import Columns, set_columns
-from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
+from spanloom import (
+    Batch,
+    ComponentConfig,
+    ProcessorFactory,
+    Settings,
+    Signal,
+    ValueColumns,
+    attributes as attribute_lists,
+    flat_edits,
+    set_columns,
+)
 
 Ints = npt.NDArray[np.int64]
-Moved = dict[str, Columns]
+Moved = dict[str, ValueColumns]
 """Key → value."""
 
 
@@ -47,10 +54,10 @@ class GroupByAttrs:
             return batch
         column = batch.column("resource")
         flat = attribute_lists.flatten(batch.column("attributes"))
-        places = [edit.first_of(flat, key, batch.num_rows) for key in self._keys]
+        places = [flat_edits.first_of(flat, key, batch.num_rows) for key in self._keys]
         group = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         for at in places:
-            group = _split(group, edit.Values.at(flat, at[at >= 0]), at >= 0)
+            group = _split(group, flat_edits.Values.at(flat, at[at >= 0]), at >= 0)
         _, first, which = np.unique(group, return_index=True, return_inverse=True)
         headers = column.take(pa.array(first)).to_pylist()
         moved = _moved(self._keys, flat, [at[first] for at in places], len(first))
@@ -61,10 +68,10 @@ class GroupByAttrs:
         if not len(gone):
             return batch
         left = flat.select(np.delete(np.arange(len(flat.rows)), gone))
-        return batch.with_columns({"attributes": edit.column(left, batch.num_rows)})
+        return batch.with_columns({"attributes": flat_edits.column(left, batch.num_rows)})
 
 
-def _split(group: Ints, values: edit.Values, there: npt.NDArray[np.bool_]) -> Ints:
+def _split(group: Ints, values: flat_edits.Values, there: npt.NDArray[np.bool_]) -> Ints:
     """Numbers for the groups that a further attribute makes of these; ``values``: those of the rows that have it."""
     if not there.any():
         return group
@@ -86,7 +93,7 @@ def _moved(keys: Sequence[str], flat: attribute_lists.Flat, places: Sequence[Int
     moved: list[Moved] = [{} for _ in range(groups)]
     for key, at in zip(keys, places, strict=True):
         there = np.flatnonzero(at >= 0)
-        values = edit.Values.at(flat, at[there])
+        values = flat_edits.Values.at(flat, at[there])
         columns = (there.tolist(), values.types.tolist(), values.nums.tolist(), values.texts.to_pylist())
         for group, kind, num, text in zip(*columns, strict=True):
             moved[group][key] = (kind, num, text)

@@ -22,8 +22,6 @@ from typing import Annotated, Any, Self, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from collector.model.batch import Batch
-from collector.options.durations import Duration
 from processors._pii.entities import Entity, Mode, writer
 from processors._pii.identity import Pseudonyms, key_file
 from processors._pii.keys import KeyRules
@@ -38,7 +36,18 @@ from processors._pii.patterns import Pattern, built_in, compiled, entity_default
 from processors._pii.recognized import presidio
 from processors._pii.recognized.names import Names
 from processors._pii.recognized.recognizers import Limits, Recognizer, Session, function_named
-from spanloom import ComponentConfig, LogBatch, MetricBatch, ProcessorFactory, Settings, Signal, SpanBatch, Stage
+from spanloom import (
+    Batch,
+    ComponentConfig,
+    Duration,
+    LogBatch,
+    MetricBatch,
+    ProcessorFactory,
+    Settings,
+    Signal,
+    SpanBatch,
+    Stage,
+)
 
 _AnyBatch = TypeVar("_AnyBatch", SpanBatch, LogBatch, MetricBatch)
 

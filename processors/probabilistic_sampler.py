@@ -25,14 +25,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from collector.kernels.attribute_edits import edit
-from collector.kernels.attribute_edits.conversions import float_of, text_of
-from collector.model.any_value import double_of_bits
-from collector.model.attributes import Flat, flatten
 from processors._probabilistic import carrier, threshold_digits
 from processors._probabilistic.deciding import NONE, Decided, Rule
 from processors._probabilistic.threshold_digits import ALWAYS, MISSING, NEVER
-from spanloom import Batch, ComponentConfig, LogBatch, ProcessorFactory, Settings, Signal, SpanBatch, schema
+from spanloom import (
+    Batch,
+    ComponentConfig,
+    Flat,
+    LogBatch,
+    ProcessorFactory,
+    Settings,
+    Signal,
+    SpanBatch,
+    attribute_text,
+    double_of_bits,
+    flat_edits,
+    flatten,
+    parse_float,
+    schema,
+)
 
 Ints = npt.NDArray[np.int64]
 _SPAN_PRIORITY = "sampling.priority"
@@ -139,7 +150,7 @@ class ProbabilisticSampler:
         decided = self._rule.decide(carriers, codes.reshape(-1), self._of_records(batch, flat), priority)
         self._count(decided, np.ones(n, np.bool_))
         flat = _with_sampling(flat, decided, n)
-        batch = batch.with_columns({"attributes": edit.column(flat, n)}) if decided.written.any() else batch
+        batch = batch.with_columns({"attributes": flat_edits.column(flat, n)}) if decided.written.any() else batch
         return batch if decided.kept.all() else batch.filter(decided.kept)  # type: ignore[no-any-return]
 
     def _of_records(self, batch: LogBatch, flat: Flat) -> Ints:
@@ -156,7 +167,7 @@ class ProbabilisticSampler:
         return np.where(random == NONE, of_attribute, random)
 
     def _of_value(self, value: tuple[int, int, str]) -> int:
-        content = text_of(value).encode()
+        content = attribute_text(value).encode()
         return threshold_digits.hashed_bytes(content, self._config.hash_seed) if content else NONE
 
     def _record_priority(self, value: tuple[int, int, str]) -> int:
@@ -183,7 +194,7 @@ def _span_priority(value: tuple[int, int, str]) -> int:
         case schema.DOUBLE:
             number = double_of_bits(num)
         case schema.STRING:
-            number = float_of(text)
+            number = parse_float(text)
         case _:
             number = None
     if number is None:
@@ -193,11 +204,11 @@ def _span_priority(value: tuple[int, int, str]) -> int:
 
 def _each(flat: Flat, key: str, n: int, of: Any, missing: int) -> Ints:
     """A number per row, made of its value of that key; ``of`` is called once per distinct value."""
-    at = edit.first_of(flat, key, n)
+    at = flat_edits.first_of(flat, key, n)
     found = np.full(n, missing, np.int64)
     rows = np.flatnonzero(at >= 0)
     if len(rows):
-        values = edit.Values.at(flat, at[rows])
+        values = flat_edits.Values.at(flat, at[rows])
         columns = list(zip(values.types.tolist(), values.nums.tolist(), values.texts.to_pylist(), strict=True))
         made = {value: of(value) for value in dict.fromkeys(columns)}
         found[rows] = [made[value] for value in columns]
@@ -206,7 +217,7 @@ def _each(flat: Flat, key: str, n: int, of: Any, missing: int) -> Ints:
 
 def _texts(flat: Flat, key: str, n: int) -> npt.NDArray[np.str_]:
     """Each row's text under a key; "" where it has none."""
-    at = edit.first_of(flat, key, n)
+    at = flat_edits.first_of(flat, key, n)
     found = np.full(n, "", object)
     rows = np.flatnonzero(at >= 0)
     strings = rows[flat.types[at[rows]] == schema.STRING]
@@ -237,18 +248,18 @@ def _with_sampling(flat: Flat, decided: Decided, n: int) -> Flat:
     """The attributes with what kept records say of their sampling."""
     random = np.flatnonzero(decided.written & (decided.random != NONE) & (decided.random != MISSING))
     if len(random):
-        flat = edit.put(flat, _RANDOM, random, _strings(carrier.hexadecimal(decided.random[random])), n)
+        flat = flat_edits.put(flat, _RANDOM, random, _strings(carrier.hexadecimal(decided.random[random])), n)
     rows = np.flatnonzero(decided.written & (decided.threshold != NONE))
     if len(rows):
         distinct, which = np.unique(decided.threshold[rows], return_inverse=True)
         shown = pa.array([threshold_digits.digits(threshold) for threshold in distinct.tolist()], pa.string())
-        flat = edit.put(flat, _THRESHOLD, rows, _strings(shown.take(pa.array(which))), n)
+        flat = flat_edits.put(flat, _THRESHOLD, rows, _strings(shown.take(pa.array(which))), n)
     return flat
 
 
-def _strings(texts: pa.StringArray) -> edit.Values:
+def _strings(texts: pa.StringArray) -> flat_edits.Values:
     n = len(texts)
-    return edit.Values(np.full(n, schema.STRING, np.uint8), np.zeros(n, np.int64), texts)
+    return flat_edits.Values(np.full(n, schema.STRING, np.uint8), np.zeros(n, np.int64), texts)
 
 
 factory = ProcessorFactory(Config, ProbabilisticSampler, signals=frozenset({Signal.TRACES, Signal.LOGS}))

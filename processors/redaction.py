@@ -23,15 +23,24 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from collector.kernels.attribute_edits import edit
-from collector.kernels.attribute_edits.headers import with_headers
-from collector.model import attributes as attribute_lists
 from processors._redaction import summary as summaries
 from processors._redaction.attribute_redactor import AttributeRedactor
 from processors._redaction.bodies import Redacted, redacted
 from processors._redaction.rules import Fate, Rules, compiled, replacement
 from processors._redaction.sanitizers import DbSanitizer, UrlSanitizer
-from spanloom import Batch, ComponentConfig, LogBatch, ProcessorFactory, Settings, Signal, SpanBatch, schema
+from spanloom import (
+    Batch,
+    ComponentConfig,
+    LogBatch,
+    ProcessorFactory,
+    Settings,
+    Signal,
+    SpanBatch,
+    attributes as attribute_lists,
+    flat_edits,
+    schema,
+    with_headers,
+)
 
 _LISTS = ("ignored_key_patterns", "blocked_key_patterns", "blocked_values", "allowed_values")
 _KEY_BYTES = {"hmac-sha256": 32, "hmac-sha512": 64}
@@ -126,7 +135,7 @@ class Redaction:
     def _changed(self, column: pa.ListArray) -> pa.ListArray:
         before = attribute_lists.flatten(column)
         after = self._attributes.change(before, len(column))
-        return column if after is before else edit.column(after, len(column))
+        return column if after is before else flat_edits.column(after, len(column))
 
     def _events(self, column: pa.ListArray) -> pa.ListArray:
         """Events with redacted attributes."""
@@ -161,7 +170,7 @@ class Redaction:
             said[fate] = (rows, pa.array(keys, pa.string()))
         before = attribute_lists.flatten(column)
         after = summaries.written(before, len(column), "body.", said, self._summary)
-        return column if after is before else edit.column(after, len(column))
+        return column if after is before else flat_edits.column(after, len(column))
 
 
 factory = ProcessorFactory(Config, Redaction, masks=True, signals=frozenset(Signal))

@@ -10,14 +10,11 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from collector.kernels.attribute_edits.actions import Action
-from collector.kernels.attribute_edits.headers import with_headers
-from collector.model.attributes import Flat
-from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
+from spanloom import AttributeAction, Batch, ComponentConfig, Flat, ProcessorFactory, Settings, Signal, with_headers
 
 
 class Config(ComponentConfig):
-    attributes: tuple[Action, ...] = Field(min_length=1)
+    attributes: tuple[AttributeAction, ...] = Field(min_length=1)
     """What is done, in this order."""
 
 

@@ -32,12 +32,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from collector.kernels.due_traces import Bools, Traces
-from collector.options.durations import nanoseconds
 from processors._sampling.composite import CompositePolicy
 from processors._sampling.policies import PolicyConfig
 from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
 from spanloom import (
+    Bools,
     ComponentConfig,
     DueTraces,
     Duration,
@@ -45,7 +44,9 @@ from spanloom import (
     ProcessorFactory,
     Settings,
     Stage,
+    Traces,
     Verdicts,
+    nanoseconds,
     schema,
 )
 

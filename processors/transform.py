@@ -12,11 +12,19 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from collector.kernels.sql import ottl
-from collector.kernels.sql.faults import Faults, unless_propagate
-from collector.kernels.sql.relations import OF_SIGNAL, RELATIONS
 from processors._transform.operations import Operation, Run
-from spanloom import Batch, ComponentConfig, ProcessorFactory, Settings, Signal
+from spanloom import (
+    RELATION_OF_SIGNAL,
+    RELATIONS,
+    Batch,
+    ComponentConfig,
+    ProcessorFactory,
+    Settings,
+    Signal,
+    SqlFaults,
+    ottl,
+    unless_propagate,
+)
 
 _OTTL = {"trace_statements": "span", "log_statements": "log", "metric_statements": "metric", "profile_statements": ""}
 
@@ -80,9 +88,9 @@ class Transform:
     def __init__(self, config: Config, settings: Settings) -> None:
         self._runs = {
             signal: [Run(relation, operation, settings.memory_bytes) for operation in config.sql.of(relation.item)]
-            for signal, relation in OF_SIGNAL.items()
+            for signal, relation in RELATION_OF_SIGNAL.items()
         }
-        self._faults = Faults(settings, tells=config.error_mode == "ignore")
+        self._faults = SqlFaults(settings, tells=config.error_mode == "ignore")
 
     def process(self, batch: Batch) -> Batch:
         """Takes batches of any signal."""

@@ -8,8 +8,7 @@ a variable or a file is taken literally (a ``$`` in a password stays a ``$``).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
+from collections.abc import Mapping as AnyMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 

@@ -16,13 +16,13 @@ from collector.model.batch import LogBatch, SpanBatch
 from collector.model.stored import columns as stored_columns
 
 if TYPE_CHECKING:
-    from collector.kernels.sql.trace_columns import Condition
-    from collector.kernels.sql.trace_conditions import Conditions
+    from collector.kernels.sql.trace_columns import TraceCondition
+    from collector.kernels.sql.trace_conditions import TraceConditions
     from processors._sampling.limiter import Limiter
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-Decisions = npt.NDArray[np.int8]
+PolicyVerdicts = npt.NDArray[np.int8]
 """One of the codes below per trace."""
 
 NOT_SAMPLED, SAMPLED, DROPPED, INVERT_NOT_SAMPLED, INVERT_SAMPLED, FAILED = range(6)
@@ -31,9 +31,9 @@ policy could not be evaluated; it keeps the trace, because what was not looked a
 NOT_ASKED = -1
 """Stands in tables for a policy that was not asked about a trace, being decided already."""
 
-Limit = tuple[int, int]
+LimiterKey = tuple[int, int]
 """Which limiter: the identity of the options it belongs to, and its place in them."""
-Chance = str | Limit
+Chance = str | LimiterKey
 """What chance is made of: the hash of a salt, or what a limiter answers."""
 
 _T = TypeVar("_T")
@@ -53,8 +53,8 @@ class Traces:
         due: DueTraces,
         *,
         columns: Sequence[str] = (),
-        limiters: Mapping[Limit, Limiter] | None = None,
-        conditions: Conditions | None = None,
+        limiters: Mapping[LimiterKey, Limiter] | None = None,
+        conditions: TraceConditions | None = None,
     ) -> None:
         """``columns``: of spans, all that some policy looks at; ``conditions``: all there are."""
         self._due = due
@@ -128,14 +128,14 @@ class Traces:
             return np.full(len(self), self._fixed[key], np.uint64)
         return self.once(("hash", key), compute)
 
-    def admitted(self, limit: Limit, asked: Bools) -> Bools:
+    def admitted(self, limit: LimiterKey, asked: Bools) -> Bools:
         """Which of the traces asked about the limiter of that key lets pass."""
         if limit in self._fixed:
             return np.full(len(self), bool(self._fixed[limit]))
         return self._limiters[limit].admit(self, asked)
 
     @property
-    def answers(self) -> Mapping[Condition, Decisions]:
+    def answers(self) -> Mapping[TraceCondition, PolicyVerdicts]:
         """What every SQL condition says of the traces."""
         assert self._conditions is not None
         return self.once("answers", partial(self._conditions.answers, self))
@@ -152,12 +152,12 @@ def session_key(salt: str) -> str:
     return _SESSIONS + salt
 
 
-def where(sampled: Bools) -> Decisions:
+def sampled_where(sampled: Bools) -> PolicyVerdicts:
     """SAMPLED where true, else NOT_SAMPLED."""
     return sampled.astype(np.int8)
 
 
-def samples(decisions: Decisions) -> Bools:
+def counts_as_sampled(decisions: PolicyVerdicts) -> Bools:
     """Where a decision, as part of another policy, counts as a yes; FAILED does."""
     yes: Bools = decisions != NOT_SAMPLED
     return yes

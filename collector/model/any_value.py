@@ -25,10 +25,10 @@ from collector.model.attributes import dumps, json_double
 MAX_DEPTH = 30
 """Arrays and key-value lists inside one another; a deeper value is replaced by an empty one."""
 
-Columns = tuple[int, int, str]
+ValueColumns = tuple[int, int, str]
 """(type, num, text), as in ``schema.ATTRIBUTE``."""
 
-EMPTY: Columns = (schema.EMPTY, 0, "")
+EMPTY: ValueColumns = (schema.EMPTY, 0, "")
 
 _DOUBLE = struct.Struct("<d")
 _INT64 = struct.Struct("<q")
@@ -50,7 +50,7 @@ def double_of_bits(bits: int) -> float:
     return number
 
 
-def to_columns(value: AnyValue) -> Columns:
+def to_columns(value: AnyValue) -> ValueColumns:
     """The columns of a message. Raises ``TooDeepError``."""
     match value.WhichOneof("value"):
         case "string_value":

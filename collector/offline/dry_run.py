@@ -155,7 +155,7 @@ class DryRun:
             spans, others = self._reader.read(pipeline, decision)
             found += [part.scores for part in spans] + [part.scores for part in others]
         if found:
-            yield find.newest(pa.concat_tables(found))
+            yield find.newest_scores(pa.concat_tables(found))
 
     def _take(self, entries: Sequence[Entry], time_unix_nano: int) -> None:
         for written in self._records.append(entries, time_unix_nano):

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from collector.errors import CollectorError, ConfigError, PermanentError, RetryableError
+from spanloom import CollectorError, ConfigError, PermanentError, RetryableError
 
 CHECKPOINT_THRESHOLD = "256MB"
 """Size of the write-ahead log at which it is folded into the file. Each fold rewrites the last row

@@ -18,9 +18,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from collector.errors import PermanentError
 from exporters._duckdb.connection import run
 from exporters._duckdb.tables import PUBLIC
+from spanloom import PermanentError
 
 MAX_RESULT_BYTES = 256 * 1024 * 1024
 _ROWS_AT_ONCE = 2_048

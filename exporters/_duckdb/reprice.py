@@ -5,9 +5,8 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from collector.component.exporter import REPRICED_FROM, Reprice
-from collector.model import schema
 from exporters._duckdb.connection import registered, run, transaction
+from spanloom import REPRICED_FROM, Reprice, schema
 
 _PAGE_ROWS = 65_536
 

@@ -16,10 +16,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model import schema
-from collector.model.scores import find
 from exporters._duckdb.connection import registered, run
 from exporters._duckdb.views import SESSIONS, TRACES
+from spanloom import newest_scores, schema
 
 _DAILY_UP_TO = timedelta(days=31)
 _PERIOD = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})?\Z")
@@ -94,7 +93,7 @@ class Tables:
     def insert(self, view: str, rows: pa.Table) -> None:
         """Appends rows (of the view's schema) to the tables of their ``ingested_at``; scores replace theirs."""
         if view == SCORES:
-            self._merge_scores(find.newest(rows))
+            self._merge_scores(newest_scores(rows))
             return
         dataset = DATASETS[view]
         for period, part in self._by_period(rows):

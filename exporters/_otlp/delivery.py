@@ -15,9 +15,19 @@ from typing import ClassVar, Protocol
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collector.model.codec.reference.encode import encode, encode_json
-from collector.model.forward import translate
-from spanloom import Batch, DecidedSpans, ExportBatch, PermanentError, RetryableError, Settings, Signal, TooLargeError
+from spanloom import (
+    Batch,
+    DecidedSpans,
+    ExportBatch,
+    PermanentError,
+    RetryableError,
+    Settings,
+    Signal,
+    TooLargeError,
+    encode,
+    encode_json,
+    translate,
+)
 
 SMALLEST_SPLIT_BYTES = 64 * 1024
 """A request that is too large even at this size is refused for another reason than its size."""

@@ -8,9 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from collector.options.retry import RetryConfig
-from collector.options.tls import TlsClientConfig
-from spanloom import ComponentConfig, Duration
+from spanloom import ComponentConfig, Duration, RetryConfig, TlsClientConfig
 
 
 class SendingQueueConfig(ComponentConfig):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from collector.files import sync_folder
+from spanloom import sync_folder
 
 _SAFE = re.compile(r"[^A-Za-z0-9_.]")
 _PART = re.compile(

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from collector.component.exporter import REPRICED_FROM, Reprice
-from collector.model import schema
+from spanloom import REPRICED_FROM, Reprice, schema
 
 
 def folders_since(root: Path, since_unix_nano: int) -> list[Path]:

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from collector.component.exporter import ExportBatch
-from collector.model.batch import LogBatch
-from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
+from spanloom import ExportBatch, LogBatch, stored_logs, stored_metrics
 
 VERSION = 1
 """Version of the stored schemas; a higher one only appends columns."""

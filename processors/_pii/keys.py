@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from collector.model.dialects.aliases import key_class
 from processors._pii import identifiers
 from processors._pii.patterns import compiled, secret_key_pattern
+from spanloom import key_class
 
 _MAX_CACHED = 20_000
 

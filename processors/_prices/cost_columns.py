@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.model.batch import SpanBatch
 from processors._prices.bill import Bill, Money, Usage
 from processors._prices.pricer import Assignment, distinct
+from spanloom import SpanBatch
 
 Ints = npt.NDArray[np.int64]
 

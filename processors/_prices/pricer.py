@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.model.batch import SpanBatch
 from processors._prices.call_names import MAX_NAME, Call
 from processors._prices.rates import Plan, PriceRow
+from spanloom import SpanBatch
 
 Ints = npt.NDArray[np.int64]
 Find = Callable[[Call], Plan | None]

@@ -16,10 +16,10 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from collector.component.base import ComponentConfig
 from processors._prices.call_names import Call, names
 from processors._prices.langfuse_prices import is_langfuse, own_entry
 from processors._prices.rates import Plan, PriceRow, Rate, Sheet, bucket_of, known_buckets
+from spanloom import ComponentConfig
 
 SOURCE = "user"
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.model import trace_state
 from processors._probabilistic.threshold_digits import DIGITS, digits
+from spanloom import trace_state
 
 _MOST_CHARACTERS = 1024
 _OT = re.compile(r"[a-z][a-z0-9]*:[a-zA-Z0-9._\-]*(;[a-z][a-z0-9]*:[a-zA-Z0-9._\-]*)*\Z")

@@ -6,12 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.kernels.attribute_edits import edit
-from collector.kernels.attribute_edits.conversions import text_of
-from collector.model import schema
-from collector.model.attributes import Flat
 from processors._redaction import summary
 from processors._redaction.rules import Fate, Rules
+from spanloom import Flat, attribute_text, flat_edits, schema
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -51,10 +48,10 @@ class AttributeRedactor:
         if not len(others):
             return texts
         made = texts.to_pylist()
-        values = edit.Values.at(flat, positions[others])
+        values = flat_edits.Values.at(flat, positions[others])
         columns = zip(values.types.tolist(), values.nums.tolist(), values.texts.to_pylist(), strict=True)
         for at, value in zip(others.tolist(), columns, strict=True):
-            made[at] = text_of(value) if self._all_types else ""
+            made[at] = attribute_text(value) if self._all_types else ""
         return pa.array(made, pa.string())
 
     def _judged(self, texts: pa.StringArray, whole: Bools) -> tuple[npt.NDArray[np.int8], Ints, pa.StringArray]:
@@ -92,4 +89,4 @@ def _with_texts(flat: Flat, positions: Ints, texts: pa.StringArray) -> Flat:
     source = np.arange(len(flat.rows))
     source[positions] = len(flat.rows) + np.arange(len(positions))
     kinds = np.full(len(texts), schema.STRING, np.uint8)
-    return edit.replaced(flat, source, edit.Values(kinds, np.zeros(len(texts), np.int64), texts))
+    return flat_edits.replaced(flat, source, flat_edits.Values(kinds, np.zeros(len(texts), np.int64), texts))

@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 
-from collector.kernels.attribute_edits.conversions import text_of
-from collector.model.any_value import Columns, set_columns, to_columns
 from processors._redaction.rules import Fate, Rules
+from spanloom import ValueColumns, attribute_text, set_columns, to_columns
 
 
 @dataclass
 class Redacted:
     """A body and what was done in it."""
 
-    value: Columns
+    value: ValueColumns
     keys: dict[Fate, list[str]] = field(default_factory=lambda: {fate: [] for fate in Fate})
 
 
-def redacted(value: Columns, rules: Rules) -> Redacted:
+def redacted(value: ValueColumns, rules: Rules) -> Redacted:
     """The body without what the rules take away; keys are paths, ``user.name`` and ``[0].id``."""
     message = AnyValue()
     set_columns(message, *value)
@@ -79,7 +78,7 @@ def _value(value: AnyValue, path: str, rules: Rules, done: Redacted) -> None:
 
 
 def _plain(value: AnyValue, path: str, rules: Rules, done: Redacted) -> None:
-    text = text_of(to_columns(value))
+    text = attribute_text(to_columns(value))
     if rules.allows(text):
         done.keys[Fate.ALLOWED].append(path)
         return

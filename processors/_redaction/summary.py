@@ -10,10 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.kernels.attribute_edits import edit
-from collector.model import schema
-from collector.model.attributes import Flat
 from processors._redaction.rules import Fate
+from spanloom import Flat, flat_edits, schema
 
 Ints = npt.NDArray[np.int64]
 Summary = Literal["", "silent", "info", "debug"]
@@ -45,7 +43,7 @@ def written(flat: Flat, n: int, of: str, fates: Mapping[Fate, tuple[Ints, pa.Str
 
 def _with_keys(flat: Flat, n: int, key: str, rows: Ints, names: pa.StringArray) -> Flat:
     """The names of each row, sorted, with those of a processor before."""
-    at = edit.first_of(flat, key, n)
+    at = flat_edits.first_of(flat, key, n)
     there = np.flatnonzero((at >= 0) & np.isin(np.arange(n), rows))
     there = there[flat.types[at[there]] == schema.STRING]
     texts = flat.texts.take(pa.array(at[there])).to_pylist()
@@ -60,15 +58,15 @@ def _with_keys(flat: Flat, n: int, key: str, rows: Ints, names: pa.StringArray) 
     offsets = pa.array(np.append(first, len(order)).astype(np.int32))
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, names.take(pa.array(order))), ",")
     kinds = np.full(len(distinct), schema.STRING, np.uint8)
-    return edit.put(flat, key, distinct, edit.Values(kinds, np.zeros(len(distinct), np.int64), joined), n)
+    return flat_edits.put(flat, key, distinct, flat_edits.Values(kinds, np.zeros(len(distinct), np.int64), joined), n)
 
 
 def _with_counts(flat: Flat, n: int, key: str, rows: Ints) -> Flat:
     distinct, counts = np.unique(rows, return_counts=True)
-    at = edit.first_of(flat, key, n)[distinct]
+    at = flat_edits.first_of(flat, key, n)[distinct]
     there = np.flatnonzero(at >= 0)
     whole = there[flat.types[at[there]] == schema.INT]
     counts[whole] += flat.nums[at[whole]]
     kinds = np.full(len(distinct), schema.INT, np.uint8)
     texts = pa.array([""] * len(distinct), pa.string())
-    return edit.put(flat, key, distinct, edit.Values(kinds, counts.astype(np.int64), texts), n)
+    return flat_edits.put(flat, key, distinct, flat_edits.Values(kinds, counts.astype(np.int64), texts), n)

@@ -17,10 +17,9 @@ import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from pydantic import Field, model_validator
 
-from collector.kernels.due_traces import Bools, Decisions, Traces, where
-from collector.model import attributes, schema
 from processors._sampling.policy import Options, Policy
 from processors._sampling.text_options import TextOptions, numpy
+from spanloom import Bools, PolicyVerdicts, Traces, attributes, sampled_where, schema
 
 
 class _Values:
@@ -55,8 +54,8 @@ class _AttributeOptions(Options):
         """Which of the values are meant."""
         raise NotImplementedError
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
-        return where(_found(self, traces) != self.invert_match)
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
+        return sampled_where(_found(self, traces) != self.invert_match)
 
 
 class StringAttributeOptions(_AttributeOptions, TextOptions):

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from collector.component.base import ComponentConfig
-from collector.kernels.due_traces import Bools, Decisions, Ints, Limit, Traces, samples, where
 from processors._sampling.limiter import EverySecond, Limiter
 from processors._sampling.policy import Options, Policy
+from spanloom import Bools, ComponentConfig, Ints, LimiterKey, PolicyVerdicts, Traces, counts_as_sampled, sampled_where
 
 if TYPE_CHECKING:
     from processors._sampling.policies import PartConfig
@@ -67,7 +66,7 @@ class CompositeOptions(Options):
     def is_chance(self) -> bool:
         return True
 
-    def limiters(self) -> Mapping[Limit, Limiter]:
+    def limiters(self) -> Mapping[LimiterKey, Limiter]:
         parts = {part.policy: part.percent for part in self.rate_allocation}
         total = self.max_total_spans_per_second
         equal = total / len(self.composite_sub_policy)
@@ -77,13 +76,13 @@ class CompositeOptions(Options):
             found[id(self), position] = Limiter(EverySecond(min(total, int(share))), _spans)
         return found
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         kept = np.zeros(len(traces), bool)
         for position, policy in enumerate(self.composite_sub_policy):
-            takes = asked & samples(policy.evaluate(traces, asked))
+            takes = asked & counts_as_sampled(policy.evaluate(traces, asked))
             kept |= takes & traces.admitted((id(self), position), takes)
             asked = asked & ~takes
-        return where(kept)
+        return sampled_where(kept)
 
 
 class CompositePolicy(Policy):

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from collector.kernels.due_traces import Bools, Ints, Traces
+from spanloom import Bools, Ints, Traces
 
 _SIZES = 256
 _PER_OCTAVE = 4

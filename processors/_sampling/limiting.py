@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from collector.kernels.due_traces import Bools, Decisions, Ints, Limit, Traces, where
 from processors._sampling.limiter import Limiter, TokenBucket
 from processors._sampling.policy import Options, Policy
+from spanloom import Bools, Ints, LimiterKey, PolicyVerdicts, Traces, sampled_where
 
 
 class _Limiting(Options):
@@ -28,12 +28,12 @@ class _Limiting(Options):
     def is_chance(self) -> bool:
         return True
 
-    def limiters(self) -> Mapping[Limit, Limiter]:
+    def limiters(self) -> Mapping[LimiterKey, Limiter]:
         rate = self.rate()
         return {(id(self), 0): Limiter(TokenBucket(rate, self.burst_capacity or 2 * rate), self.costs)}
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
-        return where(traces.admitted((id(self), 0), asked))
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
+        return sampled_where(traces.admitted((id(self), 0), asked))
 
 
 class RateLimitingOptions(_Limiting):

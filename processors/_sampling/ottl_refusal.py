@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.kernels.sql.ottl import sql_of
+from spanloom import sql_of
 
 
 def refusal(options: Any) -> str:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from collector.kernels.due_traces import DROPPED, FAILED, NOT_SAMPLED, SAMPLED, Bools, Decisions, Traces, samples
 from processors._sampling.attribute import BooleanAttributePolicy, NumericAttributePolicy, StringAttributePolicy
 from processors._sampling.composite import CompositeOptions, CompositePolicy
 from processors._sampling.limiting import BytesLimitingPolicy, RateLimitingPolicy
@@ -27,6 +26,7 @@ from processors._sampling.whole_trace import (
     StatusCodePolicy,
     TokensPolicy,
 )
+from spanloom import DROPPED, FAILED, NOT_SAMPLED, SAMPLED, Bools, PolicyVerdicts, Traces, counts_as_sampled
 
 _ON_THE_OUTSIDE = ("drop", "composite")
 
@@ -58,7 +58,7 @@ class AndOptions(Options):
     def parts(self) -> Sequence[Policy]:
         return self.and_sub_policy
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         return _all_sample(self.parts, traces, asked, SAMPLED)
 
 
@@ -78,7 +78,7 @@ class NotOptions(Options):
     def parts(self) -> Sequence[Policy]:
         return (self.not_sub_policy,)
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         decisions = self.not_sub_policy.evaluate(traces, asked)
         return np.where(decisions == FAILED, FAILED, SAMPLED - decisions).astype(np.int8)
 
@@ -99,7 +99,7 @@ class DropOptions(Options):
     def parts(self) -> Sequence[Policy]:
         return self.drop_sub_policy
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         return _all_sample(self.parts, traces, asked, DROPPED)
 
 
@@ -156,11 +156,11 @@ for _model in (
     _model.model_rebuild(_types_namespace={"PartConfig": PartConfig})
 
 
-def _all_sample(parts: Sequence[Policy], traces: Traces, asked: Bools, meaning: int) -> Decisions:
+def _all_sample(parts: Sequence[Policy], traces: Traces, asked: Bools, meaning: int) -> PolicyVerdicts:
     """``meaning`` where all parts sample, FAILED where one of them could not tell and the others do."""
     failed = np.zeros(len(traces), bool)
     for part in parts:
         decisions = part.evaluate(traces, asked)
-        asked = asked & samples(decisions)
+        asked = asked & counts_as_sampled(decisions)
         failed |= decisions == FAILED
     return np.where(asked, np.where(failed, FAILED, meaning), NOT_SAMPLED).astype(np.int8)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from collector.component.base import ComponentConfig
-from collector.kernels.due_traces import Bools, Decisions, Limit, Traces
+from spanloom import Bools, ComponentConfig, LimiterKey, PolicyVerdicts, Traces
 
 if TYPE_CHECKING:
     from processors._sampling.limiter import Limiter
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 class Options(ComponentConfig):
     """What a policy looks for. Frozen: what changes while it runs are limiters, kept beside it."""
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         """A decision per trace; those of traces not ``asked`` about are ignored, and not charged to a limiter."""
         raise NotImplementedError
 
@@ -39,7 +38,7 @@ class Options(ComponentConfig):
         """Chance → the largest hash that is kept."""
         return {}
 
-    def limiters(self) -> Mapping[Limit, Limiter]:
+    def limiters(self) -> Mapping[LimiterKey, Limiter]:
         """Fresh limiters by what ``Traces.admitted`` is asked with."""
         return {}
 
@@ -61,7 +60,7 @@ class Policy(ComponentConfig):
         assert isinstance(found, Options)
         return found
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         """As ``Options.evaluate``; what is not of chance is evaluated once."""
         if any(part.options.is_chance for part in self.walk()):
             return self.options.evaluate(traces, asked)

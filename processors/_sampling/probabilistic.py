@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from collector.kernels.due_traces import Bools, Decisions, Traces, session_key, where
 from processors._sampling.policy import Options, Policy
+from spanloom import Bools, PolicyVerdicts, Traces, sampled_where, session_key
 
 _DEFAULT_SALT = "default-hash-seed"
 _MAX = 2**64 - 1
@@ -45,8 +45,8 @@ class ProbabilisticOptions(_Share):
     def thresholds(self) -> Mapping[str, int]:
         return {self.salt: self.threshold}
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - costs the same for all
-        return where(traces.hashes(self.salt) <= self.threshold)
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - costs the same for all
+        return sampled_where(traces.hashes(self.salt) <= self.threshold)
 
 
 class SessionOptions(_Share):
@@ -56,8 +56,8 @@ class SessionOptions(_Share):
     def thresholds(self) -> Mapping[str, int]:
         return {session_key(self.salt): self.threshold}
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - costs the same for all
-        return where(traces.session_hashes(self.salt) <= self.threshold)
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - costs the same for all
+        return sampled_where(traces.session_hashes(self.salt) <= self.threshold)
 
 
 class ProbabilisticPolicy(Policy):

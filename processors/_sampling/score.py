@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from collector.kernels.due_traces import Bools, Decisions, Traces, where
-from collector.model import schema
-from collector.model.scores import find
 from processors._sampling.policy import Options, Policy
 from processors._sampling.text_options import numpy
+from spanloom import Bools, PolicyVerdicts, Traces, log_scores, sampled_where, schema, span_scores
 
 
 class ScoreOptions(Options):
@@ -34,7 +32,7 @@ class ScoreOptions(Options):
     def columns(self) -> Sequence[str]:
         return tuple(schema.SPANS.names)
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         results = traces.once("scores", lambda: _results(traces))
         meant = np.ones(results.num_rows, bool)
         if self.name:
@@ -45,7 +43,7 @@ class ScoreOptions(Options):
             meant &= numpy(pc.less_equal(results["value"], self.max_value))
         if self.values:
             meant &= numpy(pc.is_in(results["string_value"], pa.array(self.values)))
-        return where(_judged(results.filter(pa.array(meant)), traces))
+        return sampled_where(_judged(results.filter(pa.array(meant)), traces))
 
 
 class ScorePolicy(Policy):
@@ -69,7 +67,7 @@ def _results(traces: Traces) -> pa.Table:
         ],
         names=["usage_scope", "session_id", "ingested_unix_nano"],
     )
-    return pa.concat_tables([find.span_scores(spans, decided, logs), find.log_scores(logs, 0)])
+    return pa.concat_tables([span_scores(spans, decided, logs), log_scores(logs, 0)])
 
 
 def _judged(results: pa.Table, traces: Traces) -> Bools:

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from collector.kernels.due_traces import Bools, Decisions, Traces, where
-from collector.model import trace_state
 from processors._sampling.policy import Options, Policy
 from processors._sampling.text_options import TextOptions
+from spanloom import Bools, PolicyVerdicts, Traces, sampled_where, trace_state
 
 _SAMPLED_FLAG = 1
 _LONGEST_MEMBER = 256
@@ -24,8 +23,8 @@ class _SpanOptions(Options):
         """Which of all spans are meant."""
         raise NotImplementedError
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
-        return where(traces.any_span(self.hits(traces)))
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
+        return sampled_where(traces.any_span(self.hits(traces)))
 
 
 class TraceStateOptions(_SpanOptions):

@@ -13,10 +13,20 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from collector.kernels.due_traces import FAILED, NOT_SAMPLED, SAMPLED, Bools, Decisions, Traces
-from collector.kernels.sql.trace_columns import Condition, parsed, sources
-from collector.kernels.sql.trace_conditions import problem, some_span
 from processors._sampling.policy import Options, Policy
+from spanloom import (
+    FAILED,
+    NOT_SAMPLED,
+    SAMPLED,
+    Bools,
+    PolicyVerdicts,
+    TraceCondition,
+    Traces,
+    columns_needed,
+    parse_trace_condition,
+    some_span_meets,
+    trace_condition_problem,
+)
 
 
 class SqlOptions(Options):
@@ -31,23 +41,23 @@ class SqlOptions(Options):
         if not self.trace and not self.span:
             raise ValueError("give conditions under 'trace' or 'span'")
         problems = [
-            *(found for text in self.trace if (found := problem(text, whole=True))),
-            *(found for text in self.span if (found := problem(text, whole=False))),
+            *(found for text in self.trace if (found := trace_condition_problem(text, whole=True))),
+            *(found for text in self.span if (found := trace_condition_problem(text, whole=False))),
         ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
     @cached_property
-    def conditions(self) -> tuple[Condition, ...]:
+    def conditions(self) -> tuple[TraceCondition, ...]:
         """Each an expression over the spans of one trace."""
-        return (*(parsed(text) for text in self.trace), *(some_span(text) for text in self.span))
+        return (*(parse_trace_condition(text) for text in self.trace), *(some_span_meets(text) for text in self.span))
 
     @property
     def columns(self) -> Sequence[str]:
-        return sorted(sources(self.conditions) | {"trace_id"})
+        return sorted(columns_needed(self.conditions) | {"trace_id"})
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         answers = np.array([traces.answers[condition] for condition in self.conditions], np.int8)
         failed = (answers == FAILED).any(axis=0)
         return np.where((answers == SAMPLED).any(axis=0), SAMPLED, np.where(failed, FAILED, NOT_SAMPLED)).astype(

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from collector.kernels.due_traces import Bools
 from processors._sampling.policy import Options
+from spanloom import Bools
 
 
 class TextOptions(Options):

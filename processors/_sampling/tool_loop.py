@@ -11,11 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from collector.kernels.due_traces import Bools, Decisions, Traces, where
-from collector.model import schema
-from collector.model.batch import SpanBatch
-from collector.model.stored import observations
 from processors._sampling.policy import Options, Policy
+from spanloom import Bools, PolicyVerdicts, SpanBatch, Traces, observation_inputs, sampled_where, schema
 
 Codes = npt.NDArray[np.int64]
 
@@ -31,7 +28,7 @@ class ToolLoopOptions(Options):
     def columns(self) -> Sequence[str]:
         return tuple(schema.SPANS.names)
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         spans, owner = traces.spans()
         names = pc.coalesce(spans.column("tool_name"), spans.column("name"))
         calls = np.flatnonzero(pc.equal(_plain(spans.column("type")), "tool").to_numpy(zero_copy_only=False))
@@ -42,9 +39,9 @@ class ToolLoopOptions(Options):
         many = np.bincount(group)[group] >= self.min_repeats if len(calls) else np.zeros(0, bool)
         calls, group = calls[many], group[many]
         some = spans.take(calls)
-        group = _groups(group, observations.inputs(some))
+        group = _groups(group, observation_inputs(some))
         counts = np.bincount(group[_outermost(some, group)], minlength=len(calls))
-        return where(_marked(len(traces), owner[calls][counts[group] >= self.min_repeats]))
+        return sampled_where(_marked(len(traces), owner[calls][counts[group] >= self.min_repeats]))
 
 
 class ToolLoopPolicy(Policy):

@@ -10,8 +10,10 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from collector.component.sampler import DueTraces
-from collector.kernels.due_traces import (
+from processors._sampling.policies import DropPolicy
+from processors._sampling.policy import Policy
+from processors._sampling.sql_policy import SqlOptions
+from spanloom import (
     DROPPED,
     FAILED,
     INVERT_NOT_SAMPLED,
@@ -21,14 +23,12 @@ from collector.kernels.due_traces import (
     SAMPLED,
     Bools,
     Chance,
-    Decisions,
-    Limit,
+    DueTraces,
+    LimiterKey,
+    PolicyVerdicts,
+    TraceConditions,
     Traces,
 )
-from collector.kernels.sql.trace_conditions import Conditions
-from processors._sampling.policies import DropPolicy
-from processors._sampling.policy import Policy
-from processors._sampling.sql_policy import SqlOptions
 
 MAX_OUTCOMES = 4_096
 """Combinations of hash intervals and of what limiters answer that are looked at for a probability:
@@ -44,7 +44,7 @@ class Decided:
     keep: Bools
     keeper: npt.NDArray[np.int32]
     """The position of the policy that kept each; -1: none."""
-    table: Decisions
+    table: PolicyVerdicts
     """Policy by trace, with NOT_ASKED."""
 
 
@@ -68,7 +68,7 @@ class PolicySet:
         parts = [part.options for policy in policies for part in policy.walk()]
         self._columns = sorted({column for options in parts for column in options.columns})
         self._limiters = {key: limiter for options in parts for key, limiter in options.limiters().items()}
-        self._conditions = Conditions(
+        self._conditions = TraceConditions(
             [condition for options in parts if isinstance(options, SqlOptions) for condition in options.conditions],
             memory_bytes=memory_bytes,
         )
@@ -114,7 +114,7 @@ class PolicySet:
             always &= keep | (likely == 0)
         return np.where(always, 1.0, kept)
 
-    def _ask(self, traces: Traces, asked: Bools) -> Decisions:
+    def _ask(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
         """Policy by trace. One that is dropped, or kept where the first match counts, is no longer asked about."""
         rows = []
         for policy, vetoes in zip(self._policies, self._vetoes, strict=True):
@@ -146,9 +146,9 @@ def num_outcomes(policies: Sequence[Policy]) -> int:
     return prod([len(thresholds) + 1 for thresholds in salts.values()] + [2] * len(limits))
 
 
-def _chances(policies: Sequence[Policy]) -> tuple[dict[str, set[int]], list[Limit]]:
+def _chances(policies: Sequence[Policy]) -> tuple[dict[str, set[int]], list[LimiterKey]]:
     salts: dict[str, set[int]] = {}
-    limits: list[Limit] = []
+    limits: list[LimiterKey] = []
     for policy in policies:
         for part in policy.walk():
             for salt, threshold in part.options.thresholds.items():

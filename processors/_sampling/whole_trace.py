@@ -8,8 +8,8 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from collector.kernels.due_traces import SAMPLED, Bools, Decisions, Ints, Traces, where
 from processors._sampling.policy import Options, Policy
+from spanloom import SAMPLED, Bools, Ints, PolicyVerdicts, Traces, sampled_where
 
 _MILLISECOND = 1_000_000
 _PICO = 10**12
@@ -18,7 +18,7 @@ _MOST_DOLLARS = Decimal(10) ** 6
 
 
 class _Always(Options):
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - the same for all
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - the same for all
         return np.full(len(traces), SAMPLED, np.int8)
 
 
@@ -44,11 +44,11 @@ class LatencyOptions(Options):
             raise ValueError(f"upper_threshold_ms must be above threshold_ms, which is {self.threshold_ms}")
         return self
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         # Whole milliseconds, cut off towards zero, are what the Collector compares.
         nanoseconds = traces.ints("end_unix_nano") - traces.ints("start_unix_nano")
         took = np.sign(nanoseconds) * (np.abs(nanoseconds) // _MILLISECOND)
-        return where((took > self.threshold_ms) & _at_most(took, self.upper_threshold_ms or None))
+        return sampled_where((took > self.threshold_ms) & _at_most(took, self.upper_threshold_ms or None))
 
 
 class LatencyPolicy(Policy):
@@ -63,9 +63,9 @@ class StatusCodeOptions(Options):
     status_codes: tuple[Literal["OK", "ERROR", "UNSET"], ...] = Field(min_length=1)
     """Keeps traces in which some span has one of these status codes."""
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         wanted = sum({1 << _STATUS_CODES[code] for code in self.status_codes})
-        return where((traces.ints("status_codes") & wanted) != 0)
+        return sampled_where((traces.ints("status_codes") & wanted) != 0)
 
 
 class StatusCodePolicy(Policy):
@@ -83,9 +83,9 @@ class SpanCountOptions(Options):
     max_spans: int = Field(default=0, ge=0)
     """If given, only traces with at most this many spans."""
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         spans = traces.ints("span_count")
-        return where((spans >= self.min_spans) & _at_most(spans, self.max_spans or None))
+        return sampled_where((spans >= self.min_spans) & _at_most(spans, self.max_spans or None))
 
 
 class SpanCountPolicy(Policy):
@@ -109,9 +109,11 @@ class TokensOptions(Options):
             raise ValueError("max_tokens is below min_tokens: no trace would be kept")
         return self
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         tokens = traces.ints("total_tokens")
-        return where(traces.known("total_tokens") & (tokens >= self.min_tokens) & _at_most(tokens, self.max_tokens))
+        return sampled_where(
+            traces.known("total_tokens") & (tokens >= self.min_tokens) & _at_most(tokens, self.max_tokens)
+        )
 
 
 class TokensPolicy(Policy):
@@ -138,11 +140,11 @@ class CostOptions(Options):
             raise ValueError("max_usd is below min_usd: no trace would be kept")
         return self
 
-    def evaluate(self, traces: Traces, asked: Bools) -> Decisions:  # noqa: ARG002 - all are looked at together
+    def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         cost, known = traces.ints("total_cost"), traces.known("total_cost")
         most = None if self.max_usd is None else int(self.max_usd * _PICO)
         inside = known & (cost >= -int(-self.min_usd * _PICO // 1)) & _at_most(cost, most)
-        return where(inside | (~known & traces.known("total_tokens") if self.unpriced else False))
+        return sampled_where(inside | (~known & traces.known("total_tokens") if self.unpriced else False))
 
 
 class CostPolicy(Policy):

@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from collector.model import attributes, schema
-from collector.model.attributes import Flat
+from spanloom import Flat, attributes, schema
 
 Bools = npt.NDArray[np.bool_]
 Change = Callable[[pa.ListArray, Bools], pa.ListArray]

@@ -11,16 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from collector.component.base import ComponentConfig
-from collector.errors import suggest
-from collector.kernels.sql.column_names import Expression
-from collector.kernels.sql.expressions import Computed, condition, value
-from collector.kernels.sql.relations import Relation
-from collector.model import schema
-from collector.model.batch import Batch
-from collector.model.schema import KINDS, STATUS_CODES
 from processors._transform import changes
 from processors._transform.changes import Bools, Change, Values
+from spanloom import (
+    Batch,
+    ComponentConfig,
+    ComputedExpressions,
+    Relation,
+    SqlExpression,
+    schema,
+    sql_condition,
+    sql_value,
+    suggest,
+)
 
 _REFERENCE = re.compile(r"\s*(attributes|resource)\s*\[\s*'((?:[^']|'')*)'\s*\]\s*")
 _ACTIONS = ("set", "delete", "delete_matching", "keep", "keep_matching", "replace_all", "truncate_all", "limit")
@@ -29,7 +32,9 @@ _TEXTS: Mapping[str, tuple[str, ...]] = {
     "log": ("body", "severity_text", "event_name"),
     "metric": (),
 }
-_NAMED: Mapping[str, Mapping[str, tuple[str, ...]]] = {"span": {"kind": KINDS, "status_code": STATUS_CODES}}
+_NAMED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "span": {"kind": schema.KINDS, "status_code": schema.STATUS_CODES}
+}
 _NUMBERS: Mapping[str, tuple[str, ...]] = {"log": ("severity_number",)}
 
 
@@ -100,17 +105,17 @@ class Run:
     def __init__(self, relation: Relation, operation: Operation, memory_bytes: int = 1 << 40) -> None:
         self._operation = operation
         self._item = relation.item
-        expressions: list[Expression] = []
+        expressions: list[SqlExpression] = []
         if operation.where:
-            expressions.append(condition(relation, operation.where))
+            expressions.append(sql_condition(relation, operation.where))
         self._target = _REFERENCE.fullmatch(operation.set)
         self._copied = _REFERENCE.fullmatch(operation.to) if self._target else None
         if "set" in operation.model_fields_set:
-            expression, kind = value(relation, operation.to)
+            expression, kind = sql_value(relation, operation.to)
             _check_target(relation, operation.set, self._target, kind)
             if self._copied is None:
                 expressions.append(expression)
-        self._computed = Computed(relation, expressions, memory_bytes) if expressions else None
+        self._computed = ComputedExpressions(relation, expressions, memory_bytes) if expressions else None
 
     def on(self, batch: Any) -> tuple[Any, int]:
         """The batch changed, and on how many items an expression failed: those are left as they were."""
@@ -207,7 +212,7 @@ def _finds(pattern: str) -> Callable[[str], bool]:
 def _columns(batch: Any, name: str, computed: pa.Array, rows: Bools) -> dict[str, pa.Array]:
     """The columns with a value set, where there is one."""
     if name in ("kind", "status_code"):
-        names = list(KINDS if name == "kind" else STATUS_CODES)
+        names = list(schema.KINDS if name == "kind" else schema.STATUS_CODES)
         computed = pc.index_in(computed.cast(pa.string()), pa.array(names))
     mask = pa.array(rows & computed.is_valid().to_numpy(zero_copy_only=False))
     if name != "body":

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from collector.component.base import ComponentId, Settings

@@ -16,9 +16,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import settings as settings_of_hypothesis
-from hypothesis import strategies as st
+from hypothesis import given, settings as settings_of_hypothesis, strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from pydantic import ValidationError
 
@@ -27,8 +25,7 @@ from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
 from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
 from exporters._parquet.data_files import Part
-from exporters.duckdb import Config as DuckDBConfig
-from exporters.duckdb import DuckDBExporter
+from exporters.duckdb import Config as DuckDBConfig, DuckDBExporter
 from exporters.parquet import Config, ParquetExporter, factory
 from tests.exporters.stores import (
     DAY,

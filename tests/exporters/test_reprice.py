@@ -16,9 +16,7 @@ from collector.engine.repricing import Repricing
 from exporters import duckdb, parquet
 from exporters._duckdb import reprice
 from exporters.parquet import factory as parquet_factory
-from processors.cost import Config as CostConfig
-from processors.cost import PriceEntry
-from processors.cost import factory as cost_factory
+from processors.cost import Config as CostConfig, PriceEntry, factory as cost_factory
 from tests.exporters.stores import START, export_batch, settings, table
 
 DOLLAR = Decimal(1)

@@ -15,10 +15,8 @@ from collector.model import schema
 from collector.model.facts import resolve
 from collector.model.scores import find, record
 from collector.testing import builders
-from exporters.duckdb import Config as DuckDBConfig
-from exporters.duckdb import DuckDBExporter
-from exporters.parquet import Config as ParquetConfig
-from exporters.parquet import ParquetExporter
+from exporters.duckdb import Config as DuckDBConfig, DuckDBExporter
+from exporters.parquet import Config as ParquetConfig, ParquetExporter
 from tests.exporters.stores import DAY, NANO, START, settings, time
 
 NEWEST = """SELECT * FROM read_parquet('{lake}/scores/*/*.parquet')

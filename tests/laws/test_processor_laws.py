@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from collector.component.base import ComponentId, Kind, Settings
 from collector.component.processor import ProcessorFactory, Stage

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import ValidationError
 
 from collector.component.base import ComponentId, Settings
-from collector.kernels.attribute_edits.actions import Action
+from collector.kernels.attribute_edits.actions import AttributeAction
 from collector.kernels.attribute_edits.chosen_rows import Match
-from collector.kernels.attribute_edits.conversions import text_of
+from collector.kernels.attribute_edits.conversions import attribute_text
 from collector.model import attributes as lists
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
@@ -110,7 +109,7 @@ def test_resources_that_become_equal_are_one() -> None:
 )
 def test_what_cannot_work_is_refused(action: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Action(**action)
+        AttributeAction(**action)
 
 
 def test_a_match_asks_something_that_compiles() -> None:
@@ -126,4 +125,4 @@ def test_a_match_asks_something_that_compiles() -> None:
      (float("inf"), "Infinity"), (float("-inf"), "-Infinity"), (1e-6, "0.000001")],
 )  # fmt: skip
 def test_doubles_as_text(number: float, text: str) -> None:
-    assert text_of(lists.encode_value(number)) == text
+    assert attribute_text(lists.encode_value(number)) == text

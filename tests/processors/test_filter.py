@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from structlog.testing import capture_logs
 
 from collector.component.base import ComponentId, Settings
 from collector.kernels.sql import ottl
-from collector.kernels.sql.expressions import condition
-from collector.kernels.sql.relations import SPAN
+from collector.kernels.sql.expressions import sql_condition
+from collector.kernels.sql.relations import SPAN_RELATION
 from collector.telemetry import Telemetry
 from collector.testing.builders import logs, metrics, spans
 from processors.filter import Config, Filter
@@ -164,7 +163,7 @@ def test_ottl_is_answered_with_its_sql(config: dict[str, Any], said: str) -> Non
 @pytest.mark.parametrize("entry", TRANSLATIONS["conditions"], ids=lambda entry: entry["ottl"])
 def test_every_documented_condition_is_what_the_translator_says_and_runs(entry: dict[str, str]) -> None:
     assert ottl.sql_of(entry["ottl"]) == entry["sql"]
-    condition(SPAN, entry["sql"])
+    sql_condition(SPAN_RELATION, entry["sql"])
 
 
 @pytest.mark.parametrize(

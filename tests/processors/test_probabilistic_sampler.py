@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from collector.component.base import ComponentId, Settings

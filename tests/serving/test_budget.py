@@ -1,8 +1,7 @@
 """The byte budget: never above its bound, never lost."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from collector.serving.budget import ByteBudget, Share
 from collector.telemetry import Telemetry

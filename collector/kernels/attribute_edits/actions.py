@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from collector.kernels.attribute_edits import edit
+from collector.component.base import ComponentConfig
+from collector.kernels.attribute_edits import flat_edits
 from collector.kernels.attribute_edits.conversions import Target, converter, hashed
-from collector.kernels.attribute_edits.edit import Bools, Values
+from collector.kernels.attribute_edits.flat_edits import Bools, Values
 from collector.model import schema
 from collector.model.attributes import Flat, encode_value
-from spanloom import ComponentConfig
 
 _SETS = {"insert", "update", "upsert"}
 
 
-class Action(ComponentConfig):
+class AttributeAction(ComponentConfig):
     action: Literal["insert", "update", "upsert", "delete", "hash", "extract", "convert"]
     """``insert`` sets the key where it is missing, ``update`` where it is there, ``upsert`` everywhere; ``delete``
     removes it; ``hash`` puts the value's SHA-256 in its place; ``extract`` upserts a key per named group of
@@ -83,19 +83,19 @@ class Action(ComponentConfig):
         if self.action == "extract":
             return self._extract(flat, asked)
         change = hashed if self.converted_type is None else converter(self.converted_type)
-        return edit.changed_at(flat, np.flatnonzero(self._meant(flat, asked)), change)
+        return flat_edits.changed_at(flat, np.flatnonzero(self._meant(flat, asked)), change)
 
     def _set(self, flat: Flat, asked: Bools) -> Flat:
-        there = edit.first_of(flat, self.key, len(asked)) >= 0
+        there = flat_edits.first_of(flat, self.key, len(asked)) >= 0
         rows = asked if self.action == "upsert" else asked & (there == (self.action == "update"))
         if self.from_attribute:
-            source = edit.first_of(flat, self.from_attribute, len(asked))
+            source = flat_edits.first_of(flat, self.from_attribute, len(asked))
             meant = np.flatnonzero(rows & (source >= 0))
             values = Values.at(flat, source[meant])
         else:
             meant = np.flatnonzero(rows)
             values = Values.repeated(encode_value(self.value), len(meant))
-        return edit.put(flat, self.key, meant, values, len(asked)) if len(meant) else flat
+        return flat_edits.put(flat, self.key, meant, values, len(asked)) if len(meant) else flat
 
     def _meant(self, flat: Flat, asked: Bools) -> Bools:
         """Which attributes ``key`` and ``pattern`` name."""
@@ -107,7 +107,7 @@ class Action(ComponentConfig):
         return meant
 
     def _extract(self, flat: Flat, asked: Bools) -> Flat:
-        at = edit.first_of(flat, self.key, len(asked))
+        at = flat_edits.first_of(flat, self.key, len(asked))
         rows = np.flatnonzero(asked & (at >= 0))
         rows = rows[flat.types[at[rows]] == schema.STRING]
         if not len(rows):
@@ -118,7 +118,7 @@ class Action(ComponentConfig):
             texts = found.field(field.name).take(pa.array(met)).cast(pa.string()).fill_null("")
             kinds = np.full(len(met), schema.STRING, np.uint8)
             values = Values(kinds, np.zeros(len(met), np.int64), texts)
-            flat = edit.put(flat, field.name, rows[met], values, len(asked))
+            flat = flat_edits.put(flat, field.name, rows[met], values, len(asked))
         return flat
 
 

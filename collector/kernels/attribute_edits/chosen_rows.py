@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from collector.kernels.attribute_edits import edit
-from collector.kernels.attribute_edits.conversions import text_of
-from collector.kernels.attribute_edits.edit import Bools
+from collector.component.base import ComponentConfig
+from collector.kernels.attribute_edits import flat_edits
+from collector.kernels.attribute_edits.conversions import attribute_text
+from collector.kernels.attribute_edits.flat_edits import Bools
 from collector.model import attributes, schema
-from collector.model.any_value import Columns, to_columns
+from collector.model.any_value import ValueColumns, to_columns
 from collector.model.attributes import encode_value
-from spanloom import Batch, ComponentConfig, Signal
+from collector.model.batch import Batch, Signal
 
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 
@@ -127,7 +128,7 @@ class Match(ComponentConfig):
     def _is(self, wanted: str, text: str) -> bool:
         return bool(self._one_of((wanted,), pa.array([text]))[0])
 
-    def _is_service(self, found: dict[str, Columns]) -> bool:
+    def _is_service(self, found: dict[str, ValueColumns]) -> bool:
         kind, _, text = found.get("service.name", (schema.EMPTY, 0, ""))
         return kind == schema.STRING and any(self._is(wanted, text) for wanted in self.services)
 
@@ -138,29 +139,29 @@ class Match(ComponentConfig):
             for entry in self.libraries
         )
 
-    def _has_all(self, found: dict[str, Columns]) -> bool:
+    def _has_all(self, found: dict[str, ValueColumns]) -> bool:
         return all(a.key in found and self._fits(a, found[a.key]) for a in self.resources)
 
     def _has(self, batch: Batch, wanted: Attribute) -> Bools:
         flat = attributes.flatten(batch.column("attributes"))
-        at = edit.first_of(flat, wanted.key, batch.num_rows)
+        at = flat_edits.first_of(flat, wanted.key, batch.num_rows)
         rows = np.flatnonzero(at >= 0)
         found = np.zeros(batch.num_rows, bool)
         yes, no = (schema.BOOL, 1, ""), (schema.BOOL, 0, "")
-        fits = edit.Values.at(flat, at[rows]).changed(lambda value: yes if self._fits(wanted, value) else no)
+        fits = flat_edits.Values.at(flat, at[rows]).changed(lambda value: yes if self._fits(wanted, value) else no)
         found[rows] = fits.nums != 0
         return found
 
-    def _fits(self, wanted: Attribute, value: Columns) -> bool:
+    def _fits(self, wanted: Attribute, value: ValueColumns) -> bool:
         if wanted.value is None:
             return True
         if self.match_type == "strict":
             return bool(encode_value(wanted.value) == value)
         scalar = value[0] in {schema.STRING, schema.BOOL, schema.INT, schema.DOUBLE}
-        return bool(scalar and self._is(str(wanted.value), text_of(value)))
+        return bool(scalar and self._is(str(wanted.value), attribute_text(value)))
 
 
-class Chosen(ComponentConfig):
+class ChosenRows(ComponentConfig):
     include: Match | None = None
     """Only what meets this is changed."""
 
@@ -173,8 +174,8 @@ class Chosen(ComponentConfig):
         return rows if self.exclude is None else rows & ~self.exclude.met(batch)
 
 
-def _resource(header: bytes) -> dict[str, Columns]:
-    found: dict[str, Columns] = {}
+def _resource(header: bytes) -> dict[str, ValueColumns]:
+    found: dict[str, ValueColumns] = {}
     for entry in attributes.parse_resource(header).resource.attributes:
         found.setdefault(entry.key, to_columns(entry.value))
     return found

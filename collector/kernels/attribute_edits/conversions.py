@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from collector.model import schema
-from collector.model.any_value import Columns, bits_of_double, double_of_bits, nested_json
+from collector.model.any_value import ValueColumns, bits_of_double, double_of_bits, nested_json
 from collector.model.stored.json_text import value_text
 
 Target = Literal["int", "double", "string", "bool"]
@@ -23,7 +23,7 @@ _LARGEST = 2**63
 _NESTED = (schema.ARRAY, schema.KVLIST)
 
 
-def text_of(value: Columns) -> str:
+def attribute_text(value: ValueColumns) -> str:
     """The value as text, as pdata's ``AsString`` writes it: lists and maps as JSON without blanks, keys sorted, bytes
     as base64. Where a list or map holds NaN or an infinity, for which JSON has no number, pdata gives the empty text;
     here they stand in it, so that what is beside them is found, too.
@@ -66,7 +66,7 @@ def _quoted(text: str) -> str:
     return written.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def hashed(value: Columns) -> Columns:
+def hashed(value: ValueColumns) -> ValueColumns:
     """SHA-256 in hex: of a text's UTF-8, of a number's eight bytes (little-endian), of 0 or 1 in one byte. Anything
     else becomes "", as in the Collector: what should be hashed must not stay.
     """
@@ -83,12 +83,12 @@ def hashed(value: Columns) -> Columns:
     return schema.STRING, 0, hashlib.sha256(content).hexdigest()
 
 
-def converter(target: Target) -> Callable[[Columns], Columns]:
+def converter(target: Target) -> Callable[[ValueColumns], ValueColumns]:
     """Makes a value one of another type, and leaves what cannot be one."""
     return {"int": _to_int, "double": _to_double, "string": _to_string, "bool": _to_bool}[target]
 
 
-def _to_int(value: Columns) -> Columns:
+def _to_int(value: ValueColumns) -> ValueColumns:
     kind, num, text = value
     if kind == schema.BOOL:
         return schema.INT, num, ""
@@ -100,16 +100,16 @@ def _to_int(value: Columns) -> Columns:
     return value
 
 
-def _to_double(value: Columns) -> Columns:
+def _to_double(value: ValueColumns) -> ValueColumns:
     kind, num, text = value
     if kind in {schema.BOOL, schema.INT}:
         return schema.DOUBLE, bits_of_double(float(num)), ""
-    if kind == schema.STRING and (number := float_of(text)) is not None:
+    if kind == schema.STRING and (number := parse_float(text)) is not None:
         return schema.DOUBLE, bits_of_double(number), ""
     return value
 
 
-def float_of(text: str) -> float | None:
+def parse_float(text: str) -> float | None:
     """The number a text is to Go's ``ParseFloat``: decimal or hexadecimal, without blanks; None: it is none."""
     if text != text.strip():
         return None
@@ -119,11 +119,11 @@ def float_of(text: str) -> float | None:
         return None
 
 
-def _to_string(value: Columns) -> Columns:
-    return value if value[0] == schema.STRING else (schema.STRING, 0, text_of(value))
+def _to_string(value: ValueColumns) -> ValueColumns:
+    return value if value[0] == schema.STRING else (schema.STRING, 0, attribute_text(value))
 
 
-def _to_bool(value: Columns) -> Columns:
+def _to_bool(value: ValueColumns) -> ValueColumns:
     kind, num, text = value
     if kind == schema.STRING and text in {"1", "t", "T", "TRUE", "true", "True"}:
         return schema.BOOL, 1, ""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from collector.model import attributes
 from collector.model.any_value import set_columns, to_columns
 from collector.model.attributes import Flat
-from spanloom import Batch
+from collector.model.batch import Batch
 
 Change = Callable[[Flat, int], Flat]
 """Takes attributes of so many rows; gives them changed, or the same object."""

@@ -34,7 +34,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Expression:
+class SqlExpression:
     """One expression as it is run."""
 
     text: str
@@ -62,7 +62,7 @@ def column_of(of: str, key: str) -> str:
     return f"{of}[{key}]" + ("" if key == key.lower() else f" {key.encode().hex()}")
 
 
-def parse(text: str, known: Container[str]) -> Expression:
+def parse(text: str, known: Container[str]) -> SqlExpression:
     """The expression, with its attributes as columns; ``known``: the names of the other columns.
 
     Raises ``ValueError`` for a query where an expression is wanted.
@@ -81,7 +81,7 @@ def parse(text: str, known: Container[str]) -> Expression:
     if "select" in words:
         raise ValueError(f"{text!r}: an expression is wanted, without SELECT")
     columns = tuple(dict.fromkeys(word for word in words if word in known))
-    return Expression(text, sql, columns, tuple(keys), frozenset(words))
+    return SqlExpression(text, sql, columns, tuple(keys), frozenset(words))
 
 
 def attribute(batch: Any, of: str, key: str) -> pa.Array:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.kernels.sql.column_names import Expression
+from collector.kernels.sql.column_names import SqlExpression
 from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, reason
 from collector.kernels.sql.relations import Relation
 from collector.model.batch import Batch
@@ -33,7 +33,7 @@ _UNKNOWN_COLUMN = re.compile(r'Referenced column "([^"]*)" not found')
 Bools = npt.NDArray[np.bool_]
 
 
-def condition(relation: Relation, text: str) -> Expression:
+def sql_condition(relation: Relation, text: str) -> SqlExpression:
     """Raises ``ValueError`` when it cannot be run or does not say yes or no."""
     expression = relation.parse(text)
     kind = _type(relation, expression)
@@ -42,16 +42,16 @@ def condition(relation: Relation, text: str) -> Expression:
     return expression
 
 
-def value(relation: Relation, text: str) -> tuple[Expression, pa.DataType]:
+def sql_value(relation: Relation, text: str) -> tuple[SqlExpression, pa.DataType]:
     """An expression of any type. Raises ``ValueError`` when it cannot be run."""
     expression = relation.parse(text)
     return expression, _type(relation, expression)
 
 
-class Computed:
+class ComputedExpressions:
     """Expressions over one relation, computed together. Threads take turns."""
 
-    def __init__(self, relation: Relation, expressions: Sequence[Expression], memory_bytes: int) -> None:
+    def __init__(self, relation: Relation, expressions: Sequence[SqlExpression], memory_bytes: int) -> None:
         self._memory_bytes = min(memory_bytes, MOST_MEMORY)
         self._relation = relation
         self._expressions = list(expressions)
@@ -77,7 +77,7 @@ class Computed:
             finally:
                 self._connection.unregister("items")
 
-    def _apart(self, expression: Expression) -> tuple[pa.Array, Bools]:
+    def _apart(self, expression: SqlExpression) -> tuple[pa.Array, Bools]:
         """One expression, by a slower way on which a row fails alone."""
         assert self._connection is not None
         sql = closed(expression.sql)
@@ -91,7 +91,7 @@ def _query(connection: duckdb.DuckDBPyConnection, expressions: Sequence[str]) ->
     return [column.combine_chunks() for column in table.columns]
 
 
-def _type(relation: Relation, expression: Expression) -> pa.DataType:
+def _type(relation: Relation, expression: SqlExpression) -> pa.DataType:
     """The type of the expression's values. Raises ``ValueError``."""
     import duckdb  # noqa: PLC0415 - as above
 

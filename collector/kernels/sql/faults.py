@@ -10,7 +10,7 @@ from collector.model.batch import Signal
 _EVERY_SECONDS = 60
 
 
-class Faults:
+class SqlFaults:
     """The failures of one processor; ``tells``: in the log, too."""
 
     def __init__(self, settings: Settings, *, tells: bool) -> None:

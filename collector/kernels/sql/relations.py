@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.errors import suggest
-from collector.kernels.sql.column_names import Column, Expression, attribute, column_of, parse, plain
+from collector.kernels.sql.column_names import Column, SqlExpression, attribute, column_of, parse, plain
 from collector.model import attributes, schema
 from collector.model.batch import BATCH_OF, Batch, Signal
 from collector.model.schema import KINDS, STATUS_CODES
@@ -114,7 +114,7 @@ class Relation:
     signal: Signal
     columns: Mapping[str, Column]
 
-    def parse(self, text: str) -> Expression:
+    def parse(self, text: str) -> SqlExpression:
         """Raises ``ValueError`` for what is not there, and for a query."""
         expression = parse(text, self.columns)
         if missing := sorted((expression.words & _NOT_YET) - self.columns.keys()) if self.item == "span" else ():
@@ -124,7 +124,7 @@ class Relation:
             )
         return expression
 
-    def table(self, batch: Batch, expressions: list[Expression]) -> pa.Table:
+    def table(self, batch: Batch, expressions: list[SqlExpression]) -> pa.Table:
         """The columns these expressions use."""
         arrays: dict[str, pa.Array] = {}
         for name in dict.fromkeys(name for e in expressions for name in e.columns):
@@ -138,7 +138,7 @@ class Relation:
         """What may have been meant by a name that is no column."""
         return suggest(name, self.columns)
 
-    def nothing(self, expression: Expression) -> pa.Table:
+    def nothing(self, expression: SqlExpression) -> pa.Table:
         """The relation without items, with every column: for a look at an expression before anything comes."""
         of = BATCH_OF[self.signal]
         batch = of(pa.RecordBatch.from_pylist([], of.schema))
@@ -148,8 +148,8 @@ class Relation:
 
 _NOT_YET = frozenset(schema.OBSERVATIONS.names)
 
-SPAN = Relation("span", Signal.TRACES, _SPANS)
-LOG = Relation("log", Signal.LOGS, _LOGS)
-METRIC = Relation("metric", Signal.METRICS, _METRICS)
-RELATIONS = {relation.item: relation for relation in (SPAN, LOG, METRIC)}
-OF_SIGNAL = {relation.signal: relation for relation in (SPAN, LOG, METRIC)}
+SPAN_RELATION = Relation("span", Signal.TRACES, _SPANS)
+LOG_RELATION = Relation("log", Signal.LOGS, _LOGS)
+METRIC_RELATION = Relation("metric", Signal.METRICS, _METRICS)
+RELATIONS = {relation.item: relation for relation in (SPAN_RELATION, LOG_RELATION, METRIC_RELATION)}
+RELATION_OF_SIGNAL = {relation.signal: relation for relation in (SPAN_RELATION, LOG_RELATION, METRIC_RELATION)}

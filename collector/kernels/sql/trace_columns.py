@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.kernels.due_traces import Traces
-from collector.kernels.sql.column_names import Column, Expression, attribute, column_of, decoded, parse, plain
+from collector.kernels.sql.column_names import Column, SqlExpression, attribute, column_of, decoded, parse, plain
 from collector.kernels.sql.relations import IDENTITY, MONEY, OF_TRACE, TOKENS
 from collector.model import schema
 from collector.model.batch import SpanBatch
 from collector.model.stored import columns
 
-Condition = Expression
+TraceCondition = SqlExpression
 TRACE = "_trace"
 """Column that groups the spans."""
 
@@ -44,13 +44,13 @@ UNKNOWN_YET = frozenset(schema.OBSERVATIONS.names) - COLUMNS.keys()
 """Columns of ``observations`` that do not exist before the decision."""
 
 
-def sources(conditions: Sequence[Condition]) -> set[str]:
+def columns_needed(conditions: Sequence[TraceCondition]) -> set[str]:
     """The columns of spans that these conditions are made of."""
     named = {source for c in conditions for name in c.columns for source in COLUMNS[name].sources}
     return named | {of for c in conditions for of, _ in c.keys}
 
 
-def parsed(text: str) -> Condition:
+def parse_trace_condition(text: str) -> TraceCondition:
     """The condition, with its attributes as columns. Raises ``ValueError`` for what is not there yet."""
     condition = parse(text, COLUMNS)
     if missing := sorted(UNKNOWN_YET & condition.words):
@@ -61,7 +61,7 @@ def parsed(text: str) -> Condition:
     return condition
 
 
-def relation(conditions: Sequence[Condition], traces: Traces) -> pa.Table:
+def relation(conditions: Sequence[TraceCondition], traces: Traces) -> pa.Table:
     """The columns the conditions use, of all spans, and ``TRACE``."""
     spans, owner = traces.spans()
     arrays = {TRACE: pa.array(owner)}
@@ -75,7 +75,7 @@ def relation(conditions: Sequence[Condition], traces: Traces) -> pa.Table:
     return pa.table(arrays)
 
 
-def nothing(condition: Condition) -> pa.Table:
+def nothing(condition: TraceCondition) -> pa.Table:
     """The relation of a condition without spans: for a look at it before anything comes."""
     empty = SpanBatch(pa.RecordBatch.from_pylist([], schema.SPANS)).with_columns(
         {"usage_scope": pa.array([], pa.string())}

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from collector.errors import suggest
-from collector.kernels.due_traces import FAILED, NOT_SAMPLED, SAMPLED, Decisions, Traces
+from collector.kernels.due_traces import FAILED, NOT_SAMPLED, SAMPLED, PolicyVerdicts, Traces
 from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, reason
-from collector.kernels.sql.trace_columns import COLUMNS, TRACE, Condition, nothing, parsed, relation
+from collector.kernels.sql.trace_columns import COLUMNS, TRACE, TraceCondition, nothing, parse_trace_condition, relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 _ANSWERS = {False: NOT_SAMPLED, True: SAMPLED}
 
 
-def some_span(text: str) -> Condition:
+def some_span_meets(text: str) -> TraceCondition:
     """Over a trace: some span of it meets the condition."""
-    condition = parsed(text)
+    condition = parse_trace_condition(text)
     return replace(condition, sql=f"bool_or({closed(condition.sql)})")
 
 
-class Conditions:
+class TraceConditions:
     """All conditions of a sampler, and the DuckDB that runs them: one query for the traces of a tick."""
 
-    def __init__(self, conditions: Sequence[Condition], *, memory_bytes: int = MOST_MEMORY) -> None:
+    def __init__(self, conditions: Sequence[TraceCondition], *, memory_bytes: int = MOST_MEMORY) -> None:
         """``memory_bytes``: what DuckDB may use; a query that needs more fails, and is run in halves."""
         self._memory_bytes = min(memory_bytes, MOST_MEMORY)
         self._conditions = list(dict.fromkeys(conditions))
         self._connection: duckdb.DuckDBPyConnection | None = None
 
-    def answers(self, traces: Traces) -> dict[Condition, Decisions]:
+    def answers(self, traces: Traces) -> dict[TraceCondition, PolicyVerdicts]:
         """Per condition a decision per trace."""
         if not self._conditions or not len(traces):
             return {condition: np.zeros(len(traces), np.int8) for condition in self._conditions}
@@ -48,7 +48,7 @@ class Conditions:
         found = self._run(self._conditions, table, len(traces))
         return dict(zip(self._conditions, found, strict=True))
 
-    def _run(self, conditions: Sequence[Condition], table: pa.Table, n: int) -> list[Decisions]:
+    def _run(self, conditions: Sequence[TraceCondition], table: pa.Table, n: int) -> list[PolicyVerdicts]:
         import duckdb  # noqa: PLC0415 - only for those who have a condition
 
         if self._connection is None:
@@ -58,7 +58,7 @@ class Conditions:
         except duckdb.Error:
             return self._apart(conditions, table, n)
 
-    def _apart(self, conditions: Sequence[Condition], table: pa.Table, n: int) -> list[Decisions]:
+    def _apart(self, conditions: Sequence[TraceCondition], table: pa.Table, n: int) -> list[PolicyVerdicts]:
         """Some condition failed on some trace: halves the work until it is known which on which."""
         if len(conditions) > 1:
             return [self._run([condition], table, n)[0] for condition in conditions]
@@ -74,8 +74,8 @@ class Conditions:
 
 
 def _query(
-    connection: duckdb.DuckDBPyConnection, conditions: Sequence[Condition], table: pa.Table, n: int
-) -> list[Decisions]:
+    connection: duckdb.DuckDBPyConnection, conditions: Sequence[TraceCondition], table: pa.Table, n: int
+) -> list[PolicyVerdicts]:
     connection.register("spans", table)
     try:
         columns = ", ".join(f"coalesce({closed(c.sql)}, false)::BOOLEAN" for c in conditions)
@@ -91,12 +91,12 @@ def _query(
     return found
 
 
-def problem(text: str, *, whole: bool) -> str | None:
+def trace_condition_problem(text: str, *, whole: bool) -> str | None:
     """Why a condition, over ``whole`` traces or over spans, cannot be run; None when it can."""
     import duckdb  # noqa: PLC0415 - as above
 
     try:
-        condition = parsed(text)
+        condition = parse_trace_condition(text)
     except ValueError as error:
         return str(error)
     connection = connect()

@@ -26,8 +26,7 @@ from collector.model.dialects.fact_tables import ScoreCarrier
 from collector.model.dialects.messages import carriers
 from collector.model.facts import convert
 from collector.model.scores.rows import Result, Target, table
-from collector.model.stored import columns as stored_columns
-from collector.model.stored import logs_and_metrics
+from collector.model.stored import columns as stored_columns, logs_and_metrics
 
 _Place = tuple[int, str, str]
 """Where an attribute belongs: which carrier (of ``_carriers``), which of its results, and which member of that."""
@@ -60,7 +59,7 @@ def log_scores(logs: LogBatch, ingested_unix_nano: int, faults: Counter[str] | N
     return table(_in_logs(logs, ingested_unix_nano, faults), faults)
 
 
-def newest(rows: pa.Table) -> pa.Table:
+def newest_scores(rows: pa.Table) -> pa.Table:
     """One row per id: the one received last, with the ``created_at`` of the first.
 
     Rows of one id and time are one result, so a span that one of them names is that of both.

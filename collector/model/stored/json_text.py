@@ -27,7 +27,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
 from collector.model import attributes, schema
-from collector.model.any_value import Columns, bits_of_double, double_of_bits, nested_json, set_columns, to_columns
+from collector.model.any_value import ValueColumns, bits_of_double, double_of_bits, nested_json, set_columns, to_columns
 from collector.model.attributes import dumps, json_double
 from collector.model.fast_json import quote, raw, write_object
 
@@ -136,7 +136,7 @@ def parse_attributes(text: str) -> list[Entry]:
     return [(key, *_columns(member)) for key, member in _entries(value)]
 
 
-def _columns(value: Any) -> Columns:
+def _columns(value: Any) -> ValueColumns:
     if isinstance(value, bool):
         return schema.BOOL, int(value), ""
     if isinstance(value, str):

@@ -27,8 +27,7 @@ from collector.model.attributes import dumps
 from collector.model.batch import Batch, LogBatch, MetricBatch
 from collector.model.dialects import fact_tables
 from collector.model.facts import convert
-from collector.model.stored import columns as stored_columns
-from collector.model.stored import json_text
+from collector.model.stored import columns as stored_columns, json_text
 
 TEMPORALITIES = ("UNSPECIFIED", "DELTA", "CUMULATIVE")
 """Names of AggregationTemporality by number."""

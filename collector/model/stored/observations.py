@@ -15,17 +15,15 @@ import pyarrow.compute as pc
 
 from collector.model import schema
 from collector.model.batch import LogBatch, SpanBatch
-from collector.model.dialects.messages import carriers
-from collector.model.dialects.messages import choices as resolve
+from collector.model.dialects.messages import carriers, choices as resolve
 from collector.model.dialects.messages.carriers import genai_logs
 from collector.model.dialects.messages.shapes import Content
 from collector.model.facts.recorder import Recorder
 from collector.model.schema import KINDS, STATUS_CODES
-from collector.model.stored import columns as stored_columns
-from collector.model.stored import json_text
+from collector.model.stored import columns as stored_columns, json_text
 from collector.model.stored.otlp_rest import remains
 
-__all__ = ["genai_logs", "inputs", "observations"]
+__all__ = ["genai_logs", "observation_inputs", "observations"]
 
 _INHERITED = ("input", "output", "tool_definitions", "model_parameters", "prompt_name", "prompt_version")
 _COST = ("input_cost", "output_cost", "total_cost", "cost", "cost_source", "price_ref")
@@ -78,7 +76,7 @@ def observations(
     return pa.Table.from_arrays(arrays, schema=schema.OBSERVATIONS)
 
 
-def inputs(spans: SpanBatch) -> pa.StringArray:
+def observation_inputs(spans: SpanBatch) -> pa.StringArray:
     """The column ``input`` of ``observations`` alone, as far as spans themselves say it."""
     position = resolve.KINDS.index("input")
     texts = [resolve.texts(one, Counter())[position] for one in carriers.contents(spans, None)]

@@ -14,11 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model import attributes, schema
-from collector.model.batch import Batch
 from processors._pii.keys import ORIGIN, KeyRule
 from processors._pii.masked.header_masker import HeaderMasker
 from processors._pii.masked.value_masker import Value, ValueMasker
+from spanloom import Batch, attributes, schema
 
 _AnyBatch = TypeVar("_AnyBatch", bound=Batch)
 

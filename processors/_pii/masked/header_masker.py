@@ -8,10 +8,9 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from collector.model.any_value import TooDeepError, set_columns, to_columns
-from collector.model.attributes import parse_resource, parse_scope
 from processors._pii.keys import ORIGIN
 from processors._pii.masked.value_masker import ValueMasker
+from spanloom import TooDeepError, parse_resource, parse_scope, set_columns, to_columns
 
 _MAX_CACHED = 2_000
 

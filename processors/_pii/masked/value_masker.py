@@ -7,9 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from collector.model import schema
-from collector.model.any_value import double_of_bits
-from collector.model.attributes import dumps
 from processors._pii.entities import Entity
 from processors._pii.identity import Pseudonyms
 from processors._pii.keys import KeyRule, KeyRules
@@ -17,6 +14,7 @@ from processors._pii.masked.blobs import Base64, Blobs
 from processors._pii.masked.json_masker import OtlpMasker
 from processors._pii.masking_engine import Engine
 from processors._pii.recognized.names import Names
+from spanloom import double_of_bits, dumps, schema
 
 Value = tuple[int, int, str]
 """(type, num, text), as in ``schema.ATTRIBUTE``."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from collector.engine.traces import counting
 from collector.engine.traces.counting import RULES, SCOPE_NAMES, Spans, count

@@ -4,8 +4,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from collector.model.dialects import fact_tables
 from collector.model.dialects.rules import compiled

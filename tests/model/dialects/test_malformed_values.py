@@ -4,8 +4,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from collector.testing.strategies import attribute_values
 from tests.model.dialects.observed import observed

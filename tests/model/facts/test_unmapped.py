@@ -7,8 +7,7 @@ import pytest
 from collector.engine.modelling import Modelling
 from collector.model.batch import Signal
 from collector.model.codec.chosen import decode
-from collector.model.facts import known_keys
-from collector.model.facts import resolve as facts
+from collector.model.facts import known_keys, resolve as facts
 from collector.model.facts.unmapped import Unmapped, readable
 from collector.telemetry import BoundedNames, Telemetry
 from collector.testing.builders import spans

@@ -8,16 +8,14 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from collector.errors import ConfigError
 from collector.model import schema
 from collector.model.dialects import fact_tables
 from collector.model.dialects.aliases import key_class
 from collector.model.facts import resolve
-from collector.model.scores import find
-from collector.model.scores import record as scores
+from collector.model.scores import find, record as scores
 from collector.testing import builders
 from collector.testing.builders import START_UNIX_NANO
 
@@ -277,7 +275,7 @@ def test_a_result_sent_as_event_and_as_record_is_one_row():
     named = of_logs({"event_name": "", "attributes": {"event.name": EVENT, **attributes}})
     assert of_span["id"] == of_log["id"] == named[0]["id"]
     both = pa.Table.from_pylist([of_span, of_log], schema=schema.SCORES)
-    assert find.newest(both).num_rows == 1
+    assert find.newest_scores(both).num_rows == 1
 
 
 def test_results_that_differ_are_rows_of_their_own():
@@ -309,7 +307,7 @@ def test_the_newest_row_of_an_id_wins_and_the_first_time_stays():
     first = {**base, "value": 1.0, "span_id": SPAN, "created_at": old, "updated_at": old}
     second = {**base, "value": 2.0, "created_at": new, "updated_at": new}
     for order in ([first, second], [second, first]):
-        (row,) = find.newest(pa.Table.from_pylist(order, schema=schema.SCORES)).to_pylist()
+        (row,) = find.newest_scores(pa.Table.from_pylist(order, schema=schema.SCORES)).to_pylist()
         assert (row["value"], row["created_at"], row["updated_at"], row["span_id"]) == (2.0, old, new, SPAN)
 
 
@@ -470,7 +468,7 @@ def test_a_result_that_names_a_response_judges_the_call_that_counts():
     assert (row["trace_id"], row["span_id"]) == (TRACE, f"{2:016x}")
     alone = find.log_scores(logs.slice(0, 1), NOW).to_pylist()
     assert [r["id"] for r in alone] == [row["id"]]
-    joined = find.newest(pa.Table.from_pylist([row, *alone], schema=schema.SCORES)).to_pylist()
+    joined = find.newest_scores(pa.Table.from_pylist([row, *alone], schema=schema.SCORES)).to_pylist()
     assert [r["span_id"] for r in joined] == [row["span_id"]]
 
 

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tests.processors._pii.pii_kit import AWS_KEY, CARD, EMAIL, IBAN, OPENAI_KEY, PASSWORD, SSN, mask_text, processor
 

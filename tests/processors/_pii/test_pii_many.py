@@ -8,12 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import structlog
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from collector.testing.builders import spans
-from processors._pii import many
-from processors._pii import masking_engine as engines
+from processors._pii import many, masking_engine as engines
 from processors._pii.many import MANY, HyperscanSet
 from processors.pii import Pii
 from tests.processors._pii.pii_kit import EMAIL, mask_text, processor

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from collector.component.base import ComponentId, Settings
 from collector.component.sampler import DueTraces, Verdicts
-from collector.kernels.due_traces import Decisions, Traces
+from collector.kernels.due_traces import PolicyVerdicts, Traces
 from collector.model import schema
 from collector.telemetry import Telemetry
 from collector.testing.builders import spans
@@ -97,7 +97,7 @@ class Says(Policy):
     def options(self) -> Options:
         return Options()
 
-    def evaluate(self, traces: Traces, asked: Any) -> Decisions:
+    def evaluate(self, traces: Traces, asked: Any) -> PolicyVerdicts:
         return np.array(self.decisions, np.int8)
 
 

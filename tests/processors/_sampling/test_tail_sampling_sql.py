@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from collector.component.sampler import DueTraces
 from collector.kernels.sql.duck import connect
 from collector.kernels.sql.trace_columns import COLUMNS, UNKNOWN_YET
-from collector.kernels.sql.trace_conditions import Conditions
+from collector.kernels.sql.trace_conditions import TraceConditions
 from collector.model import schema
 from processors.tail_sampling import Config
 from tests.processors._sampling.sampling_kit import ALWAYS, drop, due, kept, opposite, sampler, spans, status
@@ -118,8 +118,8 @@ def test_failing_inside_another_policy_keeps_too() -> None:
 
 def test_all_conditions_of_all_policies_are_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
     queries: list[int] = []
-    whole = Conditions._run
-    monkeypatch.setattr(Conditions, "_run", lambda *given: (queries.append(len(given[1])), whole(*given))[1])
+    whole = TraceConditions._run
+    monkeypatch.setattr(TraceConditions, "_run", lambda *given: (queries.append(len(given[1])), whole(*given))[1])
     made = sampler(sql("count(*) > 1", "count(*) > 2"), drop({"type": "sql", "sql": {"trace": ["count(*) > 3"]}}))
 
     made.decide(traces({"trace_id": 1}))

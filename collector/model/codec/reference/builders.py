@@ -11,13 +11,13 @@ import pyarrow as pa
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from collector.model import schema
-from collector.model.any_value import EMPTY, Columns, TooDeepError, to_columns
+from collector.model.any_value import EMPTY, TooDeepError, ValueColumns, to_columns
 
 _ATTRIBUTE = list(schema.ATTRIBUTE)
 _UINT32_MAX = 2**32 - 1
 
 
-def value_columns(value: AnyValue) -> tuple[Columns, int]:
+def value_columns(value: AnyValue) -> tuple[ValueColumns, int]:
     """A value's columns, and 1 if it was too deep and is empty instead."""
     try:
         return to_columns(value), 0

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.model import attributes
-from collector.model.any_value import Columns
+from collector.model.any_value import ValueColumns
 from collector.model.attributes import Flat
 
 Ints = npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class Values:
         return cls(flat.types[positions], flat.nums[positions], flat.texts.take(pa.array(positions)))
 
     @classmethod
-    def repeated(cls, value: Columns, times: int) -> Values:
+    def repeated(cls, value: ValueColumns, times: int) -> Values:
         """The same one for all."""
         kind, num, text = value
         return cls(np.full(times, kind, np.uint8), np.full(times, num, np.int64), pa.repeat(pa.scalar(text), times))
@@ -43,10 +43,10 @@ class Values:
     def take(self, where: Ints) -> Values:
         return Values(self.types[where], self.nums[where], self.texts.take(pa.array(where)))
 
-    def changed(self, change: Callable[[Columns], Columns]) -> Values:
+    def changed(self, change: Callable[[ValueColumns], ValueColumns]) -> Values:
         """Each one changed; ``change`` is called once per distinct value."""
         columns = zip(self.types.tolist(), self.nums.tolist(), self.texts.to_pylist(), strict=True)
-        known: dict[Columns, Columns] = {}
+        known: dict[ValueColumns, ValueColumns] = {}
         new = [known[value] if value in known else known.setdefault(value, change(value)) for value in columns]
         return Values(
             np.array([v[0] for v in new], np.uint8),
@@ -100,7 +100,7 @@ def replaced(flat: Flat, source: Ints, values: Values) -> Flat:
     )
 
 
-def changed_at(flat: Flat, positions: Ints, change: Callable[[Columns], Columns]) -> Flat:
+def changed_at(flat: Flat, positions: Ints, change: Callable[[ValueColumns], ValueColumns]) -> Flat:
     """The attributes with the values at these positions changed."""
     if not len(positions):
         return flat
