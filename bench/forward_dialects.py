@@ -18,7 +18,8 @@ from collector.component.exporter import DecidedSpans
 from collector.config.load import load
 from collector.model.batch import Signal
 from collector.model.codec.reference.encode import encode
-from collector.model.forward import TARGETS, translate
+from collector.model.forward.target_tables import TARGETS
+from collector.model.forward.translate import translate
 from collector.model.stored import observations
 from collector.offline.captures import read_capture
 from collector.offline.dry_run import decided_spans

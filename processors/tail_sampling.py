@@ -32,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from processors._sampling.composite import CompositePolicy
+from processors._sampling.compound import CompositePolicy
 from processors._sampling.policies import PolicyConfig
 from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
 from spanloom import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,6 @@ import pyarrow as pa
 from collector.component.sampler import DueTraces
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.stored import columns as stored_columns
-
-if TYPE_CHECKING:
-    from collector.kernels.sql.trace_columns import TraceCondition
-    from collector.kernels.sql.trace_conditions import TraceConditions
-    from processors._sampling.limiter import Limiter
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -45,6 +40,20 @@ _SESSIONS = "session/"
 """Before the salts of sessions: chance over sessions is another one than over traces."""
 
 
+class Limiter(Protocol):
+    """Lets a part of the traces it is asked about pass."""
+
+    def admit(self, traces: Traces, asked: Bools) -> Bools:
+        """Which of the traces asked about pass."""
+
+
+class Conditions(Protocol):
+    """Conditions that are answered for all due traces together, as ``TraceConditions`` does."""
+
+    def answers(self, traces: Traces) -> Mapping[Any, PolicyVerdicts]:
+        """Per condition a policy verdict per trace."""
+
+
 class Traces:
     """The due traces, with what several policies need computed once."""
 
@@ -54,7 +63,7 @@ class Traces:
         *,
         columns: Sequence[str] = (),
         limiters: Mapping[LimiterKey, Limiter] | None = None,
-        conditions: TraceConditions | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         """``columns``: of spans, all that some policy looks at; ``conditions``: all there are."""
         self._due = due
@@ -135,7 +144,7 @@ class Traces:
         return self._limiters[limit].admit(self, asked)
 
     @property
-    def answers(self) -> Mapping[TraceCondition, PolicyVerdicts]:
+    def answers(self) -> Mapping[Any, PolicyVerdicts]:
         """What every SQL condition says of the traces."""
         assert self._conditions is not None
         return self.once("answers", partial(self._conditions.answers, self))

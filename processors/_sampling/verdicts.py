@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from processors._sampling.policies import DropPolicy
+from processors._sampling.compound import DropPolicy
 from processors._sampling.policy import Policy
 from processors._sampling.sql_policy import SqlOptions
 from spanloom import (

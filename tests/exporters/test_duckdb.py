@@ -123,11 +123,11 @@ def test_it_offers_checkpoint_and_query_and_batch_hints(opened):
 KILLED = """
 import sys
 from pathlib import Path
-from exporters import _duckdb_connection
+from exporters._duckdb import connection
 from exporters.duckdb import Config, DuckDBExporter
 from tests.exporters.stores import export_batch, many, settings
 
-_duckdb_connection.CHECKPOINT_THRESHOLD = sys.argv[2]
+connection.CHECKPOINT_THRESHOLD = sys.argv[2]
 exporter = DuckDBExporter(Config(), settings(Path(sys.argv[1]), "duckdb"))
 exporter.start()
 position = exporter.checkpoint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-_SETTLED = "from collector import absent_modules as a; a._SOUGHT = ({name!r},); a.settle(); a.settle(); "
+_SETTLED = "from collector.model import pyarrow_imports as a; a._SOUGHT = ({name!r},); a.settle(); a.settle(); "
 
 
 def run(script: str) -> str:

@@ -1,7 +1,6 @@
 """A running OTLP receiver on free ports, with a consumer that has switches."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -157,13 +156,3 @@ class Certificates:
 @pytest.fixture
 def certificates(authority: trustme.CA, tmp_path: Path) -> Certificates:
     return Certificates(authority, tmp_path)
-
-
-@pytest.fixture
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True

@@ -21,7 +21,8 @@ from collector.component.exporter import DecidedSpans
 from collector.model import schema
 from collector.model.batch import Signal
 from collector.model.codec.reference.encode import encode
-from collector.model.forward import TARGETS, translate
+from collector.model.forward.target_tables import TARGETS
+from collector.model.forward.translate import translate
 from collector.offline.captures import read_capture
 from tests.model.forward.forward_kit import decide
 

@@ -8,7 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from collector.model import schema
-from collector.model.forward import TARGETS, target_tables
+from collector.model.forward import target_tables
+from collector.model.forward.target_tables import TARGETS
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = DOCS / "forwarding.md"

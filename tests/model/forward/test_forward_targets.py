@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 from collector.model import attributes
 from collector.model.batch import Signal
 from collector.model.codec.reference.encode import encode
-from collector.model.forward import TARGETS, translate
+from collector.model.forward.target_tables import TARGETS
+from collector.model.forward.translate import translate
 from collector.testing import builders
 from tests.model.forward.forward_kit import decide, decided, forwarded
 
