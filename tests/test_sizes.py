@@ -25,6 +25,7 @@ SAME_NAME = {
     "one dialect, read and written": {"langfuse", "openinference"},
     "one task, as a command and as what does it": {"app", "dry_run", "explain", "pii", "query", "prices", "sampling"},
     "one task at each store": {"reprice"},
+    "a component has the Collector's name for it": {"attributes"},
 }
 """Why modules may share a name: they hold the same thing. Any other name stands once."""
 

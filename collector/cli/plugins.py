@@ -121,7 +121,7 @@ def check(
 def _laws() -> Callable[..., Sequence[str]]:
     """Raises ``ConfigError`` where the library that makes up batches is not installed."""
     try:
-        from collector.testing.plugins import check_component  # noqa: PLC0415 - needs hypothesis
+        from collector.testing.plugin_checks import check_component  # noqa: PLC0415 - needs hypothesis
     except ModuleNotFoundError as error:
         raise ConfigError(f"the laws need {error.name}: pip install 'spanloom[test]' into this environment") from None
     return check_component

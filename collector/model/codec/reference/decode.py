@@ -18,7 +18,7 @@ from collector.errors import InvalidDataError
 from collector.model import schema
 from collector.model.batch import BATCH_OF, Batch, Signal
 from collector.model.codec.contract import Decoded
-from collector.model.codec.reference.builders import dropped, value_columns
+from collector.model.codec.reference.array_builders import dropped, value_columns
 from collector.model.codec.reference.decode_logs import LogRows
 from collector.model.codec.reference.decode_metrics import MetricRows
 from collector.model.codec.reference.decode_traces import SpanRows, refusal

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar, Metric, NumberDataPoint, SummaryDataPoint
 
 from collector.model import schema
-from collector.model.codec.reference.builders import Layout, Struct
+from collector.model.codec.reference.array_builders import Layout, Struct
 
 _LAYOUT = Layout(schema.METRICS)
 _POINT_COLUMNS = schema.METRICS.names[schema.METRICS.names.index("value_int") : schema.METRICS.names.index("quantiles")]

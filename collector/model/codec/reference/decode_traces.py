@@ -10,7 +10,7 @@ import pyarrow as pa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.model import schema
-from collector.model.codec.reference.builders import Layout, Struct, dropped
+from collector.model.codec.reference.array_builders import Layout, Struct, dropped
 
 _LAYOUT = Layout(schema.WIRE)
 _FIELDS = {

@@ -1,4 +1,4 @@
-"""Arrow columns as Python values: the counterpart of ``collector.model.codec.reference.builders``."""
+"""Arrow columns as Python values: the counterpart of ``collector.model.codec.reference.array_builders``."""
 
 from __future__ import annotations
 
