@@ -104,25 +104,18 @@ admin: {{ include "spanloom.port" (dict "key" "service.admin" "endpoint" (dig "s
 {{- $factors := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 }}
 {{- $unit := regexFind "[A-Za-z]*$" . }}
 {{- if not (hasKey $factors $unit) }}
-{{- fail (printf "resources.limits.memory is %q: write for example 2Gi" .) }}
+{{- fail (printf "resources: memory is %q: write for example 2Gi" .) }}
 {{- end }}
 {{- divf (mulf (trimSuffix $unit . | float64) (get $factors $unit)) 1048576 | floor | int }}
 {{- end }}
 
-{{/* Combinations that would start, and then lose or hide something. */}}
-{{- define "spanloom.validate" -}}
-{{- $bound := dig "service" "memory" "limit_mib" 0 .Values.config | default 0 | int }}
-{{- $limit := dig "limits" "memory" "" .Values.resources | default "" | toString }}
-{{- if and $bound $limit }}
-{{- $most := include "spanloom.mebibytes" $limit | int }}
-{{- if gt $bound (div (mul $most 9) 10 | int) }}
-{{- fail (printf "config.service.memory.limit_mib is %d: it must stay under nine tenths of resources.limits.memory (%s), or the pod is killed before the collector refuses" $bound $limit) }}
-{{- end }}
-{{- end }}
-{{- if and .Values.networkPolicy.enabled .Values.serviceMonitor.enabled (not .Values.networkPolicy.adminFrom) }}
-{{- fail "serviceMonitor.enabled: networkPolicy.adminFrom must name Prometheus, or it cannot scrape" }}
-{{- end }}
-{{- if hasKey (.Values.config.service | default dict) "pipelines" | not }}
-{{- fail "config.service.pipelines is missing" }}
+{{/* Thousandths of a core of a Kubernetes quantity. */}}
+{{- define "spanloom.millicores" -}}
+{{- if regexMatch "^[0-9]+m$" . }}
+{{- trimSuffix "m" . | int }}
+{{- else if regexMatch "^[0-9]*[.]?[0-9]+$" . }}
+{{- mulf (float64 .) 1000 | ceil | int }}
+{{- else }}
+{{- fail (printf "resources: cpu is %q: write for example 500m or 2" .) }}
 {{- end }}
 {{- end }}
