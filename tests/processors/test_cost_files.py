@@ -18,7 +18,7 @@ from processors._prices.call_names import Call
 from processors._prices.litellm import LiteLlmPrices, read_litellm
 from processors._prices.user import PriceEntry
 from processors.cost import Config, factory
-from tests.processors.test_cost import PRICES, call, cost, one, price
+from tests.processors.cost_kit import PRICES, call, cost, one, price
 
 LITELLM = PRICES / "litellm.json"
 """An excerpt of the prices in LiteLLM 1.109.1 (MIT licence)."""

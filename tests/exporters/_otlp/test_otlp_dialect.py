@@ -5,7 +5,7 @@ import pytest
 from collector.component.exporter import ExportBatch
 from collector.errors import RetryableError
 from collector.telemetry import Telemetry
-from tests.exporters.test_otlp import GrpcBackend, HttpBackend, batch_of, some_logs
+from tests.exporters._otlp.otlp_kit import GrpcBackend, HttpBackend, batch_of, some_logs
 from tests.model.forward.forward_kit import decided
 
 

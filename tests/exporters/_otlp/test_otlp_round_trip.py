@@ -20,7 +20,7 @@ from collector.telemetry import Telemetry
 from collector.testing.equivalence import assert_equivalent
 from exporters import otlp_grpc, otlp_http
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "otlp"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "otlp"
 
 
 class Recorder:
