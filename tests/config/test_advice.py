@@ -1,4 +1,8 @@
-"""Warnings of a configuration that works: what is of no use, open or without a masker."""
+"""Warnings of a configuration that works: what is of no use, open or without a masker.
+
+Proves who is warned, and in which words, about options that do nothing, open servers and missing maskers. Does not
+prove that the advice is followed by a better configuration, nor that every pitfall is known.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Checking a whole configuration: what is accepted, and the words of every refusal."""
+"""Checking a whole configuration: what is accepted, and the words of every refusal.
+
+Proves what is accepted, every refusal word for word, and the line that it names, with small components. Does not
+prove that a running service acts on the options, nor the options of real components.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The configuration shown as a document, and its secrets."""
+"""The configuration shown as a document, and its secrets.
+
+Proves that no secret is shown in the document or a message, and that the document reads back the same. Does not prove
+that components keep their secrets out of their own logs.
+"""
 
 from __future__ import annotations
 

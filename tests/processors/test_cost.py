@@ -1,4 +1,7 @@
-"""Costs of calls bucket by bucket, what is left alone, and what is counted."""
+"""Costs of calls bucket by bucket, what is left alone, and what is counted.
+
+Proves amounts and counts on hand-made calls. Does not prove that list prices are today's, nor which rows count once.
+"""
 
 from __future__ import annotations
 

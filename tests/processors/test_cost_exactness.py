@@ -1,4 +1,7 @@
-"""Prices times tokens are exact, and equal to what genai-prices says."""
+"""Prices times tokens are exact, and equal to what genai-prices says.
+
+Proves it for every model of the table and for amounts at the edges. Does not prove that genai-prices is right.
+"""
 
 from __future__ import annotations
 

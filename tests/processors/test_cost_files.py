@@ -1,4 +1,7 @@
-"""Prices people bring in files: their own, Langfuse's shape, LiteLLM's format; and files that change."""
+"""Prices people bring in files: their own, Langfuse's shape, LiteLLM's format; and files that change.
+
+Proves reading, refusals and reloading of each format. Does not prove files larger than those kept here.
+"""
 
 from __future__ import annotations
 

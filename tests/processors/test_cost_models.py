@@ -1,4 +1,7 @@
-"""Which price a call has: by its model, provider, size, tier and time."""
+"""Which price a call has: by its model, provider, size, tier and time.
+
+Proves the choice by names as telemetry has them. Does not prove models that appear after the table was made.
+"""
 
 from __future__ import annotations
 

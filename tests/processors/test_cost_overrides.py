@@ -1,4 +1,7 @@
-"""Prices of one's own: overrides, aliases and price files."""
+"""Prices of one's own: overrides, aliases and price files.
+
+Proves precedence, history and refusals. Does not prove files in other people's formats (``test_cost_files``).
+"""
 
 from __future__ import annotations
 

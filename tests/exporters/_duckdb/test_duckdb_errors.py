@@ -1,4 +1,8 @@
-"""What the DuckDB store says and does when something is wrong."""
+"""What the DuckDB store says and does when something is wrong.
+
+Proves the error, its kind and that the store goes on where it can. Does not prove recovery from a damaged database:
+DuckDB's own tools are for that.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The DuckDB store holds each row once, whatever is repeated or killed."""
+"""The DuckDB store holds each row once, whatever is repeated or killed.
+
+Proves it for repeated ranges, another journal and a killed process. Does not prove it for a machine that loses power.
+"""
 
 from __future__ import annotations
 

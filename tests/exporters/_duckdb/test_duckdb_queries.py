@@ -1,4 +1,8 @@
-"""Queries of strangers over the DuckDB store: the sandbox and its limits."""
+"""Queries of strangers over the DuckDB store: the sandbox and its limits.
+
+Proves that known ways out of the sandbox are shut, and that limits hold beside a writer. Does not prove that DuckDB
+has no other way out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Types, values and sums in the DuckDB store; retention, and tables of older schemas."""
+"""Types, values and sums in the DuckDB store; retention, and tables of older schemas.
+
+Proves each column's type and value, the views, and what retention drops. Does not prove the values before they come
+here: ``model/stored`` does.
+"""
 
 from __future__ import annotations
 

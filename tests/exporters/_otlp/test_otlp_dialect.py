@@ -1,4 +1,8 @@
-"""The OTLP exporters with ``dialect``: spans translated, everything else and every promise as before."""
+"""The OTLP exporters with ``dialect``: spans translated, everything else and every promise as before.
+
+Proves that only spans are translated and a retry repeats nothing. Does not prove the translation: ``model/forward``
+does.
+"""
 
 import pytest
 

@@ -1,4 +1,8 @@
-"""Requests of the OTLP exporters to servers with switches: sent, cut, retried, refused."""
+"""Requests of the OTLP exporters to servers with switches: sent, cut, retried, refused.
+
+Proves what is sent again, what is not, and what is counted, over real sockets on loopback. Does not prove who waits
+for how long: that is the export runner's.
+"""
 
 import threading
 

@@ -1,4 +1,8 @@
-"""What the OTLP exporters make of statuses, delays, addresses and wrong options."""
+"""What the OTLP exporters make of statuses, delays, addresses and wrong options.
+
+Proves the meaning of each status and header. Does not prove that servers send them: ``test_otlp_requests`` has
+servers that do.
+"""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,8 @@
-"""The manifest of the Parquet lake, and what goes wrong."""
+"""The manifest of the Parquet lake, and what goes wrong.
+
+Proves that the manifest follows the folder, and that failures leave nothing half written. Does not prove behaviour on
+network drives.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The Parquet lake holds each row once, whatever is repeated or killed."""
+"""The Parquet lake holds each row once, whatever is repeated or killed.
+
+Proves it for ranges as a crash may leave them, by example, by property and with a killed process. Does not prove it
+for two processes that write at once: the journal's lock forbids them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a span says of a call: models, provider, finish reasons, tools, ids, first token."""
+"""What a span says of a call: models, provider, finish reasons, tools, ids, first token.
+
+Proves them for one span at a time. Does not prove what a trace adds, nor prices.
+"""
 
 import json
 

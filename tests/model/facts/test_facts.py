@@ -1,4 +1,8 @@
-"""Facts of single spans, one row of the mapping at a time: dialect, type, level, name, role."""
+"""Facts of single spans, one row of the mapping at a time: dialect, type, level, name, role.
+
+Proves them for one span at a time, sources in their order. Does not prove every row of the tables: the dialects'
+tests do.
+"""
 
 import pytest
 

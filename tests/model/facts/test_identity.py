@@ -1,4 +1,7 @@
-"""Who and where: trace name, user, session, metadata, tags, environment, release of single spans."""
+"""Who and where: trace name, user, session, metadata, tags, environment, release of single spans.
+
+Proves which source wins, for one span at a time. Does not prove how values fill down a trace: assembly's tests do.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""The cost that a span brings along."""
+"""The cost that a span brings along.
+
+Proves amounts, refusals and counts for one span. Does not prove computed prices, nor which of several spans counts.
+"""
 
 import json
 from collections import Counter

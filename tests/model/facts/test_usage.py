@@ -1,4 +1,8 @@
-"""Token counts of single spans."""
+"""Token counts of single spans.
+
+Proves disjoint buckets and the rule that made them, for one span. Does not prove which spans of a trace count
+(``engine/traces/test_counting``).
+"""
 
 import json
 from collections import Counter

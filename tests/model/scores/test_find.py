@@ -1,4 +1,8 @@
-"""Evaluation results across their forms: one row each, the judged call, the tables of the format."""
+"""Evaluation results across their forms: one row each, the judged call, the tables of the format.
+
+Proves identity across carriers, batches and time. Does not prove that stores keep the newest row:
+``exporters/test_scores`` does.
+"""
 
 from __future__ import annotations
 

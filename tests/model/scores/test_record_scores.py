@@ -1,4 +1,8 @@
-"""Evaluation results sent as log records, as rows of ``scores``."""
+"""Evaluation results sent as log records, as rows of ``scores``.
+
+Proves each column, and that odd values cost only themselves. Does not prove Langfuse's HTTP forms:
+``receivers/_langfuse`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Evaluation results written on spans, as rows of ``scores``."""
+"""Evaluation results written on spans, as rows of ``scores``.
+
+Proves whom a result judges and which are one, dialect by dialect. Does not prove results that reach their span in a
+later request.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Status message, joined log records, model parameters and metadata of stored rows."""
+"""Status message, joined log records, model parameters and metadata of stored rows.
+
+Proves them column by column with decisions written by hand. Does not prove that assembly hands over the right log
+records.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

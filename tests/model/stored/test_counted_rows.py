@@ -1,4 +1,7 @@
-"""Usage and money of stored rows, also where one call was seen twice."""
+"""Usage and money of stored rows, also where one call was seen twice.
+
+Proves amounts to the last digit with decisions written by hand. Does not prove which row counts.
+"""
 
 import json
 from collections import Counter

@@ -1,4 +1,8 @@
-"""Ids, names and times of stored rows."""
+"""Ids, names and times of stored rows.
+
+Proves forms and edges of each column. Does not prove that ids agree across stores: the exporters' tests read them
+back.
+"""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,8 @@
-"""Content that cannot be read as what it should be."""
+"""Content that cannot be read as what it should be.
+
+Proves by property that no value raises or harms its neighbours. Does not prove what a reader would like to see in its
+place.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

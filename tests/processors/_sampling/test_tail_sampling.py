@@ -1,4 +1,8 @@
-"""Each policy of tail sampling for itself, and its options."""
+"""Each policy of tail sampling for itself, and its options.
+
+Proves bounds and edges of each policy that the Collector has too. Does not prove when traces are due, nor equality
+with the Collector (``differential``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Chance in tail sampling: which traces a share keeps, and what a kept one stands for."""
+"""Chance in tail sampling: which traces a share keeps, and what a kept one stands for.
+
+Proves the hash digit by digit, consistent shares and unbiased sums. Does not prove the shares over a service's life.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which of several policies decides."""
+"""Which of several policies decides.
+
+Proves precedence, names and that traces do not see each other. Does not prove single policies.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Messages that come one per event."""
+"""Messages that come one per event.
+
+Proves it for records and span events of several instrumentations. Does not prove that records find their span:
+``model/stored/test_content`` does.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

@@ -1,4 +1,8 @@
-"""Messages of OpenTelemetry GenAI."""
+"""Messages of OpenTelemetry GenAI.
+
+Proves that conforming messages stay and deviations are straightened. Does not prove masking or storage of what is
+found.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

@@ -1,4 +1,7 @@
-"""Messages as Langfuse, OpenLLMetry, the AI SDK and other libraries write them."""
+"""Messages as Langfuse, OpenLLMetry, the AI SDK and other libraries write them.
+
+Proves shape by shape what becomes a message and what stays as sent. Does not prove which dialect a span has.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

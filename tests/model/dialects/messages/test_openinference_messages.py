@@ -1,4 +1,8 @@
-"""Messages that OpenInference spreads over numbered attributes."""
+"""Messages that OpenInference spreads over numbered attributes.
+
+Proves that messages are rebuilt in order and within bounds. Does not prove OpenInference's facts
+(``dialects/test_openinference``).
+"""
 
 import json
 

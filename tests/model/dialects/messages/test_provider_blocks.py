@@ -1,4 +1,7 @@
-"""Blocks, messages and tools as the providers' APIs write them."""
+"""Blocks, messages and tools as the providers' APIs write them.
+
+Proves one canonical part for each block. Does not prove that the list of blocks is complete: providers add to it.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

@@ -1,4 +1,7 @@
-"""Google ADK: what each rule of the mapping makes of its spans."""
+"""Google ADK: what each rule of the mapping makes of its spans.
+
+Proves it through assembly to stored values. Does not prove what versions of ADK other than those noted send.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

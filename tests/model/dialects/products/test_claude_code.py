@@ -1,4 +1,8 @@
-"""Claude Code: what each rule of the mapping makes of its spans."""
+"""Claude Code: what each rule of the mapping makes of its spans.
+
+Proves a turn with its counts, tools and log records. Does not prove Claude Code's metrics, which are stored as they
+come.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

@@ -1,4 +1,7 @@
-"""Genkit: what each rule of the mapping makes of its spans."""
+"""Genkit: what each rule of the mapping makes of its spans.
+
+Proves counting, content and errors by hand-written spans. Does not prove plug-ins of Genkit that write other forms.
+"""
 
 import json
 

@@ -1,4 +1,8 @@
-"""LiveKit: what each rule of the mapping makes of its spans."""
+"""LiveKit: what each rule of the mapping makes of its spans.
+
+Proves level, content, tools and usage of its spans. Does not prove the counting of calls that another instrumentation
+reports too.
+"""
 
 import json
 

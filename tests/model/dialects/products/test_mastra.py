@@ -1,4 +1,7 @@
-"""Mastra: what each rule of the mapping makes of its spans."""
+"""Mastra: what each rule of the mapping makes of its spans.
+
+Proves that inferences count, and what content is shown. Does not prove Mastra's older exporters.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

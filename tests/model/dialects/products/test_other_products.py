@@ -1,4 +1,8 @@
-"""VoltAgent, Laminar, LangWatch, Flue, OpenRouter, Sentry, Langtrace and generic keys."""
+"""VoltAgent, Laminar, LangWatch, Flue, OpenRouter, Sentry, Langtrace and generic keys.
+
+Proves for each what the mapping promises, on spans written by hand. Does not prove orders of arrival or traces that
+mix products.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 

@@ -1,4 +1,8 @@
-"""What a table of the mapping says of several products: dialect, type, identity, model, first token."""
+"""What a table of the mapping says of several products: dialect, type, identity, model, first token.
+
+Proves single columns, a case per product. Does not prove whole traces: the modules beside it do for the larger
+products.
+"""
 
 import pytest
 

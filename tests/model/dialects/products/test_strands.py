@@ -1,4 +1,7 @@
-"""Strands: what each rule of the mapping makes of its spans."""
+"""Strands: what each rule of the mapping makes of its spans.
+
+Proves usage, events and tools, old conventions and new. Does not prove Strands' metrics.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 
