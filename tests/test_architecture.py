@@ -1,4 +1,8 @@
-"""The rules of the code base that a sentence in a document would not keep."""
+"""The rules of the code base that a sentence in a document would not keep.
+
+Proves rules of form: docstrings, options, libraries, tests by name. Does not prove that a docstring is true or a test
+is good.
+"""
 
 from __future__ import annotations
 
@@ -88,6 +92,15 @@ PARTS = "collector/model/dialects/messages/"
 
 def test_every_module_says_what_it_is_for() -> None:
     missing = [name_of(path) for path, tree in TREES.items() if path.stat().st_size and ast.get_docstring(tree) is None]
+    assert missing == []
+
+
+def test_every_test_module_says_what_it_proves_and_what_it_does_not() -> None:
+    missing = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        said = " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").lower().split())
+        if "fixtures" not in path.parts and not ("proves " in said and "not prove" in said):
+            missing.append(name_of(path))
     assert missing == []
 
 

@@ -1,4 +1,8 @@
-"""Memory is measured, and near its limit said so."""
+"""Memory is measured, and near its limit said so.
+
+Proves the measure on this system and the words near the limit. Does not prove that anything is refused because of it
+(``e2e/test_memory_limiter``).
+"""
 
 from __future__ import annotations
 

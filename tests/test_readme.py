@@ -1,4 +1,7 @@
-"""What the README tells a newcomer to do works, word for word; only ports and folders are the test's."""
+"""What the README tells a newcomer to do works, word for word; only ports and folders are the test's.
+
+Proves commands, links and the quickstart's row. Does not prove what the README claims beside them.
+"""
 
 from __future__ import annotations
 

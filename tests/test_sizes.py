@@ -1,6 +1,6 @@
 """How large a folder, a module and a function may grow before a newcomer gets lost; and that names differ.
 
-Proves sizes, not that the parts are well cut.
+Proves sizes. Does not prove that the parts are well cut.
 """
 
 from __future__ import annotations

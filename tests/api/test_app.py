@@ -1,4 +1,8 @@
-"""The admin app: health, metrics, and SQL that no web page can reach."""
+"""The admin app: health, metrics, and SQL that no web page can reach.
+
+Proves each answer of the admin app, called in process, with a health and a query that the tests make up. Does not
+prove that a service fills them in rightly, nor what a real browser sends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The command line: what each command prints, and how it ends."""
+"""The command line: what each command prints, and how it ends.
+
+Proves output, exit codes and files of every command, with real processes where a process is the point. Does not prove
+what the commands compute: dry runs, prices and sampling have tests of their own.
+"""
 
 from __future__ import annotations
 

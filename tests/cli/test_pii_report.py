@@ -1,4 +1,8 @@
-"""``spanloom pii report``: what would be found where, and never what it is."""
+"""``spanloom pii report``: what would be found where, and never what it is.
+
+Proves that the report names place, kind and number of what is found and shows no value. Does not prove that
+everything personal is found: that is measured in ``processors/_pii``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Finding component types, and explaining those that are not there."""
+"""Finding component types, and explaining those that are not there.
+
+Proves look-up and refusals over entry points that the tests make up, and that the built-in ones are there. Does not
+prove that a package installed by somebody else is found: ``plugin/test_plugin`` installs one.
+"""
 
 from __future__ import annotations
 

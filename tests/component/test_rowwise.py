@@ -1,4 +1,8 @@
-"""A processor as a function of one span."""
+"""A processor as a function of one span.
+
+Proves that changes to one span's view arrive in the columns and nothing else changes. Does not prove speed: a
+function per span is for small amounts.
+"""
 
 from __future__ import annotations
 

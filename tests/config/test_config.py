@@ -1,8 +1,11 @@
-"""Checking a whole configuration: what is accepted, and the words of every refusal."""
+"""Checking a whole configuration: what is accepted, and the words of every refusal.
+
+Proves what is accepted, every refusal word for word, and the line that it names, with small components. Does not
+prove that a running service acts on the options, nor the options of real components.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,35 +15,9 @@ import pytest
 from collector.component.base import ComponentId
 from collector.component.registry import Registry
 from collector.config.load import DEFAULT_YAML, document, load
-from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError
 from collector.model.batch import Signal
-
-Load = Callable[..., CollectorConfig]
-
-MINIMAL = """\
-receivers:
-  otlp: {protocols: {http: }}
-processors:
-  pii:
-exporters:
-  debug:
-service:
-  pipelines:
-    traces: {receivers: [otlp], processors: [pii], exporters: [debug]}
-"""
-
-
-def problems(load_text: Load, *texts: str, **more: Any) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load_text(*texts, **more)
-    return list(caught.value.problems)
-
-
-def with_exporter(options: str) -> str:
-    """``MINIMAL`` with another exporter, in line 7."""
-    more = MINIMAL.replace("  debug:\n", f"  debug:\n  otlp_http: {options}\n")
-    return more.replace("[debug]", "[debug, otlp_http]")
+from tests.config.config_kit import MINIMAL, Load, problems, with_exporter
 
 
 def test_a_minimal_configuration(load_text: Load) -> None:
@@ -188,8 +165,7 @@ def test_errors_in_lists_of_kinds(load_text: Load) -> None:
     assert problems(load_text, text.replace("@", "      []\n")) == [f"c.yaml:6: {path}: must not be empty"]
 
 
-def test_all_problems_come_at_once_in_the_order_of_the_file(load_text: Load) -> None:
-    text = """\
+FULL_OF_PROBLEMS = """\
 receivers:
   otpl:
   otlp:
@@ -211,7 +187,10 @@ service:
     metrics: {exporters: [debug]}
 extensions: {basicauth: , helth_check: }
 """
-    assert problems(load_text, text) == [
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(load_text: Load) -> None:
+    assert problems(load_text, FULL_OF_PROBLEMS) == [
         "c.yaml:2: receivers.otpl: unknown receiver type 'otpl' (did you mean 'otlp'?); installed: otlp, spans_only",
         "c.yaml:4: receivers.otlp.protocols.htp: unknown key (did you mean 'http'?)",
         "c.yaml:5: processors: must be a map of processors, each under its id",
@@ -318,160 +297,3 @@ def test_pipelines_are_required(load_text: Load) -> None:
     ]
     assert problems(load_text, "service: {}") == ["c.yaml:1: service: the key 'pipelines' is required"]
     assert problems(load_text, "service: {pipelines: {}}") == ["c.yaml:1: service.pipelines: must not be empty"]
-
-
-def warnings_of(load_text: Load, text: str) -> list[str]:
-    return list(load_text(text).warnings)
-
-
-def test_what_is_declared_and_not_used_warns(load_text: Load) -> None:
-    text = MINIMAL.replace("  debug:\n", "  debug:\n  debug/2:\n")
-    assert warnings_of(load_text, text) == [
-        "c.yaml:7: exporters.debug/2: no pipeline uses this exporter: it is not started"
-    ]
-
-
-def test_a_pipeline_without_a_masker_warns(load_text: Load) -> None:
-    (warning,) = warnings_of(load_text, MINIMAL.replace(", processors: [pii]", "").replace("  pii:\n", ""))
-    assert warning == (
-        "c.yaml:8: service.pipelines.traces: nothing masks content here: what this pipeline takes is journaled on "
-        "disk as it comes; add 'pii' to its processors"
-    )
-
-
-@pytest.mark.parametrize(
-    ("order", "warned"),
-    [("redaction", 0), ("redaction, tail_sampling", 0), ("tail_sampling, redaction", 1)],
-)
-def test_redaction_before_sampling_masks_by_its_rules(load_text: Load, order: str, warned: int) -> None:
-    sampling = "  tail_sampling: {policies: [{name: a, type: always_sample}]}\n"
-    text = MINIMAL.replace("processors: [pii]", f"processors: [{order}]")
-    text = text.replace("  pii:\n", "  redaction:\n" + (sampling if "tail" in order else ""))
-    assert sum("nothing masks" in warning for warning in warnings_of(load_text, text)) == warned
-
-
-def test_collector_options_without_meaning_warn_whether_or_not_the_component_knows_them(load_text: Load) -> None:
-    text = with_exporter("{endpoint: a, sending_queue: {num_consumers: 10}}")
-    assert warnings_of(load_text, text) == [
-        (
-            "c.yaml:7: exporters.otlp_http.sending_queue.num_consumers: this option has no effect here: "
-            "every exporter has one ordered cursor over the journal"
-        )
-    ]
-    policies = "policies: [{name: a, type: always_sample}]"
-    text = MINIMAL.replace("  pii:\n", f"  pii:\n  tail_sampling: {{expected_new_traces_per_sec: 9, {policies}}}\n")
-    assert warnings_of(load_text, text.replace("[pii]", "[pii, tail_sampling]")) == [
-        (
-            "c.yaml:5: processors.tail_sampling.expected_new_traces_per_sec: this option has no effect here: "
-            "nothing is allocated ahead"
-        )
-    ]
-
-
-def test_processors_of_the_collector_that_the_engine_replaces(load_text: Load) -> None:
-    text = MINIMAL.replace(
-        "  pii:\n",
-        "  pii:\n  batch: {send_batch_size: 5}\n"
-        "  groupbytrace: {wait_duration: 3s}\n  memory_limiter: {check_interval: 1s, limit_mib: 512}\n",
-    ).replace("[pii]", "[memory_limiter, pii, groupbytrace, batch]")
-    config = load_text(text)
-    assert config.pipelines[0].processors == (ComponentId("pii"),)
-    assert config.pipelines[0].group_by_trace_wait == timedelta(seconds=3)
-    assert [warning.split(": ")[:2] for warning in config.warnings] == [
-        ["c.yaml:5", "processors.batch"],
-        ["c.yaml:6", "processors.groupbytrace"],
-    ]
-    assert list(config.memory_limiters) == [ComponentId("memory_limiter")]
-
-
-def test_wrong_options_of_replaced_processors_are_errors(load_text: Load) -> None:
-    text = MINIMAL.replace("  pii:\n", "  pii:\n  batch: {timeout: 5}\n  batch/2: {metadata_keys: [a]}\n")
-    assert problems(load_text, text) == [
-        "c.yaml:5: processors.batch.timeout: 5 has no unit: write e.g. '5s' or '5d'",
-        (
-            "c.yaml:6: processors.batch/2.metadata_keys: this option of the Collector is not supported here: "
-            "client metadata is not carried along; remove it"
-        ),
-    ]
-
-
-def test_extensions_and_telemetry_of_the_collector_warn(load_text: Load) -> None:
-    text = MINIMAL + "  extensions: [health_check]\n  telemetry: {logs: {level: DEBUG}, metrics: {level: none}}\n"
-    text += "extensions:\n  health_check: {endpoint: 0.0.0.0:13133}\n"
-    assert warnings_of(load_text, text) == [
-        (
-            "c.yaml:11: service.telemetry.metrics.level: accepted, but without effect: metrics are at /metrics of "
-            "service.admin.endpoint, logs on stderr"
-        ),
-        (
-            "c.yaml:13: extensions.health_check: this extension has no effect here: /livez, /readyz and /startupz are "
-            "always served at service.admin.endpoint: point probes there"
-        ),
-    ]
-
-
-def test_several_workers_are_said_to_be_one(load_text: Load) -> None:
-    (warning,) = warnings_of(load_text, MINIMAL + "  workers: 2\n")
-    assert warning.startswith("c.yaml:10: service.workers: more than one process is not supported yet")
-
-
-@pytest.mark.parametrize("endpoint", ["0.0.0.0:4318", "'[::]:4318'", "':4318'", "'${env:ANY}:1'"])
-def test_a_server_open_to_everybody_warns(load_text: Load, endpoint: str) -> None:
-    text = MINIMAL.replace("{http: }", f"{{http: {{endpoint: {endpoint}}}}}")
-    (warning,) = load_text(text, environ={"ANY": "0.0.0.0"}).warnings
-    assert "receivers.otlp.protocols.http.endpoint: listens on every network interface without TLS" in warning
-
-
-def test_the_document_shows_references_and_hides_secrets(load_text: Load) -> None:
-    text = with_exporter(
-        "{endpoint: 'https://u:hunter2@host/${env:PATH_}', key: hunter3, "
-        "headers: {a: hunter4, b: 'Basic ${env:B}', c: 'hunter6 ${C:-hunter7}'}, timeout: '${env:T:-5s}'}"
-    )
-    config = load_text(text, environ={"PATH_": "p", "B": "hunter5"})
-    shown: Any = config.document
-    assert shown["exporters"]["otlp_http"] == {
-        "endpoint": "https://[REDACTED]@host/${env:PATH_}",
-        "key": "[REDACTED]",
-        "headers": {"a": "[REDACTED]", "b": "Basic ${env:B}", "c": "[REDACTED]${C:-[REDACTED]}"},
-        "timeout": "${env:T:-5s}",
-    }
-    assert "hunter" not in str(shown)
-
-
-def test_a_key_in_the_query_of_an_address_is_hidden(load_text: Load) -> None:
-    config = load_text(with_exporter("{endpoint: 'https://h/x?a=1&api_key=hunter2&b=2', key: k}"))
-    shown: Any = config.document
-    assert shown["exporters"]["otlp_http"]["endpoint"] == "https://h/x?a=1&api_key=[REDACTED]&b=2"
-
-
-def test_the_document_reads_back_as_the_same_configuration(registry: Registry) -> None:
-    text = "yaml:x: {a: $$5, b: '$${env:X}', c: '${env:Y}', d: 1.10, e: [true, null]}"
-    shown = document([text], environ={"Y": "1"}, registry=registry)
-    again = document([f"yaml:{shown}".replace("None", "null")], environ={"Y": "1"}, registry=registry)
-    assert again == shown == {"x": {"a": "$$5", "b": "$${env:X}", "c": "${env:Y}", "d": 1.1, "e": [True, None]}}
-
-
-SECRET = "hunter22"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        "{endpoint: 'x ${env:S}'}",
-        "{endpoint: a, key: ['${env:S}']}",
-        "{endpoint: a, headers: '${env:S}'}",
-        "{endpoint: a, timeout: '${env:S}'}",
-        "{endpoint: a, sending_queue: {queue_size: '${env:S}'}}",
-        "{endpoint: a, ratio: '${env:S}'}",
-        f"{{endpoint: a, headers: {SECRET}}}",
-        f"{{endpoint: a, headers: {{a: [{SECRET}]}}, timeout: 5}}",
-        f"{{endpoint: 'http://u:{SECRET}@h x'}}",
-        f"{{endpoint: a, password: {SECRET}}}",
-        "'${env:S}'",
-    ],
-)
-def test_no_message_shows_a_secret(load_text: Load, options: str) -> None:
-    text = with_exporter(options)
-    found = problems(load_text, text, environ={"S": SECRET})
-    assert found
-    assert SECRET not in "\n".join(found)

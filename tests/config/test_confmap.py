@@ -1,4 +1,8 @@
-"""Sources, references, overrides and merging."""
+"""Sources, references, overrides and merging.
+
+Proves how sources are read, referred to, overridden and merged before anything is checked. Does not prove that the
+Collector would merge the same in every corner: our own rules are written down here.
+"""
 
 from __future__ import annotations
 

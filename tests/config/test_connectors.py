@@ -1,4 +1,8 @@
-"""Pipelines joined by connectors: the ways through them, and joints that cannot work. With the real components."""
+"""Pipelines joined by connectors: the ways through them, and joints that cannot work. With the real components.
+
+Proves which joints of pipelines are accepted and through which pipelines data will go. Does not prove that data goes
+there: ``e2e/test_routing`` sends some.
+"""
 
 from __future__ import annotations
 

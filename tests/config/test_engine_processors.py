@@ -1,4 +1,8 @@
-"""``memory_limiter`` and ``batch``: what the Collector refuses is refused, and the limit that is said holds."""
+"""``memory_limiter`` and ``batch``: what the Collector refuses is refused, and the limit that is said holds.
+
+Proves options, refusals and the limit that results. Does not prove that the limit holds under load:
+``e2e/test_memory_limiter`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""No text makes the loader fail in any other way than by naming problems."""
+"""No text makes the loader fail in any other way than by naming problems.
+
+Proves that random and damaged texts end in named problems, never in another error. Does not prove that the problems
+named are the right ones.
+"""
 
 from __future__ import annotations
 

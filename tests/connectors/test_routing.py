@@ -1,4 +1,8 @@
-"""The routing connector: which row applies, what fails, what is refused."""
+"""The routing connector: which row applies, what fails, what is refused.
+
+Proves which pipelines a batch or a trace is sent to, and what is refused at start. Does not prove the journeys behind
+it, late spans or restarts: ``engine/test_gates`` and ``e2e/test_routing`` do.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The image: what can be known of it without an engine that builds it. ``test_wheel`` runs what is inside."""
+"""The image: what can be known of it without an engine that builds it. ``test_wheel`` runs what is inside.
+
+Proves what can be read from the Dockerfile and the files it copies. Does not prove that the image builds or starts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The chart: what it renders is valid, restricted, and runs a configuration the collector accepts."""
+"""The chart: what it renders is valid, restricted, and runs a configuration the collector accepts.
+
+Proves the chart as text: what it renders is valid for Kubernetes and for our own checker. Does not prove that a
+cluster starts it, keeps its volume or reaches its ports.
+"""
 
 from __future__ import annotations
 

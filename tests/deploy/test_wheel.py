@@ -1,4 +1,8 @@
-"""The wheel, built from what the image copies, installed for itself and run as the image runs it."""
+"""The wheel, built from what the image copies, installed for itself and run as the image runs it.
+
+Proves that the wheel is complete, needs nothing undeclared, and runs the image's configuration. Does not prove the
+same on other platforms or Python versions than this one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The same options and the same spans through the Collector and through Spanloom give the same attributes."""
+"""The same options and the same spans through the Collector and through Spanloom give the same attributes.
+
+Proves equality on the cases listed, for spans and for resources. Does not prove it for logs and metrics, nor for
+options that are refused here.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """The same keys and the same items through the Collector and through Spanloom: the same attributes, on the same
 resources, and as many of these.
+
+Proves the same attributes in the same places, signal by signal, on the cases listed. Does not prove the same order of
+resources, which nobody promises.
 """
 
 from __future__ import annotations

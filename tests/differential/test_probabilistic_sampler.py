@@ -1,5 +1,8 @@
 """The same options and the same items through the Collector and through Spanloom: the same ones are kept, with the
 same trace states and the same attributes.
+
+Proves item by item that the same ones are kept, for the modes and percentages listed. Does not prove shares over long
+runs: ``processors/test_probabilistic_sampler`` does.
 """
 
 from __future__ import annotations

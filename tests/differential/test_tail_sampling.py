@@ -1,4 +1,8 @@
-"""The same policies and the same spans through the Collector and through Spanloom keep the same traces."""
+"""The same policies and the same spans through the Collector and through Spanloom keep the same traces.
+
+Proves that the same traces are kept when all their spans arrive together. Does not prove equal timing, early
+decisions or late spans: the two differ there on purpose.
+"""
 
 from __future__ import annotations
 

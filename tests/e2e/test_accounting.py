@@ -1,4 +1,8 @@
-"""Seen from outside, every item is accounted for: accepted = delivered + counted drops, exporter by exporter."""
+"""Seen from outside, every item is accounted for: accepted = delivered + counted drops, exporter by exporter.
+
+Proves by the service's own metrics that no item is unaccounted for, with a backend that refuses some. Does not prove
+the counts through a crash: counters begin anew with each process.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What is planted in any carrier of any signal is nowhere on disk, in the log, or in a metric."""
+"""What is planted in any carrier of any signal is nowhere on disk, in the log, or in a metric.
+
+Proves it for values that were planted, over everything that one service writes. Does not prove it for values of forms
+that nobody configured, nor for memory dumps.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Every captured payload through the real service gives the rows it must give, in both stores."""
+"""Every captured payload through the real service gives the rows it must give, in both stores.
+
+Proves rows against what each capture says of itself, in any order of arrival. Does not prove dialects of which nobody
+has captured anything.
+"""
 
 from __future__ import annotations
 

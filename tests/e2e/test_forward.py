@@ -1,4 +1,8 @@
-"""What one Spanloom forwards is, in the next one's store, what it would have been without the first."""
+"""What one Spanloom forwards is, in the next one's store, what it would have been without the first.
+
+Proves equality of rows through two services, an outage and a kill. Does not prove it for backends that are not
+Spanloom.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 ``tests/model/forward/test_forward.py`` proves the translation over batches; here two services run, and spans cross a
 network.
+
+Proves the same rows through two services for a few payloads. Does not prove every column of every payload, nor what a
+vendor's own backend makes of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Nothing acknowledged is lost and nothing is there twice, however the service dies."""
+"""Nothing acknowledged is lost and nothing is there twice, however the service dies.
+
+Proves it for a killed process on a healthy disk: every acknowledged item is stored once. Does not prove it for power
+loss, where the disk's own cache decides.
+"""
 
 from __future__ import annotations
 

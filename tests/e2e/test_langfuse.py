@@ -1,4 +1,8 @@
-"""One real Langfuse SDK of each major version, pointed here by its own environment variables alone."""
+"""One real Langfuse SDK of each major version, pointed here by its own environment variables alone.
+
+Proves it for the SDK versions that are installed, against our own server. Does not prove that every function of those
+SDKs works: media and prompts are declined.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A limit below what the service needs: large requests are taken one at a time, the others later, and all once."""
+"""A limit below what the service needs: large requests are taken one at a time, the others later, and all once.
+
+Proves refusals under a small limit, and that nothing is lost or doubled. Does not prove the size of the process:
+memory that libraries take is not in the budget.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - lists of values
-"""Every key the tables know, with values of every type: each span is stored and forwarded, nothing leaks."""
+"""Every key the tables know, with values of every type: each span is stored and forwarded, nothing leaks.
+
+Proves that a service stores and forwards all of them. Does not prove which columns they fill:
+``model/dialects/test_malformed_values`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""``spanloom reprice`` beside a running service and without one."""
+"""``spanloom reprice`` beside a running service and without one.
+
+Proves the command against both stores, while a service writes to them and when none does. Does not prove the prices
+themselves.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The routing connector in the service: headers over HTTP and gRPC, traces in pieces, a kill in between."""
+"""The routing connector in the service: headers over HTTP and gRPC, traces in pieces, a kill in between.
+
+Proves that whole traces arrive in their tenant's store, and nowhere else, also through a kill. Does not prove routing
+under overload.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What ``run`` stores, what ``dry-run`` prints and explains, and what ``sampling simulate`` sums up are one thing."""
+"""What ``run`` stores, what ``dry-run`` prints and explains, and what ``sampling simulate`` sums up are one thing.
+
+Proves that one configuration and one input give the same answer in all three. Does not prove it where time decides:
+rate limits depend on when spans come.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Scores through the service: each once in both stores, whatever is killed and sent again."""
+"""Scores through the service: each once in both stores, whatever is killed and sent again.
+
+Proves it for scores of each carrier, through kills and a second service. Does not prove the reading of each form:
+``model/scores`` does.
+"""
 
 from __future__ import annotations
 

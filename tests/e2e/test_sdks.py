@@ -1,4 +1,8 @@
-"""Real applications with real instrumentations, against a mock of the model's API: their calls are rows."""
+"""Real applications with real instrumentations, against a mock of the model's API: their calls are rows.
+
+Proves model, usage, price, content and masking of their calls, as the libraries installed here report them. Does not
+prove other versions, nor what the real API would answer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The core: decisions wait for disk space, and each pipeline forgets its own."""
+"""The core: decisions wait for disk space, and each pipeline forgets its own.
+
+Proves it over a real journal whose disk is full, without exporters. Does not prove delivery (``export/test_runner``),
+nor the core's timing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Traces behind a connector: parted when they are whole, and counted once."""
+"""Traces behind a connector: parted when they are whole, and counted once.
+
+Proves it by hand, step by step, without threads. Does not prove it in a running service and through restarts:
+``e2e/test_routing`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Stored calls priced again: what changes, what never does, in both stores."""
+"""Stored calls priced again: what changes, what never does, in both stores.
+
+Proves it on real files, page by page and through a crash. Does not prove the prices, nor the command
+(``e2e/test_reprice``).
+"""
 
 from __future__ import annotations
 

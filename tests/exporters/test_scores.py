@@ -1,4 +1,8 @@
-"""``scores`` in real DuckDB files and Parquet lakes: a row per id, once, whatever comes again."""
+"""``scores`` in real DuckDB files and Parquet lakes: a row per id, once, whatever comes again.
+
+Proves it through restarts, repeated ranges and files of an earlier release. Does not prove how scores are found in
+spans and records: ``model/scores`` does.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 ``scores.jsonl``, where a case has one, are those of ``--table scores``.
 ``SPANLOOM_UPDATE_GOLDEN=1`` writes these files anew; read the difference before it is committed.
+
+Proves the rows of whole configurations, in any order of the input. Does not prove stores, threads or time: a dry run
+has none of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Every installed processor keeps the laws of processors, on batches nobody thought of."""
+"""Every installed processor keeps the laws of processors, on batches nobody thought of.
+
+Proves purity, equal rows in any split and valid schemas on random batches. Does not prove that a processor does what
+its page says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The search for optional modules ends early only where there are none."""
+"""The search for optional modules ends early only where there are none.
+
+Proves that modules are found or not as before. Does not prove the time it saves.
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,8 @@
+"""The sampling threshold in a tracestate: read, written, and read again.
+
+Proves probabilities and their digits, and that other members stay. Does not prove what samplers make of them.
+"""
+
 from __future__ import annotations
 
 import pytest

@@ -1,4 +1,8 @@
-"""Reading captured OTLP: formats by name, signals by content."""
+"""Reading captured OTLP: formats by name, signals by content.
+
+Proves formats, signals, packed files and the words of errors. Does not prove captures of anything but OTLP, nor files
+larger than memory.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Sampling over stored traces goes by the time that passed between them, and trace by trace."""
+"""Sampling over stored traces goes by the time that passed between them, and trace by trace.
+
+Proves time, traces and money over small data sets. Does not prove agreement with a running service:
+``e2e/test_sampling_agrees`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``docs/processors``, ``docs/connectors``: the pages are what the Configs say, and every example on them runs."""
+"""``docs/processors``, ``docs/connectors``: the pages are what the Configs say, and every example on them runs.
+
+Proves that pages are up to date and their examples check and run. Does not prove that their prose is true.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``docs/dialects``: the committed pages are what the tables say, and no row is on none of them."""
+"""``docs/dialects``: the committed pages are what the tables say, and no row is on none of them.
+
+Proves that pages and tables agree. Does not prove that tables and SDKs do.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,8 @@
-"""A third party's package, built and installed as one, found by its entry points and used."""
+"""A third party's package, built and installed as one, found by its entry points and used.
+
+Proves build, install, discovery and a running service with it. Does not prove packages built against another version
+of Spanloom.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""``attributes`` and ``resource``: what they do, what the model then reads, and what they refuse."""
+"""``attributes`` and ``resource``: what they do, what the model then reads, and what they refuse.
+
+Proves actions by comparison with plain dicts. Does not prove equality with the Collector:
+``differential/test_attributes`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Prices people bring in files: their own, Langfuse's shape, LiteLLM's format; and files that change."""
+"""Prices people bring in files: their own, Langfuse's shape, LiteLLM's format; and files that change.
+
+Proves reading, refusals and reloading of each format. Does not prove files larger than those kept here.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from processors._prices.call_names import Call
 from processors._prices.litellm import LiteLlmPrices, read_litellm
 from processors._prices.user import PriceEntry
 from processors.cost import Config, factory
-from tests.processors.test_cost import PRICES, call, cost, one, price
+from tests.processors.cost_kit import PRICES, call, cost, one, price
 
 LITELLM = PRICES / "litellm.json"
 """An excerpt of the prices in LiteLLM 1.109.1 (MIT licence)."""

@@ -1,4 +1,8 @@
-"""What ``filter`` drops, what it refuses, and that OTTL is answered with its SQL."""
+"""What ``filter`` drops, what it refuses, and that OTTL is answered with its SQL.
+
+Proves dropping, failing and refusing on small batches. Does not prove what becomes of a dropped span's children
+(``engine/traces/test_tombstones``).
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """What the sampler promises: shares, consistency, what it writes, what it counts. The Collector's cases are in
 ``tests/differential``.
+
+Proves shares within statistical bounds, and laws by property. Does not prove equality item by item, which is compared
+there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the redaction processor promises. That it does what the Collector's does is in ``tests/differential``."""
+"""What the redaction processor promises. That it does what the Collector's does is in ``tests/differential``.
+
+Proves laws and edges on batches. Does not prove that personal data is found: patterns are the user's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What ``transform`` does to attributes, resources and columns, and what it refuses."""
+"""What ``transform`` does to attributes, resources and columns, and what it refuses.
+
+Proves each operation and each refusal on small batches. Does not prove equality with OTTL:
+``differential/test_transform`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Log lines: JSON when nobody watches, and never a secret."""
+"""Log lines: JSON when nobody watches, and never a secret.
+
+Proves form, level and hiding of fields that sound secret. Does not prove that no code logs a secret under another
+name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The byte budget: never above its bound, never lost."""
+"""The byte budget: never above its bound, never lost.
+
+Proves sums and bounds, by property, in one task. Does not prove that holders give back: the receivers' tests do.
+"""
 
 import pytest
 from hypothesis import given, strategies as st

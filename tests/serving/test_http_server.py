@@ -1,4 +1,7 @@
-"""The HTTP server's addresses, limits and end."""
+"""The HTTP server's addresses, limits and end.
+
+Proves it with raw sockets on loopback. Does not prove what the apps inside answer.
+"""
 
 import asyncio
 import contextlib

@@ -1,3 +1,8 @@
+"""Batches written by hand: the columns, ids and headers that builders give.
+
+Proves their schemas and defaults. Does not prove that such batches are like those of real senders.
+"""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,8 @@
+"""The laws of processors: who keeps them passes, and each way to break them is caught.
+
+Proves it for the mistakes named. Does not prove that the laws find every mistake.
+"""
+
 from __future__ import annotations
 
 import numpy as np

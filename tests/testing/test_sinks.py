@@ -1,3 +1,8 @@
+"""The exporter that remembers: what it was given, and its switches.
+
+Proves each switch for itself. Does not prove how the engine reacts: ``engine/export/test_runner`` does.
+"""
+
 from __future__ import annotations
 
 import threading

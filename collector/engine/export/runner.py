@@ -66,6 +66,7 @@ class ExportRunner:
         self._draining = False
         self._stopped = threading.Event()
         self._started = False
+        self._ended = False
         self._intent: tuple[int, int] | None = None
         self.cursor = 0
         """The last decision delivered; it and all before it are on the other side."""
@@ -141,11 +142,22 @@ class ExportRunner:
         """
         outcome: Future[None] = Future()
         with self._wake:
-            if self._draining or not self._started:
-                raise RetryableError(f"the exporter {self.name} is not running")
+            if self._draining or self._ended or not self._started:
+                raise self._not_running()
             self._tasks.append((task, outcome))
             self._wake.notify()
         outcome.result()
+
+    def _not_running(self) -> RetryableError:
+        return RetryableError(f"the exporter {self.name} is not running")
+
+    def _refuse_tasks(self) -> None:
+        """Tells those who wait for a task that it will not run; without it they would wait for ever."""
+        with self._wake:
+            self._ended = True
+            while self._tasks:
+                _, outcome = self._tasks.popleft()
+                outcome.set_exception(self._not_running())
 
     def _run_tasks(self) -> None:
         while self._tasks:
@@ -166,6 +178,7 @@ class ExportRunner:
         except BaseException as error:
             self._fatal(error)
         finally:
+            self._refuse_tasks()
             self._exporter.shutdown()
 
     def _next_range(self) -> list[DecisionInfo] | None:

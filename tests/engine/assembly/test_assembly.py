@@ -1,4 +1,8 @@
-"""Assembly: traces are decided whole, spans sent again are dropped, late ones judged as the rest was."""
+"""Assembly: traces are decided whole, spans sent again are dropped, late ones judged as the rest was.
+
+Proves deciding, late spans, bounds and memory of one assembly by a clock that the tests turn. Does not prove which
+decisions survive a crash, nor that the core asks in time.
+"""
 
 from __future__ import annotations
 

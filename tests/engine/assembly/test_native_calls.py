@@ -1,4 +1,8 @@
-"""A call that a provider's SDK reports in a trace of its own, beside an instrumentation's span, counts once."""
+"""A call that a provider's SDK reports in a trace of its own, beside an instrumentation's span, counts once.
+
+Proves it in each order of arrival, while traces wait and after they were decided. Does not prove links over traces
+that were forgotten: memory is bounded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What makes a trace due: a wait, its root, its size, no room, the end."""
+"""What makes a trace due: a wait, its root, its size, no room, the end.
+
+Proves what makes a trace due, and that its decision remembers it. Does not prove that threads wake up in time, nor
+what policies make of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Decisions read back: what is left when somebody took a damaged segment away."""
+"""Decisions read back: what is left when somebody took a damaged segment away.
+
+Proves that the rest is delivered and the loss counted. Does not prove what a damaged segment that is still there
+does: ``journal/test_segments`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Ingest: every request gets an answer, and the answer says whether to send it again."""
+"""Ingest: every request gets an answer, and the answer says whether to send it again.
+
+Proves answers and their kind when decoding, a processor or the journal fails. Does not prove the order of rare races
+between requests, nor what goes over a wire.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The journal: all or nothing, found again, freed only when nobody needs it."""
+"""The journal: all or nothing, found again, freed only when nobody needs it.
+
+Proves it on a real folder, with faults where a disk would have them. Does not prove that an fsync reaches the
+platter, nor damage inside a segment (``test_segments``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Segments: what was synced is found again, whatever a crash left behind it."""
+"""Segments: what was synced is found again, whatever a crash left behind it.
+
+Proves what is found again after cuts at every length, holes and flipped bits. Does not prove that every damage is
+seen: a checksum of 32 bits cannot.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Sampling probabilities that come in a tracestate and go on in one."""
+"""Sampling probabilities that come in a tracestate and go on in one.
+
+Proves which count a kept trace stands for, and that the next collector reads it. Does not prove that the share kept
+is the one asked for.
+"""
 
 from __future__ import annotations
 

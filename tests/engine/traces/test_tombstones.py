@@ -1,4 +1,8 @@
-"""Spans that processors drop: what becomes of their children, and of the numbers of those that are left."""
+"""Spans that processors drop: what becomes of their children, and of the numbers of those that are left.
+
+Proves parents and sums, also of spans that come late, by example and by property. Does not prove what ``filter``
+drops.
+"""
 
 from __future__ import annotations
 

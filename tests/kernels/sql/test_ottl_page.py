@@ -1,4 +1,7 @@
-"""``docs/ottl.md``: the committed translations are those of the data that the translator is tested with."""
+"""``docs/ottl.md``: the committed translations are those of the data that the translator is tested with.
+
+Proves that the page is up to date. Does not prove that a translation means the same: ``differential`` does.
+"""
 
 from __future__ import annotations
 

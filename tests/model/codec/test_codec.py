@@ -1,4 +1,7 @@
-"""Decoding and encoding are exact inverses: by property, and on captured payloads."""
+"""Decoding and encoding are exact inverses: by property, and on captured payloads.
+
+Proves it in both encodings, by property and on captures. Does not prove speed or memory.
+"""
 
 from pathlib import Path
 

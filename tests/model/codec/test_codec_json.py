@@ -1,4 +1,8 @@
-"""OTLP/JSON: what the specification says, and that a mistake costs only itself."""
+"""OTLP/JSON: what the specification says, and that a mistake costs only itself.
+
+Proves what is read, written, repaired and refused, case by case. Does not prove that other writers keep to the
+specification.
+"""
 
 import base64
 import json

@@ -1,4 +1,7 @@
-"""What a client sends wrong costs that client alone, and of what it sent only the wrong part."""
+"""What a client sends wrong costs that client alone, and of what it sent only the wrong part.
+
+Proves refusals, repairs and sizes for damaged and random bytes. Does not prove bounds on the time a request may take.
+"""
 
 import pytest
 from hypothesis import given, settings, strategies as st

@@ -1,4 +1,7 @@
-"""A dialect nobody has seen, as data: renamed keys and known shapes give right rows without any code."""
+"""A dialect nobody has seen, as data: renamed keys and known shapes give right rows without any code.
+
+Proves it with a table the test writes. Does not prove that shapes nobody has met can be described.
+"""
 
 import json
 import shutil

@@ -1,4 +1,8 @@
-"""The dialect tables: a wrong row is refused when it is read, and a key has one class."""
+"""The dialect tables: a wrong row is refused when it is read, and a key has one class.
+
+Proves the checks of the format, and that the shipped tables pass them. Does not prove that a row says the right thing
+about an SDK.
+"""
 
 import copy
 

@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""LangSmith's OpenTelemetry exporters: what MAPPING says of each key, one row at a time."""
+"""LangSmith's OpenTelemetry exporters: what MAPPING says of each key, one row at a time.
+
+Proves values by hand-written spans. Does not prove LangSmith's own way of sending runs, which is not OTLP.
+"""
 
 import json
 

@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""LiteLLM's callbacks: what MAPPING says of each key, one row at a time."""
+"""LiteLLM's callbacks: what MAPPING says of each key, one row at a time.
+
+Proves values by hand-written spans of callback and proxy. Does not prove counting over the traces of several
+instrumentations.
+"""
 
 import json
 

@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - lists of keys
-"""Any attribute may have any type: a malformed value is worth nothing, and costs nothing but itself."""
+"""Any attribute may have any type: a malformed value is worth nothing, and costs nothing but itself.
+
+Proves by property that numbers elsewhere stay and nothing raises. Does not prove which columns a malformed value may
+cost: ``test_malformed_values`` does.
+"""
 
 import json
 

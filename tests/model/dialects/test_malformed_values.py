@@ -1,4 +1,7 @@
-"""Whatever type a value has, it costs no more than the columns it is there to fill."""
+"""Whatever type a value has, it costs no more than the columns it is there to fill.
+
+Proves it key by key over stored rows. Does not prove it for two malformed values at once.
+"""
 
 # ruff: noqa: E501 - a table reads best with one case per line
 import json

@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""MLflow's tracing: what MAPPING says of each key, one row at a time."""
+"""MLflow's tracing: what MAPPING says of each key, one row at a time.
+
+Proves values by hand-written spans, in MLflow's own mode and by conventions. Does not prove assessments:
+``model/scores`` does.
+"""
 
 import json
 

@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""OpenInference: what its conventions and MAPPING say of each key, one row at a time."""
+"""OpenInference: what its conventions and MAPPING say of each key, one row at a time.
+
+Proves values by hand-written spans of its instrumentations. Does not prove the order of messages
+(``messages/test_openinference_messages``).
+"""
 
 import json
 

@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""OpenTelemetry GenAI: what the conventions and MAPPING say of each key, one row at a time."""
+"""OpenTelemetry GenAI: what the conventions and MAPPING say of each key, one row at a time.
+
+Proves values by current and deprecated names. Does not prove names that the conventions have yet to add.
+"""
 
 import json
 

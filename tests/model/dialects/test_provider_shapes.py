@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""What providers' APIs hold, as instrumentations hand it on: blocks, items, finish reasons, counts."""
+"""What providers' APIs hold, as instrumentations hand it on: blocks, items, finish reasons, counts.
+
+Proves one meaning per shape, whoever hands it on. Does not prove that providers still answer so.
+"""
 
 import json
 

@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""Pydantic AI by format, and Logfire: what MAPPING says of each key, one row at a time."""
+"""Pydantic AI by format, and Logfire: what MAPPING says of each key, one row at a time.
+
+Proves values by hand-written spans of each format. Does not prove spans of Logfire that are not about models.
+"""
 
 import json
 

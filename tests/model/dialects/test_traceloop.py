@@ -1,5 +1,8 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""OpenLLMetry: what MAPPING says of each key, of the oldest names and of the flattened ones."""
+"""OpenLLMetry: what MAPPING says of each key, of the oldest names and of the flattened ones.
+
+Proves values by hand-written spans. Does not prove all of OpenLLMetry's instrumentations: they differ in details.
+"""
 
 import pytest
 

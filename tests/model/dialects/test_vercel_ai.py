@@ -1,5 +1,9 @@
 # ruff: noqa: E501 - a table reads best with one case per line
-"""Vercel AI SDK 4 to 7: what MAPPING says of each key, one row at a time."""
+"""Vercel AI SDK 4 to 7: what MAPPING says of each key, one row at a time.
+
+Proves values by hand-written spans of each version. Does not prove counting in traces where a provider's SDK reports
+too.
+"""
 
 import json
 

@@ -2,6 +2,8 @@
 
 Sums run over the spans that carry usage and have no descendant that does, each response id once:
 a small stand-in for the counting over whole traces, which has tests of its own.
+
+Proves types, usage, cost and identity on captures. Does not prove counting over whole traces.
 """
 
 import json

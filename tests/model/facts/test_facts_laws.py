@@ -1,4 +1,7 @@
-"""Laws of ``resolve``: it is a pure function of each row, whatever the attributes hold."""
+"""Laws of ``resolve``: it is a pure function of each row, whatever the attributes hold.
+
+Proves purity, independence of rows and idempotence, by property. Does not prove that a fact is right.
+"""
 
 import json
 from pathlib import Path

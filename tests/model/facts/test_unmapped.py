@@ -1,4 +1,8 @@
-"""Keys and scopes that no table knows are counted by name, within bounds."""
+"""Keys and scopes that no table knows are counted by name, within bounds.
+
+Proves names, bounds and metrics, and that captures hold no unknown LLM key. Does not prove that somebody looks at
+them.
+"""
 
 from pathlib import Path
 

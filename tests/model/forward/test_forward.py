@@ -2,6 +2,8 @@
 
 Every captured payload, decided over whole traces, goes out in every dialect; what a second collector
 makes of it is compared column by column. ``docs/forwarding.yaml`` lists what may differ, and why.
+
+Proves it in batches, without a network. Does not prove that vendors' backends read it as our receiver does.
 """
 
 from __future__ import annotations

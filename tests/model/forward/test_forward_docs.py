@@ -1,4 +1,8 @@
-"""The page on forwarding says what the data says. ``SPANLOOM_UPDATE_GOLDEN=1`` writes its tables anew."""
+"""The page on forwarding says what the data says. ``SPANLOOM_UPDATE_GOLDEN=1`` writes its tables anew.
+
+Proves that the page is up to date and names real columns. Does not prove that the differences it lists are the only
+ones: ``test_forward`` does.
+"""
 
 import os
 import re

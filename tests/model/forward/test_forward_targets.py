@@ -1,4 +1,7 @@
-"""What a span looks like in each dialect: the names its readers look for."""
+"""What a span looks like in each dialect: the names its readers look for.
+
+Proves names and values of single spans, also malformed ones. Does not prove the way back (``test_forward``).
+"""
 
 import json
 

@@ -1,4 +1,7 @@
-"""What real instrumentations sent, as stored rows: content where EXPECT.jsonl says there is some."""
+"""What real instrumentations sent, as stored rows: content where EXPECT.jsonl says there is some.
+
+Proves that content is there and spans are whole. Does not prove each word of it: the messages' tests compare texts.
+"""
 
 import json
 from collections import Counter, defaultdict

@@ -1,4 +1,8 @@
-"""Attributes as JSON text: pleasant to query, and nothing lost on the way back."""
+"""Attributes as JSON text: pleasant to query, and nothing lost on the way back.
+
+Proves by property that attributes come back, and case by case how they look. Does not prove the fast writer against
+the library (``test_fast_json``).
+"""
 
 import json
 import math

@@ -1,4 +1,8 @@
-"""The stored rows of logs and metrics: typed, and everything that was sent is there."""
+"""The stored rows of logs and metrics: typed, and everything that was sent is there.
+
+Proves columns case by case, and by property that any batch is stored. Does not prove that stored points sum up to
+anything: no view is built on them.
+"""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""Stored rows are the spans they came from: OTLP → rows → OTLP is the identity, up to order."""
+"""Stored rows are the spans they came from: OTLP → rows → OTLP is the identity, up to order.
+
+Proves it by property, for spans. Does not prove it for logs and metrics, nor for masked values.
+"""
 
 import pyarrow as pa
 import pytest

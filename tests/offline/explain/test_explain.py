@@ -1,4 +1,8 @@
-"""``spanloom explain``: it tells what the pipeline did, and changes nothing of it."""
+"""``spanloom explain``: it tells what the pipeline did, and changes nothing of it.
+
+Proves that rows stay as they are, and reasons for each kind of value. Does not prove that every reason is told:
+attributes nobody reads are only listed.
+"""
 
 from __future__ import annotations
 

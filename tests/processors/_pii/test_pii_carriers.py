@@ -1,4 +1,8 @@
-"""No planted value leaves through any carrier, in any signal."""
+"""No planted value leaves through any carrier, in any signal.
+
+Proves it for every column that can carry text, with known values. Does not prove how values hide in encodings:
+``test_pii_planted`` does.
+"""
 
 from __future__ import annotations
 

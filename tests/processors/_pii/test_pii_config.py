@@ -1,4 +1,8 @@
-"""Modes, allow lists, a user's own patterns, and what is refused at start."""
+"""Modes, allow lists, a user's own patterns, and what is refused at start.
+
+Proves modes, keys, allow lists, refusals, and that failures keep the value in. Does not prove that what is configured
+finds everything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Precision and recall on labelled texts, at or above those of Presidio's pattern recognizers."""
+"""Precision and recall on labelled texts, at or above those of Presidio's pattern recognizers.
+
+Proves it on the corpora kept here. Does not prove the same figures on other texts or languages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What each entity is, and what it is not."""
+"""What each entity is, and what it is not.
+
+Proves it case by case, near misses too. Does not prove rates over real text (``test_pii_corpus``).
+"""
 
 from __future__ import annotations
 

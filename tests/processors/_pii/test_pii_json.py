@@ -1,4 +1,8 @@
-"""JSON stays JSON, and escapes hide nothing."""
+"""JSON stays JSON, and escapes hide nothing.
+
+Proves by property that masked JSON stays valid and escapes are seen through. Does not prove other encodings than
+JSON's own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Hundreds of a user's patterns: Hyperscan says which, and finds nothing that RE2 alone would not."""
+"""Hundreds of a user's patterns: Hyperscan says which, and finds nothing that RE2 alone would not.
+
+Proves equal results and what falls back to RE2. Does not prove that it is faster.
+"""
 
 from __future__ import annotations
 

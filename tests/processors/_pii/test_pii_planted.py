@@ -1,4 +1,7 @@
-"""A value planted anywhere, in any wrapping, never leaves; and base64 by policy."""
+"""A value planted anywhere, in any wrapping, never leaves; and base64 by policy.
+
+Proves it by property for nested JSON, escapes and base64. Does not prove it for compressed or encrypted content.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Policies with a rate: what passes when, and that kept traces stand for all of them."""
+"""Policies with a rate: what passes when, and that kept traces stand for all of them.
+
+Proves it by a clock that the tests turn. Does not prove rates in a service whose ticks come late.
+"""
 
 from __future__ import annotations
 

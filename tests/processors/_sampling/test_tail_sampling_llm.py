@@ -1,4 +1,7 @@
-"""Policies that read what a trace says: evaluation results, and arguments of tools. Through assembly, as it comes."""
+"""Policies that read what a trace says: evaluation results, and arguments of tools. Through assembly, as it comes.
+
+Proves it with a real assembly. Does not prove results that come after the decision: they find it made.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What each policy keeps; how they are combined stands in ``test_tail_sampling``."""
+"""What each policy keeps; how they are combined stands in ``test_tail_sampling``.
+
+Proves it for the policies that know LLM calls, and refusals of OTTL. Does not prove that facts are right.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Conditions in SQL over the spans of a trace."""
+"""Conditions in SQL over the spans of a trace.
+
+Proves values, failures and isolation of conditions. Does not prove the speed of a condition.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Langfuse's clients at the OTLP/HTTP port: what they send is taken, or declined in the form they understand."""
+"""Langfuse's clients at the OTLP/HTTP port: what they send is taken, or declined in the form they understand.
+
+Proves answers to requests written by hand. Does not prove that SDKs are content with them: ``e2e/test_langfuse`` runs
+some.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""OTLP/gRPC on the wire: what clients get, and that the budget always returns to zero."""
+"""OTLP/gRPC on the wire: what clients get, and that the budget always returns to zero.
+
+Proves it with real clients on loopback, pipelines replaced by a switch. Does not prove what pipelines do with the
+data, nor many clients at once (``test_overload``).
+"""
 
 import asyncio
 import random

@@ -1,4 +1,8 @@
-"""OTLP/HTTP on the wire: what clients get, and that the budget always returns to zero."""
+"""OTLP/HTTP on the wire: what clients get, and that the budget always returns to zero.
+
+Proves it byte by byte on loopback, pipelines replaced by a switch. Does not prove what pipelines do with the data,
+nor proxies in between.
+"""
 
 import asyncio
 import gzip

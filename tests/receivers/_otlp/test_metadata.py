@@ -1,4 +1,8 @@
-"""What pipelines may ask about a request's headers, whichever way it came."""
+"""What pipelines may ask about a request's headers, whichever way it came.
+
+Proves which headers are kept and under which names. Does not prove the conditions over them
+(``connectors/test_routing``).
+"""
 
 from __future__ import annotations
 

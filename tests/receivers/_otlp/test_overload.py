@@ -1,4 +1,7 @@
-"""More load than can be worked on: refusals, a bounded budget, and everything that was taken is taken once."""
+"""More load than can be worked on: refusals, a bounded budget, and everything that was taken is taken once.
+
+Proves it for one overload that the test makes. Does not prove throughput.
+"""
 
 import asyncio
 import random

@@ -1,4 +1,7 @@
-"""What the receiver's configuration takes and refuses."""
+"""What the receiver's configuration takes and refuses.
+
+Proves defaults, names and refusals. Does not prove that a server obeys them: the modules beside it do.
+"""
 
 import pytest
 from pydantic import ValidationError

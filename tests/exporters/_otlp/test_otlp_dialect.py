@@ -1,11 +1,15 @@
-"""The OTLP exporters with ``dialect``: spans translated, everything else and every promise as before."""
+"""The OTLP exporters with ``dialect``: spans translated, everything else and every promise as before.
+
+Proves that only spans are translated and a retry repeats nothing. Does not prove the translation: ``model/forward``
+does.
+"""
 
 import pytest
 
 from collector.component.exporter import ExportBatch
 from collector.errors import RetryableError
 from collector.telemetry import Telemetry
-from tests.exporters.test_otlp import GrpcBackend, HttpBackend, batch_of, some_logs
+from tests.exporters._otlp.otlp_kit import GrpcBackend, HttpBackend, batch_of, some_logs
 from tests.model.forward.forward_kit import decided
 
 

@@ -1,4 +1,8 @@
-"""The back-off of ``retry_on_failure``."""
+"""The back-off of ``retry_on_failure``.
+
+Proves how waits grow, how far chance and a server may move them, and when a batch is given up on, by a clock that
+the tests turn. Does not prove that anybody waits: ``test_runner_errors`` does.
+"""
 
 from datetime import timedelta
 
