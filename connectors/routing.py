@@ -182,20 +182,20 @@ class Routing:
         rows, n = self._rows(Signal.TRACES), due.traces.num_rows
         columns = sorted(columns_needed(list(self._conditions.values())) | {"trace_id"})
         answers = Traces(due, columns=columns, conditions=self._on_traces).answers if self._conditions else {}
-        met = due.load_met() if any(row.request for row in rows) else ()
+        matched = due.load_matched_conditions() if any(row.request for row in rows) else ()
         given: list[_Answer] = []
         for row in rows:
             if row.request is None:
                 said = answers[self._conditions[row]]
                 given.append((row, said == SAMPLED, said == FAILED))
             else:
-                hits = np.array([row.request.key in keys for keys in met] or [False] * n, np.bool_)
+                hits = np.array([row.request.key in keys for keys in matched] or [False] * n, np.bool_)
                 given.append((row, hits, np.zeros(n, np.bool_)))
         return self._routes(Signal.TRACES, given, n)
 
-    def route(self, batch: LogBatch | MetricBatch, met: frozenset[str]) -> Routes:
+    def route(self, batch: LogBatch | MetricBatch, matched_conditions: frozenset[str]) -> Routes:
         """Where each row goes."""
-        return self._routes(batch.signal, self._computed[batch.signal].of(batch, met), batch.num_rows)
+        return self._routes(batch.signal, self._computed[batch.signal].of(batch, matched_conditions), batch.num_rows)
 
     def _routes(self, signal: Signal, given: Sequence[_Answer], n: int) -> Routes:
         """The first row that applies decides; where one fails before that, the default pipelines are taken."""
@@ -227,14 +227,16 @@ class _Items:
         expressions = [sql_condition(relation, row.expression) for row in self._in_sql]
         self._computed = ComputedExpressions(relation, expressions, memory_bytes)
 
-    def of(self, batch: Batch, met: frozenset[str]) -> list[_Answer]:
+    def of(self, batch: Batch, matched: frozenset[str]) -> list[_Answer]:
         said = zip(self._in_sql, self._computed.of(batch), strict=True) if self._in_sql else ()
         answers = {row: (hits, failed) for row, (hits, failed) in said}
-        return [self._answer(row, answers, met, batch.num_rows) for row in self._rows]
+        return [self._answer(row, answers, matched, batch.num_rows) for row in self._rows]
 
-    def _answer(self, row: Row, answers: Mapping[Row, tuple[pa.Array, Bools]], met: frozenset[str], n: int) -> _Answer:
+    def _answer(
+        self, row: Row, answers: Mapping[Row, tuple[pa.Array, Bools]], matched: frozenset[str], n: int
+    ) -> _Answer:
         if row.request is not None:
-            return row, np.full(n, row.request.key in met), np.zeros(n, np.bool_)
+            return row, np.full(n, row.request.key in matched), np.zeros(n, np.bool_)
         hits, failed = answers[row]
         return row, hits.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False), failed
 

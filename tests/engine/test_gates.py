@@ -43,7 +43,7 @@ class ByRequest(ByName):
     """Sends to A what met a condition."""
 
     def route_traces(self, due):
-        met = np.array(["yes" in texts for texts in due.load_met()], bool)
+        met = np.array(["yes" in texts for texts in due.load_matched_conditions()], bool)
         return Routes({A: met, B: ~met})
 
 
