@@ -72,7 +72,7 @@ _APPLIES = {
 }
 
 
-class Row(ComponentConfig):
+class RoutingRow(ComponentConfig):
     """One row of the table."""
 
     pipelines: tuple[str, ...] = Field(min_length=1)
@@ -100,8 +100,8 @@ class Row(ComponentConfig):
         if isinstance(given, dict) and (text := _ottl(given)) is not None:
             context = str(given.get("context", "resource"))
             item = _ITEMS.get(context, "span")
-            said = text.replace("attributes[", "resource.attributes[") if context == "resource" else text
-            raise ValueError(f"OTTL is not supported; write 'sql': {ottl.described([(item, said)], ottl.sql_of)}")
+            full = text.replace("attributes[", "resource.attributes[") if context == "resource" else text
+            raise ValueError(f"OTTL is not supported; write 'sql': {ottl.described([(item, full)], ottl.sql_of)}")
         return given
 
     @model_validator(mode="after")
@@ -134,7 +134,7 @@ class Row(ComponentConfig):
 
 
 class Config(ComponentConfig):
-    table: tuple[Row, ...] = Field(min_length=1)
+    table: tuple[RoutingRow, ...] = Field(min_length=1)
     """Rows; the first that applies decides."""
 
     default_pipelines: tuple[str, ...] = ()
@@ -149,7 +149,7 @@ class Config(ComponentConfig):
         return unless_propagate(mode)
 
 
-_Answer = tuple[Row, Bools, Bools]
+_Answer = tuple[RoutingRow, Bools, Bools]
 """A row, what it applies to, and what its condition fails on."""
 
 
@@ -169,7 +169,7 @@ class Routing:
             for relation in (LOG_RELATION, METRIC_RELATION)
         }
 
-    def _rows(self, signal: Signal) -> list[Row]:
+    def _rows(self, signal: Signal) -> list[RoutingRow]:
         return [row for row in self._config.table if row.context in _APPLIES[signal]]
 
     @property
@@ -186,8 +186,8 @@ class Routing:
         given: list[_Answer] = []
         for row in rows:
             if row.request is None:
-                said = answers[self._conditions[row]]
-                given.append((row, said == SAMPLED, said == FAILED))
+                verdicts = answers[self._conditions[row]]
+                given.append((row, verdicts == SAMPLED, verdicts == FAILED))
             else:
                 hits = np.array([row.request.key in keys for keys in matched] or [False] * n, np.bool_)
                 given.append((row, hits, np.zeros(n, np.bool_)))
@@ -221,19 +221,19 @@ class Routing:
 class _Items:
     """The rows that may apply to log records, or to metric points."""
 
-    def __init__(self, relation: Relation, rows: Sequence[Row], memory_bytes: int) -> None:
+    def __init__(self, relation: Relation, rows: Sequence[RoutingRow], memory_bytes: int) -> None:
         self._rows = rows
         self._in_sql = [row for row in rows if row.request is None]
         expressions = [sql_condition(relation, row.expression) for row in self._in_sql]
         self._computed = ComputedExpressions(relation, expressions, memory_bytes)
 
     def of(self, batch: Batch, matched: frozenset[str]) -> list[_Answer]:
-        said = zip(self._in_sql, self._computed.of(batch), strict=True) if self._in_sql else ()
-        answers = {row: (hits, failed) for row, (hits, failed) in said}
+        computed = self._computed.of(batch) if self._in_sql else ()
+        answers = dict(zip(self._in_sql, computed, strict=True))
         return [self._answer(row, answers, matched, batch.num_rows) for row in self._rows]
 
     def _answer(
-        self, row: Row, answers: Mapping[Row, tuple[pa.Array, Bools]], matched: frozenset[str], n: int
+        self, row: RoutingRow, answers: Mapping[RoutingRow, tuple[pa.Array, Bools]], matched: frozenset[str], n: int
     ) -> _Answer:
         if row.request is not None:
             return row, np.full(n, row.request.key in matched), np.zeros(n, np.bool_)

@@ -34,7 +34,7 @@ from pydantic import Field, field_validator, model_validator
 
 from processors._sampling.compound import CompositePolicy
 from processors._sampling.policies import PolicyConfig
-from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
+from processors._sampling.policy_set import MAX_OUTCOMES, PolicySet, num_outcomes
 from spanloom import (
     Bools,
     ComponentConfig,
