@@ -18,9 +18,9 @@ import structlog
 from collector.engine.assembly.assembly import Assembly
 from collector.engine.assembly.passing import Passing
 from collector.engine.export.runner import ExportRunner
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.journal import Journal
-from collector.engine.journal.ledger import DecisionInfo, NewDecision
+from collector.engine.journal.ledger import DecisionRecordInfo, NewDecisionRecord
 from collector.engine.journal.records import Written
 from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
@@ -69,7 +69,7 @@ class Core:
         for pipeline in (*self._assemblies, *self._passing):
             seen = consumed[pipeline] = {}
             for dseq, payload in self._journal.ledger.payloads(pipeline):
-                decision = Decision.unpack(payload)
+                decision = DecisionRecord.unpack(payload)
                 if pipeline in self._assemblies:
                     self._assemblies[pipeline].restore(dseq, decision)
                 _note_consumed(decision, oldest, seen)
@@ -169,7 +169,7 @@ class Core:
         for pipeline, passing in self._passing.items():
             self._commit(pipeline, passing.decide(), now)
 
-    def _commit(self, pipeline: str, decisions: Sequence[Decision], now: int) -> Sequence[DecisionInfo]:
+    def _commit(self, pipeline: str, decisions: Sequence[DecisionRecord], now: int) -> Sequence[DecisionRecordInfo]:
         """Makes decisions durable and shows them to the exporters."""
         if not decisions:
             return ()
@@ -193,7 +193,7 @@ class Core:
         with self._wake:
             self._wake.wait_for(lambda: self._stopping, error.retry_after)
 
-    def _mark_stored(self, pipeline: str, decision: Decision) -> Decision:
+    def _mark_stored(self, pipeline: str, decision: DecisionRecord) -> DecisionRecord:
         """Marks spans that a store shared with another pipeline has from that one already."""
         for other in self._siblings.get(pipeline, ()):
             found = self._assemblies[other].decided.kept(decision)
@@ -201,7 +201,7 @@ class Core:
                 decision = decision.with_stored(found)
         return decision
 
-    def _new(self, pipeline: str, decision: Decision, now: int) -> NewDecision:
+    def _new(self, pipeline: str, decision: DecisionRecord, now: int) -> NewDecisionRecord:
         seqs = decision.seqs()
         sizes = {int(s): self._journal.info(int(s)).nbytes for s in seqs}
         if decision.rows.num_rows:
@@ -214,7 +214,7 @@ class Core:
         else:
             rows = sum(self._journal.read(int(s)).batch.num_rows for s in seqs)
             nbytes = sum(sizes.values())
-        return NewDecision(pipeline, now, int(seqs[0]), int(seqs[-1]), rows, nbytes, decision.pack())
+        return NewDecisionRecord(pipeline, now, int(seqs[0]), int(seqs[-1]), rows, nbytes, decision.pack())
 
     def _housekeep(self) -> None:
         if time.monotonic() - self._freed_at < _IDLE_SECONDS:
@@ -263,7 +263,7 @@ class Core:
 _NONE = np.empty(0, np.int32)
 
 
-def _note_consumed(decision: Decision, oldest: int, seen: dict[int, list[npt.NDArray[np.int32]]]) -> None:
+def _note_consumed(decision: DecisionRecord, oldest: int, seen: dict[int, list[npt.NDArray[np.int32]]]) -> None:
     """Remembers which rows of records still held a decision covers."""
     for seq in decision.whole["seq"].to_pylist():
         seen[seq] = []

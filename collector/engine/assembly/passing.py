@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Written
 from collector.model import schema
 from collector.model.batch import Batch
@@ -26,7 +26,7 @@ class Passing:
     def oldest_seq(self) -> int | None:
         return self._waiting[0][0] if self._waiting else None
 
-    def decide(self) -> list[Decision]:
+    def decide(self) -> list[DecisionRecord]:
         """Decisions over all that waits, each within a batch's rows and bytes or of one record."""
         groups: list[list[int]] = []
         rows = nbytes = 0
@@ -37,4 +37,4 @@ class Passing:
                 rows, nbytes = n, size
             groups[-1].append(seq)
         self._waiting.clear()
-        return [Decision.of_records(np.array(group, np.int64)) for group in groups]
+        return [DecisionRecord.of_records(np.array(group, np.int64)) for group in groups]

@@ -41,7 +41,7 @@ create table if not exists intents (
 
 
 @dataclass(frozen=True, slots=True)
-class NewDecision:
+class NewDecisionRecord:
     """A decision about to be written; ``payload`` is that of ``collector.engine.journal.decisions``."""
 
     pipeline: str
@@ -57,8 +57,8 @@ class NewDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionInfo:
-    """A written decision without its payload; the fields are those of ``NewDecision``."""
+class DecisionRecordInfo:
+    """A written decision without its payload; the fields are those of ``NewDecisionRecord``."""
 
     dseq: int
     pipeline: str
@@ -127,7 +127,7 @@ class Ledger:
         if self._db.in_transaction:
             self._db.execute("rollback")
 
-    def add(self, decisions: Sequence[NewDecision]) -> list[DecisionInfo]:
+    def add(self, decisions: Sequence[NewDecisionRecord]) -> list[DecisionRecordInfo]:
         """Writes decisions in one transaction; they are durable when this returns."""
         out = []
         with self.transaction() as db:
@@ -139,13 +139,13 @@ class Ledger:
                     (*row, d.payload),
                 )
                 assert cursor.lastrowid is not None
-                out.append(DecisionInfo(cursor.lastrowid, *row))
+                out.append(DecisionRecordInfo(cursor.lastrowid, *row))
         return out
 
-    def infos(self, after: int) -> list[DecisionInfo]:
+    def infos(self, after: int) -> list[DecisionRecordInfo]:
         """Decisions with a number above ``after``, in order."""
         return [
-            DecisionInfo(*row)
+            DecisionRecordInfo(*row)
             for row in self._read(
                 "select dseq, pipeline, created_unix_nano, min_seq, max_seq, rows, nbytes from decisions"
                 " where dseq > ? order by dseq",

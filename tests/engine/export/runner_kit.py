@@ -15,9 +15,9 @@ import numpy as np
 from collector.engine.export import runner as runners
 from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import DecisionReader, JournalReader
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.journal import Journal
-from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
 from collector.options.retry import RetryConfig
 from collector.telemetry import Telemetry
@@ -170,8 +170,8 @@ class Bench:
             self._next_item += n
             batch = builders.logs([{"time_unix_nano": number} for number in numbers])
             (written,) = self.journal.append([Entry(batch, (pipeline,))], created)
-            decision = Decision.of_records(np.array([written.seq]))
-            new = NewDecision(pipeline, created, written.seq, written.seq, n, written.nbytes, decision.pack())
+            decision = DecisionRecord.of_records(np.array([written.seq]))
+            new = NewDecisionRecord(pipeline, created, written.seq, written.seq, n, written.nbytes, decision.pack())
             infos += self.ledger.add([new])
         if self.runner is not None:
             self.runner.offer(infos)

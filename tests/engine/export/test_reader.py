@@ -10,7 +10,7 @@ from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.export.reader import DecisionReader, JournalReader
 from collector.engine.journal import segments
 from collector.engine.journal.journal import Journal
-from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
 from collector.telemetry import Telemetry
 from collector.testing import builders
@@ -29,7 +29,7 @@ def _decided(folder, records):
         assembly.add(written, batch)
     ((decision,),) = assembly.decide_due(0, everything=True)
     seqs = decision.seqs()
-    journal.ledger.add([NewDecision("traces", 0, int(seqs[0]), int(seqs[-1]), 3, 1, decision.pack())])
+    journal.ledger.add([NewDecisionRecord("traces", 0, int(seqs[0]), int(seqs[-1]), 3, 1, decision.pack())])
     journal.close()
 
 

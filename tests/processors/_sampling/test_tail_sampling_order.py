@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collector.kernels.due_traces import DROPPED, INVERT_NOT_SAMPLED, INVERT_SAMPLED, NOT_SAMPLED, SAMPLED, Traces
-from processors._sampling.verdicts import PolicySet
+from processors._sampling.policy_set import PolicySet
 from tests.processors._sampling.sampling_kit import (
     ALWAYS,
     MS,
