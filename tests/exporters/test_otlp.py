@@ -26,8 +26,7 @@ from collector.component.base import ComponentId, Settings
 from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.errors import RetryableError
 from collector.model.batch import Signal
-from collector.model.codec.otlp_json import to_protobuf
-from collector.model.codec.reference.decode import decode
+from collector.model.codec.chosen import decode, prepare_json
 from collector.telemetry import Telemetry
 from exporters import otlp_grpc, otlp_http
 from exporters.otlp_http import parse_retry_after
@@ -124,7 +123,7 @@ class HttpBackend(Backend):
                 if status == 200:
                     signal = Signal(self.path.rsplit("/", 1)[1])
                     if self.headers["content-type"] == "application/json":
-                        body = to_protobuf(signal, body)
+                        body = prepare_json(signal, body)
                     backend.take(signal, body)
                     content = backend.content(self.headers["content-type"])
                 self.send_response(status)
