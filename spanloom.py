@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         PermanentError as PermanentError,
         RetryableError as RetryableError,
         TooLargeError as TooLargeError,
+        WrongValuesError as WrongValuesError,
         suggest as suggest,
     )
     from collector.files import sync_folder as sync_folder
@@ -203,6 +204,7 @@ _HOMES = {
         "PermanentError",
         "RetryableError",
         "TooLargeError",
+        "WrongValuesError",
         "suggest",
     ),
     "collector.files": ("sync_folder",),
