@@ -17,7 +17,7 @@ from pathlib import Path
 from collector.component.exporter import DecidedSpans
 from collector.config.load import load
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.model.forward.target_tables import TARGETS
 from collector.model.forward.translate import translate
 from collector.model.stored import observations

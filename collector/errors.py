@@ -15,7 +15,7 @@ Receivers turn them into a wire status in one place (``collector.receivers._shar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -29,6 +29,18 @@ class ConfigError(CollectorError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems: tuple[str, ...] = problems
+
+
+class WrongValuesError(ValueError):
+    """What a component's options raise when they know which values inside them are wrong.
+
+    The configuration then names the line of each of them, and not that of the section they stand in.
+    """
+
+    def __init__(self, problems: Sequence[tuple[Sequence[str | int], str]], text: str = "") -> None:
+        """``problems``: (keys and positions from here down to the value, why it is wrong); ``text``: all in one."""
+        super().__init__(text or "; ".join(why for _, why in problems))
+        self.problems = tuple((tuple(path), why) for path, why in problems)
 
 
 class PermanentError(CollectorError):

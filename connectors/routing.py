@@ -53,6 +53,7 @@ from spanloom import (
     Signal,
     TraceConditions,
     Traces,
+    WrongValuesError,
     columns_needed,
     ottl,
     parse_trace_condition,
@@ -115,9 +116,9 @@ class RoutingRow(ComponentConfig):
         if self.key is not None and self.context == "trace":
             raise ValueError("'key' is for one item: with context trace give 'sql'")
         if self.condition is not None:
-            HeaderCondition.parse(self.condition)
+            _parsed(self.condition)
         elif wrong := _wrong(self.context, self.expression):
-            raise ValueError(wrong)
+            raise WrongValuesError([(("sql" if self.key is None else "key",), wrong)])
         return self
 
     @property
@@ -248,6 +249,13 @@ def _named(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
         for position, name in enumerate(row.pipelines)
     ]
     return [*of_rows, *((("default_pipelines", at), name) for at, name in enumerate(config.default_pipelines))]
+
+
+def _parsed(condition: str) -> HeaderCondition:
+    try:
+        return HeaderCondition.parse(condition)
+    except ValueError as error:
+        raise WrongValuesError([(("condition",), str(error))]) from None
 
 
 def _quoted(text: str) -> str:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from exporters._duckdb.connection import connect, delivery_error, is_broken, run, transaction
-from exporters._duckdb.query import query
+from exporters._duckdb.query import query, query_file
 from exporters._duckdb.reprice import reprice_table
 from exporters._duckdb.tables import Tables
 from exporters._shared import stored
@@ -77,7 +77,7 @@ class DuckDBExporter:
         self._config = config
         self._id = str(settings.id)
         self._log = settings.log
-        self._path = config.path or settings.data_dir / "spanloom.duckdb"
+        self._path = _path(config, settings.data_dir)
         self._memory_limit = config.memory_limit or f"{max(128, settings.memory_bytes // 2**20)}MiB"
         self._clock = clock
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -271,4 +271,13 @@ def _built(batch: ExportBatch) -> dict[str, list[pa.Table]]:
     return tables
 
 
-factory = ExporterFactory(Config, DuckDBExporter, stores=True)
+def _query_at_rest(config: Config, data_dir: Path, sql: str, *, limit: int) -> pa.Table:
+    """See ``component.QueryAtRest``."""
+    return query_file(_path(config, data_dir), sql, limit=limit)
+
+
+def _path(config: Config, data_dir: Path) -> Path:
+    return config.path or data_dir / "spanloom.duckdb"
+
+
+factory = ExporterFactory(Config, DuckDBExporter, stores=True, query_at_rest=_query_at_rest)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -26,6 +26,7 @@ from pydantic import Field, model_validator
 from exporters._parquet.data_files import Part, make_folder, parquet_files, remove_leftovers, write_file
 from exporters._parquet.manifest import SCHEMA_KEY, update_manifest
 from exporters._parquet.reprice import folders_since, repriced_rows
+from exporters._parquet.stored_days import stored_days
 from exporters._shared import stored
 from spanloom import (
     ComponentConfig,
@@ -368,4 +369,9 @@ def _repeating_leaves(dataset: Dataset) -> list[str]:
     return [path for path in _leaves(dataset.columns) if path.partition(".")[0] not in dataset.distinct]
 
 
-factory = ExporterFactory(Config, ParquetExporter, stores=True)
+def _read_at_rest(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """See ``component.ReadAtRest``: a table per day."""
+    return stored_days(folder, stored.OBSERVATIONS, columns)
+
+
+factory = ExporterFactory(Config, ParquetExporter, stores=True, read_at_rest=_read_at_rest)

@@ -32,6 +32,7 @@ from spanloom import (
     Settings,
     Signal,
     SqlFaults,
+    WrongValuesError,
     ottl,
     sql_condition,
     unless_propagate,
@@ -60,9 +61,14 @@ class Conditions(ComponentConfig):
     def _can_be_run(self) -> Self:
         if not any(self.of(item) for item in RELATIONS):
             raise ValueError("give conditions under 'span', 'log' or 'metric'")
-        wrong = [said for item in RELATIONS for text in self.of(item) if (said := _wrong(RELATIONS[item], text))]
+        wrong = [
+            ((item, n), said)
+            for item, relation in RELATIONS.items()
+            for n, text in enumerate(self.of(item))
+            if (said := _wrong(relation, text))
+        ]
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise WrongValuesError(wrong, "; ".join(f"{path[0]}: {said}" for path, said in wrong))
         return self
 
     def of(self, item: str) -> tuple[str, ...]:
@@ -125,7 +131,7 @@ def _wrong(relation: Relation, text: str) -> str:
     try:
         sql_condition(relation, text)
     except ValueError as error:
-        return f"{relation.item}: {error}"
+        return str(error)
     return ""
 
 

@@ -46,6 +46,7 @@ from spanloom import (
     Stage,
     TraceDecisions,
     Traces,
+    WrongValuesError,
     nanoseconds,
     schema,
 )
@@ -118,7 +119,12 @@ class Config(ComponentConfig):
     def _policies_can_be_told_apart(self) -> Self:
         twice = [name for name, n in Counter(policy.name for policy in self.policies).items() if n > 1]
         if twice:
-            raise ValueError(f"policies must have different names; more than one is called {', '.join(twice)}")
+            names = [policy.name for policy in self.policies]
+            again = [n for n, name in enumerate(names) if name in names[:n]]
+            why = "policies must have different names; more than one is called "
+            raise WrongValuesError(
+                [(("policies", n, "name"), f"{why}{names[n]}") for n in again], why + ", ".join(twice)
+            )
         if num_outcomes(self.policies) > MAX_OUTCOMES:
             raise ValueError(
                 "too many policies of chance (different hash_salt and sampling_percentage, limiters): "

@@ -22,6 +22,7 @@ from spanloom import (
     Settings,
     Signal,
     SqlFaults,
+    WrongValuesError,
     ottl,
     unless_propagate,
 )
@@ -44,13 +45,10 @@ class Statements(ComponentConfig):
         if not any(self.of(item) for item in RELATIONS):
             raise ValueError("give operations under 'span', 'log' or 'metric'")
         wrong = [
-            f"{item}[{n}]: {said}"
-            for item in RELATIONS
-            for n, op in enumerate(self.of(item))
-            if (said := _wrong(item, op))
+            ((item, n), said) for item in RELATIONS for n, op in enumerate(self.of(item)) if (said := _wrong(item, op))
         ]
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise WrongValuesError(wrong, "; ".join(f"{item}[{n}]: {said}" for (item, n), said in wrong))
         return self
 
     def of(self, item: str) -> tuple[Operation, ...]:

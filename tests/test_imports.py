@@ -195,6 +195,25 @@ def test_the_import_graph_has_no_circle() -> None:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}; move what both need into a module of its own")
 
 
+CODEC_PARTS = ("collector.model.codec.reference", "collector.model.codec.kernel", "collector.model.codec.otlp_json")
+
+
+def test_decoding_and_encoding_are_imported_from_the_chosen_codec() -> None:
+    """Also by tests and benchmarks, so that all of them can be run with another codec."""
+    breaches = [
+        f"{path.relative_to(ROOT)} imports {other}: import what it offers from collector.model.codec.chosen, "
+        "or another codec cannot be put in its place"
+        for path in (*FILES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py"))
+        if "codec" not in path.relative_to(ROOT).parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        for other in ([f"{node.module}.{alias.name}"] if isinstance(node, ast.ImportFrom) else [alias.name])
+        if any(below(other, part) for part in CODEC_PARTS)
+    ]
+    assert breaches == []
+
+
 def test_packages_do_no_work() -> None:
     breaches = [
         f"{path.relative_to(ROOT)}: a package's __init__ holds its docstring at most: importing a module must not "

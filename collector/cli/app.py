@@ -59,9 +59,10 @@ def run(
     """
     # gRPC's own lines go to stderr past our log, one per connection attempt.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from collector.service import logs, running, service  # noqa: PLC0415 - the service imports everything
 
     with errors_explained():
+        from collector.service import logs, running, service  # noqa: PLC0415 - the service imports everything
+
         checked = load_config(config, overrides, data_dir)
         logs.configure(configurations.log_level(checked))
         folder = data_dir.absolute()

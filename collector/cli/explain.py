@@ -20,9 +20,6 @@ from collector.cli.options import (
     read_captures,
 )
 from collector.cli.output import errors_explained, fail, note, print_line
-from collector.config.plan import CollectorConfig
-from collector.errors import ConfigError
-from collector.model.batch import Signal
 
 
 class Form(StrEnum):
@@ -53,9 +50,11 @@ def explain(
     from collector.offline.explain.lines import lines  # noqa: PLC0415
 
     with errors_explained():
-        checked = _with_one(offline(config, overrides, data_dir), pipeline)
+        checked = offline(config, overrides, data_dir)
         names, requests = read_captures(inputs, signal)
-        explained = explanations(checked, requests, names=names, data_dir=data_dir.absolute())
+        explained = explanations(checked, requests, pipeline=pipeline, names=names, data_dir=data_dir.absolute())
+    if explained.left_out and not pipeline:
+        note(f"of the traces pipelines {explained.pipeline} is explained; --pipeline chooses another")
     found = [
         e for e in explained.observations if e.trace_id.startswith(trace.lower()) and e.span_id.startswith(span.lower())
     ]
@@ -68,18 +67,3 @@ def explain(
         note(f"{explained.not_kept} spans gave no observation: filtered, sampled out, or announcing a span to come")
     if not found:
         fail("no such span among what the pipeline keeps" if trace or span else "the pipeline keeps no spans of this")
-
-
-def _with_one(config: CollectorConfig, pipeline: str) -> CollectorConfig:
-    """The configuration with one traces pipeline only. Raises ``ConfigError`` if there is none of that name."""
-    traces = [p for p in config.pipelines if p.signal is Signal.TRACES]
-    chosen = next((p for p in traces if not pipeline or str(p.id) == pipeline), None)
-    if chosen is None:
-        known = ", ".join(str(p.id) for p in traces) or "there is none"
-        raise ConfigError(
-            f"no traces pipeline {pipeline!r}: {known}" if pipeline else "no traces pipeline is configured"
-        )
-    if len(traces) > 1 and not pipeline:
-        note(f"of the traces pipelines {chosen.id} is explained; --pipeline chooses another")
-    others = tuple(p for p in config.pipelines if p is chosen or p.signal is not Signal.TRACES)
-    return dataclasses.replace(config, pipelines=others)

@@ -1,4 +1,4 @@
-"""``spanloom query``: SQL over what is stored, through the running service or the file itself."""
+"""``spanloom query``: SQL over what is stored, through the running service or the store itself."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from collector.cli.client import ask_service
 from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides
 from collector.cli.output import Output, errors_explained, note, print_table
 from collector.config import load as configuration
-from collector.config.yaml_tree import Mapping, find, plain
-from collector.errors import ConfigError, PermanentError, RetryableError
+from collector.errors import PermanentError, RetryableError
 from collector.model.stored.as_json import json_rows
 from collector.service import running as service_file
 
@@ -43,12 +42,12 @@ def query(
 ) -> None:
     """Query the stored data with SQL.
 
-    Asks the service that uses the data folder, or opens the DuckDB file read-only when none runs.
+    Asks the service that uses the data folder, or opens the store read-only when none runs.
     """
     with errors_explained():
         answer = _ask_service(endpoint, sql, limit) if endpoint else _ask_running(data_dir, sql, limit)
         if answer is None:
-            answer = _ask_file(_database(config, overrides, data_dir), sql, limit)
+            answer = _ask_store(config, overrides, data_dir, sql, limit)
     print_table(answer.names, answer.rows, output)
     if answer.truncated:
         note(f"only the first {limit} rows are shown: raise --limit for more", kind="warning")
@@ -69,51 +68,17 @@ def _ask_service(address: str, sql: str, limit: int) -> _Answer:
     return _Answer([column["name"] for column in document["columns"]], document["rows"], document["truncated"])
 
 
-def _database(config: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path) -> Path:
-    """The DuckDB file that this configuration writes.
+def _ask_store(
+    config: Sequence[str] | None, overrides: Sequence[str] | None, data_dir: Path, sql: str, limit: int
+) -> _Answer:
+    """The answer of the store itself, which no service uses."""
+    from collector.offline.at_rest import query_at_rest  # noqa: PLC0415 - stores are only needed here
 
-    Only that one value is looked up: reading needs none of the secrets that running needs.
-    """
     document = configuration.merged(list(config or ()), overrides=list(overrides or ()), environ=os.environ)
-    if not document.is_complete:
-        raise ConfigError(*(str(problem) for problem in document.problems))
-    exporters = find(document.root, ["exporters"])
-    for id_ in exporters.entries if isinstance(exporters, Mapping) else ():
-        if id_.partition("/")[0].strip() == "duckdb":
-            path = plain(find(exporters, [id_, "path"]))
-            file = Path(path) if isinstance(path, str) else data_dir / "spanloom.duckdb"
-            if not file.exists():
-                raise PermanentError(f"there is no database at {file}: start 'spanloom run' first, or say --data-dir")
-            return file
-    raise PermanentError("this configuration has no duckdb exporter to query")
-
-
-def _ask_file(path: Path, sql: str, limit: int) -> _Answer:
-    import duckdb  # noqa: PLC0415 - heavy, and only needed here
-
     try:
-        with duckdb.connect(str(path), read_only=True) as connection:
-            # The same fences as in the service: nothing outside the file, nothing but reading.
-            connection.execute(
-                "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
-            )
-            relation = connection.sql(sql)
-            if relation is None:
-                raise PermanentError("expected one SELECT statement")
-            table = _first(relation.to_arrow_reader(2_048), limit + 1)
-            rows = list(json_rows(table.slice(0, limit), exact_integers=True))
-            return _Answer(table.schema.names, rows, table.num_rows > limit)
-    except duckdb.Error as error:
-        raise PermanentError(str(error)) from None
-
-
-def _first(reader: Any, limit: int) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
-
-    batches, rows = [], 0
-    for batch in reader:
-        batches.append(batch.slice(0, limit - rows))
-        rows += batches[-1].num_rows
-        if rows >= limit:
-            break
-    return pa.Table.from_batches(batches, reader.schema)
+        table = query_at_rest(document, data_dir, sql, limit=limit + 1)
+    except FileNotFoundError as error:
+        where = f"there is no database at {error.filename}"
+        raise PermanentError(f"{where}: start 'spanloom run' first, or say --data-dir") from None
+    rows = list(json_rows(table.slice(0, limit), exact_integers=True))
+    return _Answer(table.schema.names, rows, table.num_rows > limit)

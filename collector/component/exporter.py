@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -130,6 +131,27 @@ class Queryable(Protocol):
         """Runs one read-only statement on another cursor. Raises ``PermanentError`` when it cannot."""
 
 
+class QueryAtRest(Protocol):
+    """Reads a store with SQL while no service uses it."""
+
+    def __call__(self, config: Any, data_dir: Path, sql: str, *, limit: int) -> pa.Table:
+        """The first ``limit`` rows of one read-only statement, by the same rules as ``Queryable.query``.
+
+        ``config``: the exporter's options. Raises ``FileNotFoundError`` when nothing was stored yet,
+        ``PermanentError`` when the statement is refused or fails, ``ConfigError`` when the store cannot be opened.
+        """
+
+
+class ReadAtRest(Protocol):
+    """Reads stored observations from a folder that somebody names, whichever service wrote it."""
+
+    def __call__(self, folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """These columns of ``schema.OBSERVATIONS``, in tables that hold each trace whole.
+
+        Raises ``InvalidDataError`` when the folder is no such store.
+        """
+
+
 @dataclass(frozen=True)
 class Repriced:
     """What pricing stored rows again changed."""
@@ -170,3 +192,7 @@ class ExporterFactory:
     stores: bool = False
     signals: frozenset[Signal] = frozenset(Signal)
     stability: Stability = Stability.BETA
+    query_at_rest: QueryAtRest | None = None
+    """Queries the store while no service uses it (``spanloom query``)."""
+    read_at_rest: ReadAtRest | None = None
+    """Reads stored observations back (``spanloom sampling simulate``)."""

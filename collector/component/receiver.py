@@ -33,7 +33,7 @@ class Consumer(Protocol):
     """Where a receiver hands over what it received."""
 
     async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received:
-        """Takes one serialised OTLP Export…ServiceRequest (protobuf).
+        """Takes one request body for the codec: a serialised OTLP Export…ServiceRequest (protobuf), or prepared JSON.
 
         Returns once everything accepted is durable in every pipeline fed by the receiver. Raises
         ``InvalidDataError``, ``TooLargeError`` or ``RetryableError``; then nothing was taken.

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from collector.config import yaml_tree
 from collector.config.secrets import scrub, shown
 from collector.config.yaml_tree import Node, Path, Problem, Scalar, find, format_path, is_null, locate
-from collector.errors import suggest
+from collector.errors import WrongValuesError, suggest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -190,8 +190,8 @@ class _Explainer:
     def explain(self, errors: Sequence[Any], findings: Findings) -> None:
         messages: dict[Path, list[str]] = {}
         for error in errors:
-            at = _data_path(self._node, error["loc"])
-            messages.setdefault(at, []).append(self._message(error, at))
+            for at, message in self._located(error):
+                messages.setdefault(at, []).append(message)
         for at, texts in messages.items():
             # A list whose items are wrong is also called too short: the items say enough.
             inside = any(len(other) > len(at) and other[: len(at)] == at for other in messages)
@@ -199,6 +199,19 @@ class _Explainer:
             if texts:
                 message = scrub(_joined(texts), self._node, self._path, self._secret)
                 findings.error((*self._path, *at), message)
+
+    def _located(self, error: Any) -> Iterator[tuple[Path, str]]:
+        """The places of the values an error is about, each with what is wrong there."""
+        loc, context = error["loc"], error.get("ctx", {})
+        if isinstance(context.get("error"), WrongValuesError):
+            for inside, why in context["error"].problems:
+                yield _data_path(self._node, (*loc, *inside)), why
+            return
+        at = _data_path(self._node, loc)
+        if error["type"] == "union_tag_invalid":
+            yield _data_path(self._node, (*loc, context["discriminator"].strip("'"))), self._message(error, at)
+        else:
+            yield at, self._message(error, at)
 
     def _message(self, error: Any, at: Path) -> str:
         kind, context = error["type"], error.get("ctx", {})

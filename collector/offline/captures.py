@@ -16,14 +16,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.errors import InvalidDataError
 from collector.model.batch import Signal
-from collector.model.codec.otlp_json import to_protobuf
+from collector.model.codec.chosen import prepare_json
 
 _JSON_KEYS = {"resourceSpans": Signal.TRACES, "resourceLogs": Signal.LOGS, "resourceMetrics": Signal.METRICS}
 _WORDS = {"traces": Signal.TRACES, "spans": Signal.TRACES, "logs": Signal.LOGS, "metrics": Signal.METRICS}
 
 
 def read_capture(path: Path, signal: Signal | None = None) -> Iterator[tuple[Signal, bytes]]:
-    """The requests of one file as (signal, serialised protobuf).
+    """The requests of one file as (signal, request body for the codec).
 
     The format follows from the name (``.binpb``, ``.pb``, ``.json``, ``.jsonl``, each also with
     ``.gz``), the signal from the content, else from the name. Raises ``InvalidDataError`` that names the
@@ -62,7 +62,7 @@ def _from_json(body: bytes, where: str, signal: Signal | None, path: Path) -> tu
     if found is None:
         raise InvalidDataError(f"{where}: holds no resourceSpans, resourceLogs or resourceMetrics; say --signal")
     try:
-        return found, to_protobuf(found, body)
+        return found, prepare_json(found, body)
     except InvalidDataError as error:
         raise InvalidDataError(f"{where}: {error}") from None
 

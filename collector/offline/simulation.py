@@ -12,25 +12,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from collector.config.plan import CollectorConfig
 from collector.engine.assembly.assembly import Observe
-from collector.errors import InvalidDataError
 from collector.model import schema
 from collector.model.batch import Signal
 from collector.model.stored import replay
+from collector.offline.at_rest import read_at_rest
 from collector.offline.captures import read_capture
 from collector.offline.dry_run import DryRun, scratch_folder
 
 _SECOND_US = 1_000_000
-_TABLE = "observations"
+_ARRIVAL = "ingested_at"
 
 
 def simulate(
     config: CollectorConfig, inputs: Sequence[Path], observe: Observe, *, data_dir: Path | None = None
 ) -> None:
-    """Shows ``observe`` every verdict. ``inputs``: folders of Parquet as the exporter writes them, files of OTLP.
+    """Shows ``observe`` every verdict. ``inputs``: folders that an exporter can read back, files of OTLP.
 
     Raises ``InvalidDataError`` for what is neither.
     """
@@ -45,9 +44,9 @@ def simulate(
                 _stored(run, path)
 
 
-def _stored(run: DryRun, lake: Path) -> None:
-    for files in _days(lake):
-        for at, rows in _by_arrival(_read(files)):
+def _stored(run: DryRun, store: Path) -> None:
+    for table in read_at_rest(store, [*replay.NEEDED, _ARRIVAL]):
+        for at, rows in _by_arrival(table):
             run.begin()
             spans = replay.to_spans(rows)
             for start in range(0, spans.num_rows, schema.MAX_BATCH_ROWS):
@@ -55,34 +54,11 @@ def _stored(run: DryRun, lake: Path) -> None:
             run.decide()
 
 
-def _days(lake: Path) -> list[list[Path]]:
-    """The files of each ``date=`` folder: a trace lies in one of them, whole."""
-    root = lake / _TABLE if (lake / _TABLE).is_dir() else lake
-    folders: dict[Path, list[Path]] = {}
-    for file in sorted(root.rglob("*.parquet")):
-        if not any(part.startswith(("_", ".")) for part in file.relative_to(root).parts):
-            folders.setdefault(file.parent, []).append(file)
-    if not folders:
-        raise InvalidDataError(f"{lake}: holds no Parquet files of {_TABLE}")
-    return list(folders.values())
-
-
-def _read(files: Sequence[Path]) -> pa.Table:
-    columns = [*replay.NEEDED, "ingested_at"]
-    try:
-        rows = pa.concat_tables(pq.ParquetFile(file).read(columns=columns) for file in files)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InvalidDataError(f"{files[0].parent}: cannot be read as {_TABLE}: {error}") from None
-    if missing := [name for name in columns if name not in rows.column_names]:
-        raise InvalidDataError(f"{files[0].parent}: cannot be read as {_TABLE}: no column {', '.join(missing)}")
-    return rows
-
-
 def _by_arrival(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     """(second, rows of the traces that came in it), a trace with its first row; seconds ascend."""
     trace = rows.column("trace_id").combine_chunks().dictionary_encode()
     codes = trace.indices.to_numpy()
-    ingested = pc.cast(rows.column("ingested_at"), pa.int64()).to_numpy()
+    ingested = pc.cast(rows.column(_ARRIVAL), pa.int64()).to_numpy()
     first = np.full(len(trace.dictionary), np.iinfo(np.int64).max)
     np.minimum.at(first, codes, ingested)
     second = first[codes] // _SECOND_US

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,16 @@ import duckdb
 import pyarrow as pa
 
 from spanloom import CollectorError, ConfigError, PermanentError, RetryableError
+
+FENCES: Mapping[str, Any] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,  # SQL must not see this process's variables
+}
+"""What keeps SQL inside the file: set before anything runs, and locked with the rest of the configuration."""
 
 CHECKPOINT_THRESHOLD = "256MB"
 """Size of the write-ahead log at which it is folded into the file. Each fold rewrites the last row
@@ -38,12 +50,6 @@ def connect(path: Path, *, owner: str, memory_limit: str, threads: int | None) -
     shares an open file only between equal configurations. Raises ``ConfigError``.
     """
     options: dict[str, Any] = {
-        "enable_external_access": False,
-        "autoload_known_extensions": False,
-        "autoinstall_known_extensions": False,
-        "allow_community_extensions": False,
-        "allow_persistent_secrets": False,
-        "python_enable_replacements": False,  # SQL must not see this process's variables
         "temp_directory": str(path.with_name(path.name + ".tmp")),
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
         "memory_limit": memory_limit,
@@ -53,9 +59,23 @@ def connect(path: Path, *, owner: str, memory_limit: str, threads: int | None) -
         options["threads"] = threads
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(path), config=options)
+        return _fenced(path, options)
     except (duckdb.Error, OSError) as error:
         raise ConfigError(f"exporters.{owner}: cannot open {path}: {_why_not(error)}") from error
+
+
+def connect_to_read(path: Path) -> duckdb.DuckDBPyConnection:
+    """Opens a file that no service uses, behind the same fences. Raises ``FileNotFoundError``, ``ConfigError``."""
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    try:
+        return _fenced(path, {}, read_only=True)
+    except duckdb.Error as error:
+        raise ConfigError(f"cannot open {path}: {_why_not(error)}") from error
+
+
+def _fenced(path: Path, options: Mapping[str, Any], *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(path), read_only=read_only, config={**FENCES, **options})
     # Times are instants (TIMESTAMPTZ): the zone is only how text is read and days are cut.
     run(connection, "SET GLOBAL TimeZone = 'UTC'")
     run(connection, "SET GLOBAL lock_configuration = true")

@@ -1,7 +1,7 @@
 """One read-only statement of a user's, run beside the writer.
 
 DuckDB has no privileges inside a process, so three fences stand in a row: the instance reaches
-nothing outside its file (``_duckdb_connection``), the statement is read as a tree and may name only
+nothing outside its file (``connection.FENCES``), the statement is read as a tree and may name only
 public relations and harmless functions, and it runs in a read-only transaction. The tree matters
 because ``WITH x AS (INSERT …) SELECT …`` counts as a SELECT, and a read-only transaction still lets
 ``ATTACH ':memory:'`` or ``SET VARIABLE`` through.
@@ -12,18 +12,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from exporters._duckdb.connection import run
+from exporters._duckdb.connection import connect_to_read, run
 from exporters._duckdb.tables import PUBLIC
 from spanloom import PermanentError
 
 MAX_RESULT_BYTES = 256 * 1024 * 1024
 _ROWS_AT_ONCE = 2_048
+_LONGEST = threading.TIMEOUT_MAX
 
 _NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree", "repeat_row"})
@@ -36,7 +38,16 @@ _REFUSED_PREFIXES = ("duckdb_", "pragma_", "pg_", "read_", "parquet_", "sniff_",
 _SHOW_TABLES = f"SELECT unnest({sorted(PUBLIC)}) AS name"
 
 
-def query(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: float) -> pa.Table:
+def query_file(path: Path, sql: str, *, limit: int) -> pa.Table:
+    """The first ``limit`` rows of one SELECT over a file that no service uses, however long it takes.
+
+    Raises ``FileNotFoundError``, ``ConfigError`` when the file cannot be opened, and as ``query`` does.
+    """
+    with closing(connect_to_read(path)) as connection:
+        return query(connection, sql, limit=limit)
+
+
+def query(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: float = _LONGEST) -> pa.Table:
     """The first ``limit`` rows of one SELECT; ``cursor`` is free for other work afterwards.
 
     Raises ``PermanentError`` when the statement is refused or fails, takes longer than ``timeout``

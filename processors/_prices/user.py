@@ -15,6 +15,7 @@ import re2
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from processors._prices.call_names import Call, names
 from processors._prices.langfuse_prices import is_langfuse, own_entry
@@ -157,11 +158,12 @@ def read_prices(path: Path) -> tuple[tuple[PriceEntry, ...], str]:
     if not isinstance(document, list):
         raise ValueError(f"the price file {path} is not a list of prices, nor a map with one under 'prices'")
     try:
-        entries = _ENTRIES.validate_python([_own(number, entry) for number, entry in enumerate(document, 1)])
+        entries = _ENTRIES.validate_python([_own(at, entry) for at, entry in enumerate(document)])
     except ValidationError as e:
-        raise ValueError(f"the price file {path} is wrong: {'; '.join(map(_problem, e.errors()))}") from e
+        wrong = "; ".join(f"{_problem(error)} (line {_line(data, error['loc'])})" for error in e.errors())
+        raise ValueError(f"the price file {path} is wrong: {wrong}") from e
     except _ForeignEntryError as e:
-        raise ValueError(f"the price file {path} is wrong: {e}") from e
+        raise ValueError(f"the price file {path} is wrong: {e} (line {_line(data, [e.at])})") from e
     return entries, f"{path.name.replace(' ', '_')} {sha256(data).hexdigest()[:8]}"
 
 
@@ -171,17 +173,39 @@ _ENTRIES = TypeAdapter(tuple[PriceEntry, ...])
 class _ForeignEntryError(ValueError):
     """An entry in another product's shape that cannot be carried over."""
 
+    def __init__(self, at: int, why: object) -> None:
+        super().__init__(f"entry {at + 1}: {why}")
+        self.at = at
 
-def _own(number: int, entry: Any) -> Any:
+
+def _own(at: int, entry: Any) -> Any:
     try:
         return own_entry(entry) if is_langfuse(entry) else entry
     except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as e:
-        raise _ForeignEntryError(f"entry {number}: {e}") from e
+        raise _ForeignEntryError(at, e) from e
 
 
 def _problem(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"][1:])
     return f"entry {error['loc'][0] + 1}{': ' + where if where else ''}: {error['msg']}"
+
+
+def _line(data: bytes, path: Sequence[str | int]) -> int:
+    """The line of what stands at a path of the list of prices, or of the deepest part of the path that is there."""
+    node = YAML(typ="safe", pure=True).compose(data)
+    if isinstance(node, MappingNode):
+        node = next(value for key, value in node.value if key.value == "prices")
+    line: int = node.start_mark.line
+    for part in path:
+        if isinstance(node, SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line
+        elif isinstance(node, MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+    return line + 1
 
 
 def _joined(starts: Sequence[int], plans: Sequence[Plan | None], before: Plan | None) -> Plan:

@@ -22,6 +22,7 @@ from spanloom import (
     PolicyVerdicts,
     TraceCondition,
     Traces,
+    WrongValuesError,
     columns_needed,
     parse_trace_condition,
     some_span_meets,
@@ -41,11 +42,13 @@ class SqlOptions(Options):
         if not self.trace and not self.span:
             raise ValueError("give conditions under 'trace' or 'span'")
         problems = [
-            *(found for text in self.trace if (found := trace_condition_problem(text, whole=True))),
-            *(found for text in self.span if (found := trace_condition_problem(text, whole=False))),
+            ((of, n), found)
+            for of, texts in (("trace", self.trace), ("span", self.span))
+            for n, text in enumerate(texts)
+            if (found := trace_condition_problem(text, whole=of == "trace"))
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise WrongValuesError(problems)
         return self
 
     @cached_property

@@ -17,7 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from collector.cli.app import app
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.testing.builders import logs, resource, spans
 from tests.processors._pii.pii_kit import CARD, EMAIL, PASSWORD
 

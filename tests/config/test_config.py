@@ -158,7 +158,7 @@ def test_errors_in_lists_of_kinds(load_text: Load) -> None:
     )
     path = "processors.tail_sampling.policies"
     assert problems(load_text, text.replace("@", items)) == [
-        f"c.yaml:7: {path}[0]: type 'latncy' is none of 'latency', 'always_sample' (did you mean 'latency'?)",
+        f"c.yaml:7: {path}[0].type: type 'latncy' is none of 'latency', 'always_sample' (did you mean 'latency'?)",
         f"c.yaml:8: {path}[1]: the key 'threshold_ms' is required",
         f"c.yaml:11: {path}[2].x: unknown key; known: name, type",
     ]

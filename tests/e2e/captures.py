@@ -30,7 +30,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from collector.model.batch import Signal
-from collector.model.codec.otlp_json import to_protobuf
+from collector.model.codec.chosen import prepare_json
 from tests.e2e.running import Row, Spanloom
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "otlp"
@@ -77,7 +77,7 @@ def signal_of(name: str) -> str:
 @cache
 def protobuf(name: str) -> bytes:
     body = (ROOT / name).read_bytes()
-    return body if name.endswith(".binpb") else to_protobuf(Signal(signal_of(name)), body)
+    return body if name.endswith(".binpb") else prepare_json(Signal(signal_of(name)), body)
 
 
 @cache

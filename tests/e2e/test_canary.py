@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from collector.model.codec.reference.encode import encode, encode_json
+from collector.model.codec.chosen import encode, encode_json
 from collector.testing.builders import logs, metrics, resource, scope, spans
 from tests.e2e.captures import grpc_sender
 from tests.e2e.running import FAST, PORTS, Spanloom, wait_until

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 import grpc
 import pytest
 
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.testing.builders import spans
 from tests.e2e.captures import grpc_sender
 from tests.e2e.running import PORTS, Spanloom, duckdb_rows, wait_until

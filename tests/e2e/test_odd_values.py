@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from collector.model.batch import LogBatch, SpanBatch
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.model.dialects import fact_tables
 from collector.model.dialects.messages import content_tables as contents
 from collector.testing.builders import logs, spans

@@ -16,7 +16,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.testing import builders
 from tests.e2e.running import FAST, PORTS, Spanloom, stored_rows, wait_until
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.testing import builders
 from tests.e2e.running import PORTS, Spanloom, parquet_rows, wait_until
 

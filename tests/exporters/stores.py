@@ -36,7 +36,7 @@ from collector.component.base import ComponentId, Settings
 from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
-from collector.model.codec.reference.decode import decode
+from collector.model.codec.chosen import decode
 from collector.telemetry import Telemetry
 
 NANO = 10**9

@@ -18,7 +18,7 @@ import pytest
 
 from collector.cli.plugins import PluginKind, write_package
 from collector.errors import ConfigError
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.testing import builders
 from tests.e2e.running import PORTS, Spanloom, wait_until
 

@@ -86,3 +86,20 @@ def test_a_wrong_price_file_is_refused_with_file_and_entry(tmp_path: Path, text:
 
     with pytest.raises(ValidationError, match=rf"(?s)prices\.yaml.*{message}|{message}.*prices\.yaml"):
         Config(prices_file=path)
+
+
+@pytest.mark.parametrize(
+    ("entries", "line"),
+    [
+        ("- {model: m, per_million: {input: 1}}\n- model: n\n  per_million:\n    output: 2\n    input: -1\n", 5),
+        ("# prices\nprices:\n- model: m\n  per_milion: {}\n", 4),
+        ("prices: [\n  {model: m, per_request: 1},\n  {model: n,\n   per_request: x}]\n", 4),
+        ('- {model: m, per_request: 1}\n- {modelName: x, matchPattern: "x", prices: 3}\n', 2),
+    ],
+)
+def test_a_wrong_price_is_named_with_its_line(tmp_path: Path, entries: str, line: int) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_text(entries)
+
+    with pytest.raises(ValidationError, match=rf"entry [12]: .* \(line {line}\)"):
+        Config(prices_file=path)

@@ -24,8 +24,7 @@ from collector.errors import InvalidDataError
 from collector.model.any_value import TooDeepError, boolean, double, integer, octets, read_json, text_of
 from collector.model.attributes import dumps, json_double
 from collector.model.batch import Signal
-from collector.model.codec.reference.array_builders import dropped
-from collector.model.codec.wire import REQUEST
+from collector.model.codec.wire import REQUEST, dropped
 
 _F = FieldDescriptor
 _IDS = frozenset({"trace_id", "span_id", "parent_span_id"})

@@ -46,6 +46,11 @@ def check_framing(signal: Signal, body: bytes) -> None:
     count_resources(signal, body)
 
 
+def dropped(sent: int, emptied: int) -> int:
+    """A ``dropped…count`` field with the values that were emptied here."""
+    return min(sent + emptied, _UINT32_MAX)
+
+
 def count_resources(signal: Signal, body: bytes) -> int:
     """How many ResourceX messages the request holds. Raises ``InvalidDataError`` on bad framing."""
     try:

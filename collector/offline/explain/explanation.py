@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collector.config.plan import CollectorConfig
+from collector.config.plan import CollectorConfig, Pipeline
+from collector.errors import ConfigError
 from collector.model.batch import Signal
 from collector.model.dialects.fact_tables import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.dialects.messages.choices import KINDS
@@ -75,20 +76,30 @@ class Explained:
     observations: tuple[Explanation, ...]
     not_kept: int
     """Spans that gave no observation: filtered, sampled out, or mere announcements of a span."""
+    pipeline: str
+    """The traces pipeline that was run."""
+    left_out: int
+    """How many other traces pipelines there are."""
 
 
 def explain(
     config: CollectorConfig,
     inputs: Sequence[tuple[Signal, bytes]],
     *,
+    pipeline: str = "",
     names: Sequence[str] = (),
     data_dir: Path | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Explained:
-    """Explains what the pipelines of ``config`` make of ``inputs``; see ``dry_run``.
+    """Explains what a traces pipeline of ``config`` makes of ``inputs``; see ``dry_run``.
 
-    Of the traces pipelines there should be one: of a span that several have resolved, the last one's reasons are known.
+    ``pipeline``: its id; empty: the first one. Only one is run, because of a span that several resolve only one's
+    reasons would be known. Raises ``ConfigError`` when there is none of that id.
     """
+    traces_pipelines = [p for p in config.pipelines if p.signal is Signal.TRACES]
+    chosen = _chosen(traces_pipelines, pipeline)
+    others = tuple(p for p in config.pipelines if p is chosen or p.signal is not Signal.TRACES)
+    config = replace(config, pipelines=others)
     recorder = Recorder()
     tables = dry_run(config, inputs, names=names, data_dir=data_dir, clock=clock, recorder=recorder)
     rows = [row for table in tables for row in json_objects(table)]
@@ -100,7 +111,16 @@ def explain(
         _Observation(row, traces[row["trace_id"]], rows, recorder, recorder.spans[key]).explanation()
         for key, row in zip(keys, rows, strict=True)
     )
-    return Explained(tuple(found), len(recorder.spans.keys() - set(keys)))
+    not_kept = len(recorder.spans.keys() - set(keys))
+    return Explained(tuple(found), not_kept, str(chosen.id), len(traces_pipelines) - 1)
+
+
+def _chosen(pipelines: Sequence[Pipeline], wanted: str) -> Pipeline:
+    chosen = next((p for p in pipelines if not wanted or str(p.id) == wanted), None)
+    if chosen is None:
+        known = ", ".join(str(p.id) for p in pipelines) or "there is none"
+        raise ConfigError(f"no traces pipeline {wanted!r}: {known}" if wanted else "no traces pipeline is configured")
+    return chosen
 
 
 class _Observation:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from collector.component.receiver import ByteBudget, Received
 from collector.errors import InvalidDataError
 from collector.model.batch import Signal
+from collector.model.codec.chosen import prepare_json
 from collector.receivers._langfuse.api import PREFIX, TraceLink
 from collector.receivers._otlp.receiver_config import CorsConfig
 from collector.receivers._shared.http_body import JSON, PROTOBUF, Body, BodyReader, ClientGone, Head, Refused, respond
@@ -31,7 +32,7 @@ from collector.receivers._shared.status import Refusal, over_budget, success_jso
 from collector.serving.budget import Share
 
 _INLINE_JSON_BYTES = 32 * 1024
-"""Smaller JSON is translated on the event loop: a thread hop costs more."""
+"""Smaller JSON is prepared on the event loop: a thread hop costs more."""
 
 _NO_SUCH_PATH = Refusal(grpc.StatusCode.UNIMPLEMENTED, 404, "no such path", "not_found")
 _POST_ONLY = Refusal(grpc.StatusCode.UNIMPLEMENTED, 405, "only POST is allowed", "method")
@@ -46,12 +47,12 @@ _ENCODINGS = Refusal(
 class _SignalEndpoint:
     """The ASGI app behind one path."""
 
-    def __init__(self, signal: Signal, intake: Intake, budget: ByteBudget, limit: int, translate: _Translate) -> None:
+    def __init__(self, signal: Signal, intake: Intake, budget: ByteBudget, limit: int, prepare: _PrepareJson) -> None:
         self._signal = signal
         self._intake = intake
         self._budget = budget
         self._limit = limit
-        self._translate = translate
+        self._prepare_json = prepare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -81,31 +82,31 @@ class _SignalEndpoint:
             return _ENCODINGS
         body = await reader.read(head)
         if head.content_type == JSON:
-            body = await self._translate(self._signal, body, share)
+            body = await self._prepare_json(self._signal, body, share)
         return await self._intake.consume(self._signal, body, head.metadata)
 
 
-class _Translate:
-    """OTLP/JSON → protobuf; large bodies one at a time, in a thread, as parsed JSON is many times its text."""
+class _PrepareJson:
+    """OTLP/JSON as the codec groups it; large bodies one at a time, in a thread, as parsed JSON is many times its
+    text.
+    """
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
     async def __call__(self, signal: Signal, body: bytes, share: Share) -> bytes:
-        from collector.model.codec.otlp_json import to_protobuf  # noqa: PLC0415 - only who gets JSON pays for it
-
         if not share.grow_to(2 * len(body)):
             raise Refused(over_budget())
         try:
             if len(body) <= _INLINE_JSON_BYTES:
-                translated = to_protobuf(signal, body)
+                prepared = prepare_json(signal, body)
             else:
                 loop = asyncio.get_running_loop()
-                translated = await loop.run_in_executor(self._executor, to_protobuf, signal, body)
+                prepared = await loop.run_in_executor(self._executor, prepare_json, signal, body)
         except RecursionError:
             raise InvalidDataError("the JSON is nested too deep") from None
-        share.shrink_to(len(translated))
-        return translated
+        share.shrink_to(len(prepared))
+        return prepared
 
 
 async def _respond(signal: Signal, head: Head, body: Body, answer: Received | Refusal, send: Send) -> None:
@@ -172,13 +173,13 @@ def create_app(
     """The app of one receiver.
 
     ``limit`` is the size of a body in bytes, as sent and inflated; ``executor`` has one thread, for
-    the translation of large JSON bodies. Paths of ``signals`` nobody consumes answer 404.
+    large JSON bodies. Paths of ``signals`` nobody consumes answer 404.
     """
     app = _App(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.router.default = _Always(_NO_SUCH_PATH)
-    translate = _Translate(executor)
+    prepare = _PrepareJson(executor)
     for signal, path in paths.items():
-        endpoint: Any = _SignalEndpoint(signal, intake, budget, limit, translate)
+        endpoint: Any = _SignalEndpoint(signal, intake, budget, limit, prepare)
         if signal not in signals:
             endpoint = _Always(_not_consumed(signal))
         app.router.routes.append(Route(path, endpoint=endpoint))

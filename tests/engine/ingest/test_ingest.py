@@ -16,7 +16,7 @@ from collector.engine.ingest.ingest import Ingest, Route
 from collector.engine.journal.journal import Journal
 from collector.errors import JournalError, PermanentError, RetryableError
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.telemetry import Telemetry
 from collector.testing import builders
 

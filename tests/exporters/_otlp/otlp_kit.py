@@ -22,8 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from collector.component.base import ComponentId, Settings
 from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch
 from collector.model.batch import Signal
-from collector.model.codec.otlp_json import to_protobuf
-from collector.model.codec.reference.decode import decode
+from collector.model.codec.chosen import decode, prepare_json
 from collector.telemetry import Telemetry
 from exporters import otlp_grpc, otlp_http
 
@@ -119,7 +118,7 @@ class HttpBackend(Backend):
                 if status == 200:
                     signal = Signal(self.path.rsplit("/", 1)[1])
                     if self.headers["content-type"] == "application/json":
-                        body = to_protobuf(signal, body)
+                        body = prepare_json(signal, body)
                     backend.take(signal, body)
                     content = backend.content(self.headers["content-type"])
                 self.send_response(status)

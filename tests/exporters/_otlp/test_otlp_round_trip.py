@@ -16,7 +16,7 @@ from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatc
 from collector.component.receiver import Received, ReceiverSettings
 from collector.errors import ConfigError, RetryableError
 from collector.model.batch import Signal
-from collector.model.codec.reference.decode import decode
+from collector.model.codec.chosen import decode
 from collector.receivers.otlp import Config, OtlpReceiver
 from collector.serving.budget import ByteBudget
 from collector.telemetry import Telemetry

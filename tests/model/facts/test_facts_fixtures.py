@@ -15,8 +15,7 @@ import pytest
 
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
-from collector.model.codec import otlp_json
-from collector.model.codec.reference.decode import decode
+from collector.model.codec.chosen import decode, prepare_json
 from collector.model.facts import resolve
 
 CAPTURES = Path(__file__).parents[2] / "fixtures" / "otlp"
@@ -38,7 +37,7 @@ def read(files):
     for name in files:
         if ".traces." in name:
             body = (CAPTURES / name).read_bytes()
-            bodies.append(otlp_json.to_protobuf(Signal.TRACES, body) if name.endswith(".json") else body)
+            bodies.append(prepare_json(Signal.TRACES, body) if name.endswith(".json") else body)
     return resolve.resolve(SpanBatch.concat(decode(Signal.TRACES, bodies).batches)).record_batch.to_pylist()
 
 

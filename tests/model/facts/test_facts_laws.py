@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
-from collector.model.codec.reference.decode import decode
+from collector.model.codec.chosen import decode
 from collector.model.dialects.aliases import known_keys
 from collector.model.facts import resolve
 from collector.testing.builders import spans

@@ -13,7 +13,7 @@ from collector.config.load import load
 from collector.config.plan import CollectorConfig
 from collector.model import attributes
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.model.forward.translate import translate
 from collector.offline.dry_run import decided_spans
 from collector.testing.builders import spans

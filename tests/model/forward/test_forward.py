@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 from collector.component.exporter import DecidedSpans
 from collector.model import schema
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.model.forward.target_tables import TARGETS
 from collector.model.forward.translate import translate
 from collector.offline.captures import read_capture

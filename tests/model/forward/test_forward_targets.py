@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from collector.model import attributes
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.model.forward.target_tables import TARGETS
 from collector.model.forward.translate import translate
 from collector.testing import builders

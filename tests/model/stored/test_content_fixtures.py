@@ -13,9 +13,8 @@ import pytest
 
 from collector.model import schema
 from collector.model.batch import LogBatch, Signal, SpanBatch
-from collector.model.codec import otlp_json
-from collector.model.codec.reference.decode import decode
-from collector.model.codec.reference.encode import to_message
+from collector.model.codec.chosen import decode, encode, prepare_json
+from collector.model.codec.wire import REQUEST
 from collector.model.facts import resolve
 from collector.model.stored.observations import genai_logs, observations
 from collector.model.stored.replay import to_spans
@@ -30,7 +29,7 @@ def read(signal: Signal, files: list[str]) -> list:
     for name in files:
         if f".{signal}." in name and (CAPTURES / name).exists():
             body = (CAPTURES / name).read_bytes()
-            bodies.append(otlp_json.to_protobuf(signal, body) if name.endswith(".json") else body)
+            bodies.append(prepare_json(signal, body) if name.endswith(".json") else body)
     return decode(signal, bodies).batches
 
 
@@ -71,7 +70,7 @@ def test_stored_rows_are_the_spans_that_came(scenario):
 def canonical(spans: SpanBatch) -> list[bytes]:
     """Each span with its resource and scope, attributes sorted, in one order."""
     found = []
-    for resource_spans in to_message(spans).resource_spans:
+    for resource_spans in REQUEST[Signal.TRACES].FromString(encode(spans)).resource_spans:
         sort_by_key(resource_spans.resource.attributes)
         origin = resource_spans.resource.SerializeToString(deterministic=True), resource_spans.schema_url
         for scope_spans in resource_spans.scope_spans:

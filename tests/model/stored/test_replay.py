@@ -10,8 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
-from collector.model.codec.reference.decode import decode
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import decode, encode
 from collector.model.facts import resolve
 from collector.model.stored.observations import observations
 from collector.model.stored.replay import to_spans

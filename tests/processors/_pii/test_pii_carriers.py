@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from collector.model import attributes, schema
 from collector.model.batch import Batch, LogBatch, MetricBatch, Signal, SpanBatch
-from collector.model.codec.reference.encode import encode, encode_json
+from collector.model.codec.chosen import encode, encode_json
 from collector.testing.builders import logs, metrics, resource, scope, spans
 from collector.testing.laws import check_processor, same_rows
 from collector.testing.strategies import batches

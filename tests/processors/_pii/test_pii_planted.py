@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collector.model.batch import Batch
-from collector.model.codec.reference.encode import encode, encode_json
+from collector.model.codec.chosen import encode, encode_json
 from collector.testing.builders import logs, metrics, resource, scope, spans
 from tests.processors._pii.pii_kit import (
     AWS_KEY,

@@ -21,7 +21,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from collector.errors import RetryableError
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.model.scores import record as scores
 from collector.receivers._langfuse.auth import Gate, is_loopback_host
 from collector.receivers._otlp.receiver_config import LangfuseConfig

@@ -12,7 +12,7 @@ import grpc.aio
 import httpx
 import pytest
 
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.testing.builders import spans
 
 SCORE = {"traceId": "58cbf36de9bd5e900172d7607ac67924", "name": "quality", "value": 1}

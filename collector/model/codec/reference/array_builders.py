@@ -25,11 +25,6 @@ def value_columns(value: AnyValue) -> tuple[ValueColumns, int]:
         return EMPTY, 1
 
 
-def dropped(sent: int, emptied: int) -> int:
-    """``dropped_attributes_count`` with the values that were emptied here."""
-    return min(sent + emptied, _UINT32_MAX)
-
-
 class Attributes:
     """A column of ``schema.ATTRIBUTES``."""
 

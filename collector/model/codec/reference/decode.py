@@ -18,13 +18,11 @@ from collector.errors import InvalidDataError
 from collector.model import schema
 from collector.model.batch import BATCH_OF, Batch, Signal
 from collector.model.codec.contract import Decoded
-from collector.model.codec.reference.array_builders import dropped, value_columns
+from collector.model.codec.reference.array_builders import value_columns
 from collector.model.codec.reference.decode_logs import LogRows
 from collector.model.codec.reference.decode_metrics import MetricRows
 from collector.model.codec.reference.decode_traces import SpanRows, refusal
-from collector.model.codec.wire import REQUEST, check_framing, count_resources, repair
-
-__all__ = ["Decoded", "check_framing", "decode"]
+from collector.model.codec.wire import REQUEST, count_resources, dropped, repair
 
 _ROWS: dict[Signal, Any] = {Signal.TRACES: SpanRows, Signal.LOGS: LogRows, Signal.METRICS: MetricRows}
 # The repeated fields from the request down to the items.

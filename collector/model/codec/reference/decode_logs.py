@@ -5,7 +5,8 @@ from __future__ import annotations
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from collector.model import schema
-from collector.model.codec.reference.array_builders import Layout, Struct, dropped, value_columns
+from collector.model.codec.reference.array_builders import Layout, Struct, value_columns
+from collector.model.codec.wire import dropped
 
 _LAYOUT = Layout(schema.LOGS)
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.model import schema
-from collector.model.codec.reference.array_builders import Layout, Struct, dropped
+from collector.model.codec.reference.array_builders import Layout, Struct
+from collector.model.codec.wire import dropped
 
 _LAYOUT = Layout(schema.WIRE)
 _FIELDS = {
