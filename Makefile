@@ -18,6 +18,7 @@ test: $(VENV)/test
 docs: $(VENV)/test
 	$(BIN)/python -m collector.pages.dialects docs/dialects
 	$(BIN)/python -m collector.pages.components docs/processors docs/connectors
+	$(BIN)/python -m collector.pages.table_pages docs/tables
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .
