@@ -17,7 +17,7 @@ test: $(VENV)/test
 # After a change of a dialect or content table, or of a processor's options.
 docs: $(VENV)/test
 	$(BIN)/python -m collector.pages.dialects docs/dialects
-	$(BIN)/python -m collector.pages.components docs/processors docs/connectors
+	$(BIN)/python -m collector.pages.components docs
 	$(BIN)/python -m collector.pages.table_pages docs/tables
 
 lint: $(VENV)/test
