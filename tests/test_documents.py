@@ -1,14 +1,18 @@
 """What the documents for people who change the code name is there: every path, and every name said to be in a file.
 
-Proves that paths and names exist. Does not prove that what is said about them is true.
+Proves that paths and names exist, and that the recipe of a route works. Does not prove that what is said about them
+is true.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -102,3 +106,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if "://" not in link
     ]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+async def test_the_route_of_the_recipe_answers() -> None:
+    recipes = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    (recipe,) = [text for text in recipes if "FastAPI" in text]
+    module: dict[str, Any] = {}
+    exec(recipe, module)
+    app = FastAPI()
+    module["add_status"](app, lambda: {"receivers": 1})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        assert (await client.get("/api/v1/status")).json() == {"receivers": 1}
