@@ -14,10 +14,12 @@ test: $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-# After a change of a dialect or content table, or of a processor's options.
+# After a change of a dialect or content table, of a component's options, of a stored column, or of what spanloom offers.
 docs: $(VENV)/test
 	$(BIN)/python -m collector.pages.dialects docs/dialects
-	$(BIN)/python -m collector.pages.components docs/processors docs/connectors
+	$(BIN)/python -m collector.pages.components docs
+	$(BIN)/python -m collector.pages.table_pages docs/tables
+	$(BIN)/python -m collector.pages.spanloom_names .
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

@@ -17,6 +17,10 @@ from collector.options.durations import Duration
 
 
 class BatchConfig(ComponentConfig):
+    """Accepted for compatibility: requests that arrive together are always worked on as one group. Every option is
+    checked and has no effect.
+    """
+
     timeout: Duration = timedelta(milliseconds=200)
     """No effect: requests are coalesced while the group before them is worked on, without a timer."""
 
@@ -50,6 +54,10 @@ class BatchConfig(ComponentConfig):
 
 
 class GroupByTraceConfig(ComponentConfig):
+    """Puts the spans of a trace together before they are exported. ``tail_sampling`` does so too, and then waits as
+    long as its own options say.
+    """
+
     wait_duration: Duration = timedelta(seconds=1)
     """How long spans of a trace are waited for, from its first span."""
 

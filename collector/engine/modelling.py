@@ -36,7 +36,7 @@ class Modelling:
         return out
 
     def observations(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
-        """See ``content.observations``."""
+        """See ``collector.model.stored.observations``."""
         faults: Counter[str] = Counter()
         out = observations.observations(spans, decided, logs, faults=faults, recorder=self._recorder)
         self._count(faults)

@@ -16,7 +16,9 @@ from collector.model.batch import LogBatch, SpanBatch
 from collector.model.stored import columns as stored_columns
 
 Bools = npt.NDArray[np.bool_]
+"""One bool per row or trace."""
 Ints = npt.NDArray[np.int64]
+"""One int64 per row or trace."""
 PolicyVerdicts = npt.NDArray[np.int8]
 """The verdict of one policy on each trace, as one of the codes below."""
 

@@ -11,6 +11,8 @@ from collector.options.durations import Duration
 
 
 class RetryConfig(ComponentConfig):
+    """The option ``retry_on_failure`` of an exporter that sends: when to try again, and for how long."""
+
     enabled: bool = True
     """False: data is dropped, and counted, at the first failure."""
 

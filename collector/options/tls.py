@@ -100,6 +100,8 @@ class TlsServerConfig(_KeyPair):
 
 
 class TlsClientConfig(_KeyPair):
+    """The option ``tls`` of an exporter that sends: which servers to trust, and who we are."""
+
     insecure: bool = False
     """True: no TLS (gRPC; over HTTP the scheme of the endpoint decides)."""
 

@@ -1,0 +1,1 @@
+"""The test kit for components: builders of batches, sinks, laws and strategies."""

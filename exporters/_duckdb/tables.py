@@ -49,7 +49,7 @@ PUBLIC = frozenset({*DATASETS, "traces", "sessions", SCORES})
 _REPLACED = ", ".join(
     f'"{name}" = _rows."{name}"' for name in schema.SCORES.names if name not in {"id", "span_id", "created_at"}
 )
-# As ``scoring.newest`` does among the rows of one range. MERGE needs no index on the ids, which every
+# As ``newest_scores`` does among the rows of one range. MERGE needs no index on the ids, which every
 # insert would have to keep; it reads the column.
 _MERGE_SCORES = f"""
 MERGE INTO {SCORES} USING _rows ON {SCORES}.id = _rows.id

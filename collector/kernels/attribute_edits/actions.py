@@ -20,6 +20,8 @@ _SETS = {"insert", "update", "upsert"}
 
 
 class AttributeAction(ComponentConfig):
+    """One change of attributes: what to do, to which key, with which value."""
+
     action: Literal["insert", "update", "upsert", "delete", "hash", "extract", "convert"]
     """``insert`` sets the key where it is missing, ``update`` where it is there, ``upsert`` everywhere; ``delete``
     removes it; ``hash`` puts the value's SHA-256 in its place; ``extract`` upserts a key per named group of

@@ -162,6 +162,8 @@ class Match(ComponentConfig):
 
 
 class ChosenRows(ComponentConfig):
+    """Which rows a processor changes: options ``include`` and ``exclude``, and the rows they choose of a batch."""
+
     include: Match | None = None
     """Only what meets this is changed."""
 

@@ -150,6 +150,10 @@ _NOT_YET = frozenset(schema.OBSERVATIONS.names)
 
 SPAN_RELATION = Relation("span", Signal.TRACES, _SPANS)
 LOG_RELATION = Relation("log", Signal.LOGS, _LOGS)
+"""Log records, as SQL sees them."""
 METRIC_RELATION = Relation("metric", Signal.METRICS, _METRICS)
+"""Metric points, as SQL sees them."""
 RELATIONS = {relation.item: relation for relation in (SPAN_RELATION, LOG_RELATION, METRIC_RELATION)}
+"""Word for one row (``span``, ``log``, ``metric``) → its relation."""
 RELATION_OF_SIGNAL = {relation.signal: relation for relation in (SPAN_RELATION, LOG_RELATION, METRIC_RELATION)}
+"""Signal → its relation."""

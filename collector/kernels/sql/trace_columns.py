@@ -19,6 +19,7 @@ from collector.model.batch import SpanBatch
 from collector.model.stored import columns
 
 TraceCondition = SqlExpression
+"""A parsed condition over whole traces, which may aggregate over their spans."""
 TRACE = "_trace"
 """Column that groups the spans."""
 

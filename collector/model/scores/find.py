@@ -40,7 +40,7 @@ def span_scores(
 ) -> pa.Table:
     """The rows of ``schema.SCORES`` that these spans say, in attributes and events.
 
-    ``spans``, ``decided`` and ``logs`` are those of ``content.observations``. Of the log records only those that name
+    ``spans``, ``decided`` and ``logs`` are those of ``stored.observations``. Of the log records only those that name
     the judged call by its response id give a row, with the span that made it: all others are rows where logs are
     stored. ``faults`` counts ``score_name`` (left out), ``score_value`` and ``score_data_type`` (kept in ``metadata``)
     and ``score_target`` (no usable id).

@@ -42,7 +42,7 @@ class Result:
 
     carrier: ScoreCarrier
     fields: Mapping[str, Any]
-    """``tables.ScoreField`` → its value as sent, where there is one."""
+    """``fact_tables.ScoreField`` → its value as sent, where there is one."""
     rest: dict[str, Any]
     """What no field names."""
     target: Target

@@ -1,4 +1,4 @@
-"""From stored rows back to spans: the inverse of ``content.observations``.
+"""From stored rows back to spans: the inverse of ``observations``.
 
 A row of ``observations`` holds its whole span: ``attributes``, ``resource``, ``events`` and ``links``
 without loss, ``otlp`` what has no column. So a Parquet dataset can be sent again as OTLP.

@@ -1,7 +1,7 @@
 """The part of Langfuse's public API that its clients use to deliver: spans, scores, and what they ask on the way.
 
 Below the same address as OTLP, so that ``LANGFUSE_HOST`` alone moves an application here. Spans are OTLP. Scores become
-log records (``langfuse_scores``). Media is declined in the form in which the SDKs go on silently; everything else is
+log records (``score_requests``). Media is declined in the form in which the SDKs go on silently; everything else is
 a 404 at once, on which they fall back.
 """
 
