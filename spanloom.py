@@ -31,11 +31,13 @@ if TYPE_CHECKING:
         ExportBatch as ExportBatch,
         Exporter as Exporter,
         ExporterFactory as ExporterFactory,
+        ExportPreferences as ExportPreferences,
         Queryable as Queryable,
         ReceivedBatch as ReceivedBatch,
         Reprice as Reprice,
         Repriceable as Repriceable,
         Repriced as Repriced,
+        Retry as Retry,
     )
     from collector.component.processor import (
         Finder as Finder,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         LoadSpans as LoadSpans,
         PolicyDecisions as PolicyDecisions,
         Sampler as Sampler,
+        SamplerFactory as SamplerFactory,
         Verdicts as Verdicts,
     )
     from collector.errors import (
@@ -142,6 +145,7 @@ if TYPE_CHECKING:
     )
     from collector.model.batch import (
         Batch as Batch,
+        BatchT as BatchT,
         LogBatch as LogBatch,
         MetricBatch as MetricBatch,
         Signal as Signal,
@@ -169,6 +173,7 @@ _HOMES = {
         "Checkpointed",
         "DecidedSpans",
         "ExportBatch",
+        "ExportPreferences",
         "Exporter",
         "ExporterFactory",
         "Queryable",
@@ -177,6 +182,7 @@ _HOMES = {
         "Reprice",
         "Repriceable",
         "Repriced",
+        "Retry",
     ),
     "collector.component.processor": ("Finder", "PriceList", "Processor", "ProcessorFactory", "Stage"),
     "collector.component.receiver": (
@@ -190,7 +196,14 @@ _HOMES = {
         "no_metadata",
     ),
     "collector.component.rowwise": ("Span", "rowwise"),
-    "collector.component.sampler": ("DueTraces", "LoadSpans", "PolicyDecisions", "Sampler", "Verdicts"),
+    "collector.component.sampler": (
+        "DueTraces",
+        "LoadSpans",
+        "PolicyDecisions",
+        "Sampler",
+        "SamplerFactory",
+        "Verdicts",
+    ),
     "collector.errors": (
         "CollectorError",
         "ConfigError",
@@ -242,7 +255,7 @@ _HOMES = {
     "collector.model": ("attributes", "schema", "trace_state"),
     "collector.model.any_value": ("TooDeepError", "ValueColumns", "double_of_bits", "set_columns", "to_columns"),
     "collector.model.attributes": ("Flat", "dumps", "flatten", "parse_resource", "parse_scope"),
-    "collector.model.batch": ("Batch", "LogBatch", "MetricBatch", "Signal", "SpanBatch"),
+    "collector.model.batch": ("Batch", "BatchT", "LogBatch", "MetricBatch", "Signal", "SpanBatch"),
     "collector.model.codec.chosen": ("encode", "encode_json"),
     "collector.model.dialects.aliases": ("key_class",),
     "collector.model.forward.translate": ("translate",),

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -38,18 +38,14 @@ from processors._pii.recognized.names import Names
 from processors._pii.recognized.recognizers import Limits, Recognizer, Session, function_named
 from spanloom import (
     Batch,
+    BatchT,
     ComponentConfig,
     Duration,
-    LogBatch,
-    MetricBatch,
     ProcessorFactory,
     Settings,
     Signal,
-    SpanBatch,
     Stage,
 )
-
-_AnyBatch = TypeVar("_AnyBatch", SpanBatch, LogBatch, MetricBatch)
 
 _SHORTEST_KEY = 16
 
@@ -233,7 +229,7 @@ class Pii:
             self._telemetry.masked.labels(processor=self._id, entity=name)
         self._telemetry.mask_failed.labels(processor=self._id)
 
-    def process(self, batch: _AnyBatch) -> _AnyBatch:
+    def process(self, batch: BatchT) -> BatchT:
         """The batch with every value found replaced; the same columns where nothing was found."""
         names = self._names(batch)
         values = ValueMasker(self._engine, self._keys, self._pseudonyms, self._options, names)

@@ -41,9 +41,8 @@ from spanloom import (
     DueTraces,
     Duration,
     PolicyDecisions,
-    ProcessorFactory,
+    SamplerFactory,
     Settings,
-    Stage,
     Traces,
     Verdicts,
     nanoseconds,
@@ -180,4 +179,4 @@ class TailSampling:
         return asked
 
 
-factory = ProcessorFactory(Config, TailSampling, stage=Stage.SAMPLING)
+factory = SamplerFactory(Config, TailSampling)

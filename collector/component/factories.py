@@ -12,5 +12,6 @@ from collector.component.connector import ConnectorFactory
 from collector.component.exporter import ExporterFactory
 from collector.component.processor import ProcessorFactory
 from collector.component.receiver import ReceiverFactory
+from collector.component.sampler import SamplerFactory
 
-AnyFactory = ReceiverFactory | ProcessorFactory | ExporterFactory | ConnectorFactory
+AnyFactory = ReceiverFactory | ProcessorFactory | SamplerFactory | ExporterFactory | ConnectorFactory

@@ -9,6 +9,7 @@ from collector.component.base import ComponentId, Kind
 from collector.component.connector import ConnectorFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
+from collector.component.sampler import SamplerFactory
 from collector.config import yaml_tree
 from collector.config.engine_processors import GroupByTraceConfig
 from collector.config.plan import Component, Hop, Pipeline
@@ -192,7 +193,7 @@ def _warn_late_limiter(processors: Sequence[Reference], report: Report) -> None:
 
 def _stage(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> Stage | None:
     factory = factories.get(id_)
-    return factory.stage if isinstance(factory, ProcessorFactory) else None
+    return factory.stage if isinstance(factory, ProcessorFactory | SamplerFactory) else None
 
 
 def _masks(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> bool:

@@ -27,6 +27,7 @@ from collector.component.base import Kind
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
 from collector.component.registry import Registry
+from collector.component.sampler import SamplerFactory
 from collector.config.engine_processors import ENGINE_PROCESSORS
 from collector.config.validation import keys_of, models_in
 from collector.options.durations import format_duration
@@ -97,7 +98,7 @@ def _page(about: Sequence[str], config: type[BaseModel], examples: Sequence[Path
 
 
 def _stage(factory: AnyFactory) -> str:
-    return f"{_STAGES[factory.stage]} " if isinstance(factory, ProcessorFactory) else ""
+    return f"{_STAGES[factory.stage]} " if isinstance(factory, ProcessorFactory | SamplerFactory) else ""
 
 
 def _sections(config: type[BaseModel]) -> Iterator[str]:

@@ -40,7 +40,6 @@ from collector.model import pyarrow_imports, schema
 from collector.model.batch import SpanBatch
 from collector.model.codec import chosen
 from collector.options.durations import nanoseconds
-from collector.options.retry import RetryConfig
 from collector.serving.budget import ByteBudget
 from collector.serving.http_server import HttpServer, serve
 from collector.telemetry import Telemetry
@@ -110,19 +109,7 @@ class Service:
         reader = JournalReader(self._journal, decided, self.telemetry)
         for id_ in graph.exporters:
             self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
-        self._runners = [
-            ExportRunner(
-                str(id_),
-                exporter,
-                graph.exporter_pipelines[id_],
-                reader,
-                self._journal.ledger,
-                self.telemetry,
-                retry=getattr(self._config.exporters[id_].config, "retry_on_failure", RetryConfig()),
-                fatal=self._fatal,
-            )
-            for id_, exporter in graph.exporters.items()
-        ]
+        self._runners = [self._runner(str(id_), destination, reader) for id_, destination in graph.exporters.items()]
         assemblies = {name: self._assembly(name) for name in graph.samplers}
         self._core = Core(
             self._journal,
@@ -144,6 +131,19 @@ class Service:
             conditions=graph.request_conditions(),
         )
 
+    def _runner(self, name: str, destination: graphs.Destination, reader: JournalReader) -> ExportRunner:
+        return ExportRunner(
+            name,
+            destination.exporter,
+            frozenset(destination.pipelines),
+            reader,
+            self._journal.ledger,
+            self.telemetry,
+            stores=destination.stores,
+            preferences=destination.preferences,
+            fatal=self._fatal,
+        )
+
     def _assembly(self, pipeline: str) -> Assembly:
         shared_by = len(self._graph.samplers)
         return Assembly(
@@ -162,8 +162,8 @@ class Service:
         """Starts everything; returns who listens where. A half-failed start undoes itself."""
         self._loop = asyncio.get_running_loop()
         try:
-            for exporter in self._graph.exporters.values():
-                exporter.start()
+            for destination in self._graph.exporters.values():
+                destination.exporter.start()
             self._forget_removed_exporters()
             last = self._journal.ledger.last()
             for runner in self._runners:
@@ -213,7 +213,7 @@ class Service:
             await receiver.start()
 
     def _admin_app(self) -> object:
-        stores = [e for e in self._graph.exporters.values() if isinstance(e, Queryable)]
+        stores = [d.exporter for d in self._graph.exporters.values() if isinstance(d.exporter, Queryable)]
 
         def query(sql: str, limit: int) -> object:
             return stores[0].query(sql, limit=limit)
@@ -231,7 +231,7 @@ class Service:
         """Prices what the stores hold again; per store the report. Each store does it between two deliveries."""
         reports = {}
         for runner in self._runners:
-            store = self._graph.exporters[ComponentId.parse(runner.name)]
+            store = self._graph.exporters[ComponentId.parse(runner.name)].exporter
             if isinstance(store, Repriceable):
                 pricing = Repricing(pricing_processors(self._config, self._data_dir))
                 runner.call(partial(store.reprice, pricing, since_unix_nano=since_unix_nano, dry_run=dry_run))

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from collector.component.base import ComponentConfig, ComponentId, Kind, Settings
 from collector.component.exporter import ExporterFactory
 from collector.component.processor import ProcessorFactory, Stage
+from collector.component.sampler import SamplerFactory
 from collector.telemetry import Telemetry
 from collector.testing.exports import export_batch
 from collector.testing.laws import check_exporter, check_processor
@@ -25,9 +26,10 @@ def check_component(kind: Kind, name: str, factory: Any, options: Mapping[str, A
 
     ``examples``: generated batches per signal of a processor. An exporter is given two small ranges.
     """
-    wanted: Any = ProcessorFactory if kind is Kind.PROCESSOR else ExporterFactory
-    if type(factory) is not wanted:
-        return [f"the entry point is a {type(factory).__name__}, expected a {wanted.__name__}"]
+    wanted: tuple[type, ...] = (ProcessorFactory, SamplerFactory) if kind is Kind.PROCESSOR else (ExporterFactory,)
+    if type(factory) not in wanted:
+        named = " or ".join(one.__name__ for one in wanted)
+        return [f"the entry point is a {type(factory).__name__}, expected a {named}"]
     if not issubclass(factory.config, ComponentConfig):
         return [f"{factory.config.__name__} does not extend spanloom.ComponentConfig: unknown options would pass"]
     try:
@@ -39,6 +41,8 @@ def check_component(kind: Kind, name: str, factory: Any, options: Mapping[str, A
         made = Settings(ComponentId(name), Telemetry(), structlog.stdlib.get_logger(name), Path(folder))
         if isinstance(factory, ExporterFactory):
             return _problems(lambda: check_exporter(lambda: factory.create(config, made), _RANGES))
+        if isinstance(factory, SamplerFactory):
+            return _problems(lambda: factory.create(config, made))
         return _processor_problems(factory, config, made, examples)
 
 
@@ -46,8 +50,6 @@ _RANGES = (export_batch([{"span_name": "chat"}, {"span_name": "tool"}]), export_
 
 
 def _processor_problems(factory: ProcessorFactory, config: Any, made: Settings, examples: int) -> list[str]:
-    if factory.stage is Stage.SAMPLING:
-        return _problems(lambda: factory.create(config, made))
     processor: Any = factory.create(config, made)
     found = []
     for signal in sorted(factory.signals):

@@ -17,6 +17,7 @@ from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
 from collector.component.receiver import ReceiverFactory
 from collector.component.registry import Registry
+from collector.component.sampler import SamplerFactory
 from collector.config.load import load
 from collector.config.plan import CollectorConfig
 from collector.model.batch import Signal
@@ -135,7 +136,7 @@ FACTORIES: dict[Kind, dict[str, AnyFactory]] = {
         "pii": ProcessorFactory(PiiConfig, _never, stage=Stage.MASK, signals=ALL),
         "cost": ProcessorFactory(ComponentConfig, _never),
         "redaction": ProcessorFactory(ComponentConfig, _never, masks=True, signals=ALL),
-        "tail_sampling": ProcessorFactory(SamplingConfig, _never, stage=Stage.SAMPLING),
+        "tail_sampling": SamplerFactory(SamplingConfig, _never),
     },
     Kind.EXPORTER: {
         "duckdb": ExporterFactory(StoreConfig, _never, stores=True),

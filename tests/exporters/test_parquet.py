@@ -20,7 +20,7 @@ from hypothesis import given, settings as settings_of_hypothesis, strategies as 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from pydantic import ValidationError
 
-from collector.component.exporter import Checkpointed
+from collector.component.exporter import Checkpointed, ExportPreferences
 from collector.errors import ConfigError, JournalError, PermanentError
 from collector.model import schema
 from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
@@ -486,10 +486,9 @@ def test_data_of_a_wrong_type_is_permanent_and_quotes_nothing(started, lake):
 
 def test_batch_hints_come_from_the_configuration(started):
     exporter = started(flush_interval="3s", target_rows=9)
-    assert (exporter.batch_rows, exporter.batch_seconds) == (9, 3.0)
+    assert factory.preferences(exporter._config) == ExportPreferences(rows=9, seconds=3.0)
     assert not isinstance(exporter, Checkpointed)
     assert factory.stores
-    assert exporter.stores
 
 
 @pytest.mark.parametrize("codec", ["zstd", "snappy", "gzip", "brotli", "lz4", "none"])

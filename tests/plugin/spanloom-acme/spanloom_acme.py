@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,8 +56,6 @@ class LinesConfig(ComponentConfig):
 
 
 class Lines:
-    stores: ClassVar[bool] = False
-
     def __init__(self, config: LinesConfig) -> None:
         self._path = config.path
 
