@@ -164,6 +164,7 @@ if TYPE_CHECKING:
     from collector.options.durations import Duration as Duration, nanoseconds as nanoseconds
     from collector.options.retry import RetryConfig as RetryConfig
     from collector.options.tls import TlsClientConfig as TlsClientConfig
+    from collector.telemetry import Telemetry as Telemetry
 
 _HOMES = {
     "collector": ("testing",),
@@ -265,6 +266,7 @@ _HOMES = {
     "collector.options.durations": ("Duration", "nanoseconds"),
     "collector.options.retry": ("RetryConfig",),
     "collector.options.tls": ("TlsClientConfig",),
+    "collector.telemetry": ("Telemetry",),
 }
 """Module → the names it gives; of a package: its modules."""
 

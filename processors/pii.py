@@ -208,7 +208,12 @@ class Pii:
 
     def __init__(self, config: Config, settings: Settings) -> None:
         self._id = str(settings.id)
-        self._telemetry = settings.telemetry
+        self._masked = settings.telemetry.counter(
+            "spanloom_pii_masked_values", "Values replaced, by entity.", ("processor", "entity")
+        )
+        self._failed = settings.telemetry.counter(
+            "spanloom_pii_failed_rows", "Rows whose content was dropped because masking failed.", ("processor",)
+        )
         entities = _entities(config)
         key = config.hash_key.get_secret_value().encode() if config.hash_key is not None else None
         self._write, self._allowed = writer(key or b""), _allowed(config)
@@ -226,8 +231,8 @@ class Pii:
         self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types, config.base64)
         self._headers = HeaderCache()
         for name in [*entities, *(p.name for p in config.patterns)]:
-            self._telemetry.masked.labels(processor=self._id, entity=name)
-        self._telemetry.mask_failed.labels(processor=self._id)
+            self._masked.labels(processor=self._id, entity=name)
+        self._failed.labels(processor=self._id)
 
     def process(self, batch: BatchT) -> BatchT:
         """The batch with every value found replaced; the same columns where nothing was found."""
@@ -255,9 +260,9 @@ class Pii:
 
     def _count(self, tally: Tally) -> None:
         for entity, count in tally.masked.items():
-            self._telemetry.masked.labels(processor=self._id, entity=entity).inc(count)
+            self._masked.labels(processor=self._id, entity=entity).inc(count)
         if tally.failed:
-            self._telemetry.mask_failed.labels(processor=self._id).inc(tally.failed)
+            self._failed.labels(processor=self._id).inc(tally.failed)
 
 
 def _recognizer(config: RecognizerConfig) -> Recognizer:
