@@ -14,10 +14,10 @@ test: $(VENV)/test
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-# After a change of a dialect or content table, or of a processor's options.
+# After a change of a dialect or content table, or of a component's options.
 docs: $(VENV)/test
 	$(BIN)/python -m collector.pages.dialects docs/dialects
-	$(BIN)/python -m collector.pages.components docs/processors docs/connectors
+	$(BIN)/python -m collector.pages.components docs/processors docs/connectors docs/extensions
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
         Repriced as Repriced,
         Retry as Retry,
     )
+    from collector.component.extension import (
+        ComponentHealth as ComponentHealth,
+        DecidedReader as DecidedReader,
+        Extension as Extension,
+        ExtensionFactory as ExtensionFactory,
+        HealthState as HealthState,
+        PipelineWatcher as PipelineWatcher,
+    )
     from collector.component.processor import (
         Finder as Finder,
         PriceList as PriceList,
@@ -163,7 +171,8 @@ if TYPE_CHECKING:
     from collector.model.stored.observations import observation_inputs as observation_inputs
     from collector.options.durations import Duration as Duration, nanoseconds as nanoseconds
     from collector.options.retry import RetryConfig as RetryConfig
-    from collector.options.tls import TlsClientConfig as TlsClientConfig
+    from collector.options.tls import TlsClientConfig as TlsClientConfig, TlsServerConfig as TlsServerConfig
+    from collector.serving.http_server import HttpServer as HttpServer, serve as serve
     from collector.telemetry import Telemetry as Telemetry
 
 _HOMES = {
@@ -184,6 +193,14 @@ _HOMES = {
         "Repriceable",
         "Repriced",
         "Retry",
+    ),
+    "collector.component.extension": (
+        "ComponentHealth",
+        "DecidedReader",
+        "Extension",
+        "ExtensionFactory",
+        "HealthState",
+        "PipelineWatcher",
     ),
     "collector.component.processor": ("Finder", "PriceList", "Processor", "ProcessorFactory", "Stage"),
     "collector.component.receiver": (
@@ -265,7 +282,8 @@ _HOMES = {
     "collector.model.stored.observations": ("observation_inputs",),
     "collector.options.durations": ("Duration", "nanoseconds"),
     "collector.options.retry": ("RetryConfig",),
-    "collector.options.tls": ("TlsClientConfig",),
+    "collector.options.tls": ("TlsClientConfig", "TlsServerConfig"),
+    "collector.serving.http_server": ("HttpServer", "serve"),
     "collector.telemetry": ("Telemetry",),
 }
 """Module → the names it gives; of a package: its modules."""

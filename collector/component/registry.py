@@ -10,6 +10,7 @@ from importlib import metadata
 from collector.component.base import Kind
 from collector.component.connector import ConnectorFactory
 from collector.component.exporter import ExporterFactory
+from collector.component.extension import ExtensionFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory
 from collector.component.receiver import ReceiverFactory
@@ -24,6 +25,7 @@ _FACTORIES: Mapping[Kind, tuple[type, ...]] = {
     Kind.PROCESSOR: (ProcessorFactory, SamplerFactory),
     Kind.EXPORTER: (ExporterFactory,),
     Kind.CONNECTOR: (ConnectorFactory,),
+    Kind.EXTENSION: (ExtensionFactory,),
 }
 
 EntryPoints = Callable[[str], Iterable[metadata.EntryPoint]]

@@ -204,5 +204,11 @@ def _masks(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None])
 def _warn_unused(declared: Declared, report: Report) -> None:
     for kind in Kind:
         for id_ in declared.ids(kind):
-            if (kind, id_) not in declared.used:
+            if (kind, id_) in declared.used:
+                continue
+            if kind is not Kind.EXTENSION:
                 report.warn((f"{kind}s", str(id_)), f"no pipeline uses this {kind}: it is not started")
+            elif declared.factories[kind][id_] is not None:
+                report.warn(
+                    (f"{kind}s", str(id_)), "service.extensions does not list this extension: it is not started"
+                )

@@ -1,6 +1,7 @@
-"""Writes ``docs/processors`` and ``docs/connectors``: a page per component with examples there, from its Config.
+"""Writes a page per component with examples in ``docs/processors``, ``docs/connectors`` or ``docs/extensions``.
 
-``python -m collector.pages.components DIRECTORY...``, named after the kinds of component. The examples are whole
+A page is made of the component's Config. ``python -m collector.pages.components DIRECTORY...``; the directories are
+named after the kinds of component. The examples are whole
 configurations, ``DIRECTORY/NAME/*.yaml``, each beginning with a comment that says what it is for. The pages are
 committed; a test compares them and runs the examples.
 """
@@ -24,6 +25,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
 from collector.component.base import Kind
+from collector.component.extension import ExtensionFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
 from collector.component.registry import Registry
@@ -85,9 +87,8 @@ def write(folder: Path) -> None:
 
 def page(name: str, factory: AnyFactory, examples: Sequence[Path]) -> str:
     """What the component does, its options, and examples."""
-    signals = ", ".join(sorted(factory.signals))
     about = inspect.getdoc(sys.modules[factory.config.__module__]) or ""
-    return _page([f"# {name}", _markdown(about), f"{_stage(factory)}Signals: {signals}."], factory.config, examples)
+    return _page([f"# {name}", _markdown(about), *_place(factory)], factory.config, examples)
 
 
 def _page(about: Sequence[str], config: type[BaseModel], examples: Sequence[Path]) -> str:
@@ -97,8 +98,15 @@ def _page(about: Sequence[str], config: type[BaseModel], examples: Sequence[Path
     return "\n\n".join(parts) + "\n"
 
 
-def _stage(factory: AnyFactory) -> str:
-    return f"{_STAGES[factory.stage]} " if isinstance(factory, ProcessorFactory | SamplerFactory) else ""
+def _place(factory: AnyFactory) -> Iterator[str]:
+    """Where it runs and what it works on."""
+    signals = ", ".join(sorted(factory.signals))
+    if isinstance(factory, ProcessorFactory | SamplerFactory):
+        yield f"{_STAGES[factory.stage]} Signals: {signals}."
+    elif not isinstance(factory, ExtensionFactory):
+        yield f"Signals: {signals}."
+    elif signals:
+        yield f"Reads what pipelines decide, with a position of its own. Signals: {signals}."
 
 
 def _sections(config: type[BaseModel]) -> Iterator[str]:

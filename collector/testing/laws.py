@@ -1,14 +1,16 @@
-"""The laws every processor and exporter keeps, as functions that run them: for our tests and for plug-ins.
+"""The laws every processor, exporter and extension keeps, as functions that run them: for our tests and plug-ins.
 
 Needs no test framework: a broken law is an ``AssertionError`` that says which one and where.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from collector.component.exporter import ExportBatch, Exporter
+from collector.component.extension import ComponentHealth, DecidedReader, Extension, PipelineWatcher
 from collector.component.processor import AnyProcessor
 from collector.model.batch import Batch
 
@@ -54,6 +56,50 @@ def check_exporter(create: Callable[[], Exporter], batches: Iterable[ExportBatch
                 assert refused is None or sum(refused.values()) <= batch.num_rows, "it refused more than it was given"
     finally:
         exporter.shutdown()
+
+
+def check_extension(create: Callable[[], Extension], batches: Iterable[ExportBatch] = ()) -> None:
+    """Makes extensions and checks their lifecycle:
+
+    - one that was only made, or only started, shuts down, and twice;
+    - it can say how it is at any time, and hears of the pipelines if it wants to;
+    - one that reads takes each batch, and the same range again as after a crash.
+
+    Raises ``AssertionError`` naming the broken law, or what the extension raises itself.
+    """
+    asyncio.run(_live(create(), batches=None))
+    asyncio.run(_live(create(), batches=batches))
+
+
+async def _live(extension: Extension, *, batches: Iterable[ExportBatch] | None) -> None:
+    """From its making to its end; ``batches``: what it reads once it is started; None: it is not started."""
+    _check_health(extension)
+    if batches is not None:
+        await extension.start()
+        _check_health(extension)
+        if isinstance(extension, PipelineWatcher):
+            extension.ready()
+        try:
+            if isinstance(extension, DecidedReader):
+                for batch in batches:
+                    await asyncio.to_thread(extension.read_decided, batch)
+                    await asyncio.to_thread(extension.read_decided, batch)
+        finally:
+            if isinstance(extension, PipelineWatcher):
+                extension.not_ready()
+            await extension.shutdown()
+    for _ in range(2):
+        try:
+            await extension.shutdown()
+        except Exception as error:
+            when = "again" if batches is not None else "of one that was never started"
+            raise AssertionError(f"shutdown {when} raised {type(error).__name__}: {error}") from error
+    _check_health(extension)
+
+
+def _check_health(extension: Extension) -> None:
+    said: object = extension.health()
+    assert isinstance(said, ComponentHealth), f"health() gave a {type(said).__name__}, not a ComponentHealth"
 
 
 def _in_order(what: str, exporter: Exporter, *calls: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from collector.component.base import ComponentConfig, Kind
 from collector.component.exporter import ExporterFactory
+from collector.component.extension import ExtensionFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
 from collector.component.receiver import ReceiverFactory
@@ -122,6 +123,11 @@ class StoreConfig(ComponentConfig):
     """How long."""
 
 
+class ProbeConfig(ComponentConfig):
+    endpoint: str = "localhost:13133"
+    """Where it answers."""
+
+
 def _never(*_: Any) -> Any:
     raise AssertionError("checking a configuration creates nothing")
 
@@ -138,6 +144,7 @@ FACTORIES: dict[Kind, dict[str, AnyFactory]] = {
         "redaction": ProcessorFactory(ComponentConfig, _never, masks=True, signals=ALL),
         "tail_sampling": SamplerFactory(SamplingConfig, _never),
     },
+    Kind.EXTENSION: {"health_check": ExtensionFactory(ProbeConfig, _never)},
     Kind.EXPORTER: {
         "duckdb": ExporterFactory(StoreConfig, _never, stores=True),
         "parquet": ExporterFactory(StoreConfig, _never, stores=True),

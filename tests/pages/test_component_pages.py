@@ -1,4 +1,4 @@
-"""``docs/processors``, ``docs/connectors``: the pages are what the Configs say, and every example on them runs."""
+"""The generated component pages are what the Configs say, and every example on them runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collector.pages import components
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "processors"
-KINDS = [Kind.PROCESSOR, Kind.CONNECTOR]
+KINDS = [Kind.PROCESSOR, Kind.CONNECTOR, Kind.EXTENSION]
 EXAMPLES = [path for kind in KINDS for path in sorted((ROOT / "docs" / f"{kind}s").glob("*/*.yaml"))]
 CAPTURE = ROOT / "tests" / "golden" / "sampling-by-status"
 
