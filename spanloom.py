@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ExportBatch as ExportBatch,
         Exporter as Exporter,
         ExporterFactory as ExporterFactory,
+        ExportPreferences as ExportPreferences,
         Queryable as Queryable,
         QueryAtRest as QueryAtRest,
         ReadAtRest as ReadAtRest,
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
         Reprice as Reprice,
         Repriceable as Repriceable,
         Repriced as Repriced,
+        Retry as Retry,
+    )
+    from collector.component.extension import (
+        ComponentHealth as ComponentHealth,
+        DecidedReader as DecidedReader,
+        Extension as Extension,
+        ExtensionFactory as ExtensionFactory,
+        HealthState as HealthState,
+        PipelineWatcher as PipelineWatcher,
     )
     from collector.component.processor import (
         Finder as Finder,
@@ -62,6 +72,7 @@ if TYPE_CHECKING:
         LoadSpans as LoadSpans,
         PolicyVerdictTable as PolicyVerdictTable,
         Sampler as Sampler,
+        SamplerFactory as SamplerFactory,
         TraceDecisions as TraceDecisions,
     )
     from collector.errors import (
@@ -145,6 +156,7 @@ if TYPE_CHECKING:
     )
     from collector.model.batch import (
         Batch as Batch,
+        BatchT as BatchT,
         LogBatch as LogBatch,
         MetricBatch as MetricBatch,
         Signal as Signal,
@@ -162,7 +174,9 @@ if TYPE_CHECKING:
     from collector.model.stored.observations import observation_inputs as observation_inputs
     from collector.options.durations import Duration as Duration, nanoseconds as nanoseconds
     from collector.options.retry import RetryConfig as RetryConfig
-    from collector.options.tls import TlsClientConfig as TlsClientConfig
+    from collector.options.tls import TlsClientConfig as TlsClientConfig, TlsServerConfig as TlsServerConfig
+    from collector.serving.http_server import HttpServer as HttpServer, serve as serve
+    from collector.telemetry import Telemetry as Telemetry
 
 _HOMES = {
     "collector": ("testing",),
@@ -172,6 +186,7 @@ _HOMES = {
         "Checkpointed",
         "DecidedSpans",
         "ExportBatch",
+        "ExportPreferences",
         "Exporter",
         "ExporterFactory",
         "QueryAtRest",
@@ -182,6 +197,15 @@ _HOMES = {
         "Reprice",
         "Repriceable",
         "Repriced",
+        "Retry",
+    ),
+    "collector.component.extension": (
+        "ComponentHealth",
+        "DecidedReader",
+        "Extension",
+        "ExtensionFactory",
+        "HealthState",
+        "PipelineWatcher",
     ),
     "collector.component.processor": ("Finder", "PriceList", "Processor", "ProcessorFactory", "Stage"),
     "collector.component.receiver": (
@@ -195,7 +219,14 @@ _HOMES = {
         "no_metadata",
     ),
     "collector.component.rowwise": ("Span", "rowwise"),
-    "collector.component.sampler": ("DueTraces", "LoadSpans", "PolicyVerdictTable", "Sampler", "TraceDecisions"),
+    "collector.component.sampler": (
+        "DueTraces",
+        "LoadSpans",
+        "PolicyVerdictTable",
+        "Sampler",
+        "SamplerFactory",
+        "TraceDecisions",
+    ),
     "collector.errors": (
         "CollectorError",
         "ConfigError",
@@ -248,7 +279,7 @@ _HOMES = {
     "collector.model": ("attributes", "schema", "trace_state"),
     "collector.model.any_value": ("TooDeepError", "ValueColumns", "double_of_bits", "set_columns", "to_columns"),
     "collector.model.attributes": ("Flat", "dumps", "flatten", "parse_resource", "parse_scope"),
-    "collector.model.batch": ("Batch", "LogBatch", "MetricBatch", "Signal", "SpanBatch"),
+    "collector.model.batch": ("Batch", "BatchT", "LogBatch", "MetricBatch", "Signal", "SpanBatch"),
     "collector.model.codec.chosen": ("encode", "encode_json"),
     "collector.model.dialects.aliases": ("key_class",),
     "collector.model.forward.translate": ("translate",),
@@ -257,7 +288,9 @@ _HOMES = {
     "collector.model.stored.observations": ("observation_inputs",),
     "collector.options.durations": ("Duration", "nanoseconds"),
     "collector.options.retry": ("RetryConfig",),
-    "collector.options.tls": ("TlsClientConfig",),
+    "collector.options.tls": ("TlsClientConfig", "TlsServerConfig"),
+    "collector.serving.http_server": ("HttpServer", "serve"),
+    "collector.telemetry": ("Telemetry",),
 }
 """Module → the names it gives; of a package: its modules."""
 

@@ -1,5 +1,6 @@
-"""The collector's own metrics: every name is declared here, in the Collector's vocabulary.
+"""The collector's own metrics, in the Collector's vocabulary: those of the engine are declared here.
 
+A component declares its own beside itself (``Telemetry.counter``, ``gauge``, ``histogram``).
 ``accepted = delivered + refused + counted drops`` can be checked from outside: see ``Telemetry``.
 Labels hold component ids, words from closed lists and a bounded number of model names, never
 content, ids of traces or people, or secrets.
@@ -7,10 +8,16 @@ content, ids of traces or people, or secrets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SIGNAL_WORD = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
 
 class PerSignal:
@@ -46,12 +53,17 @@ class BoundedNames:
 class Telemetry:
     """All series of one running collector, in a registry of its own.
 
+    The attributes are the engine's. A component declares its own with ``counter``, ``gauge`` and ``histogram``, in
+    its constructor: names begin with ``spanloom_`` and the component's type, a label ``processor`` (``exporter``,
+    ``extension``, ...) tells instances apart, and label values are words from a closed list or bounded in number.
+
     Per pipeline: ``receiver_accepted`` = what exporters sent + ``processor_dropped`` (by reason:
     sampled out, resent, filtered) + what is still pending or queued + ``exporter_dropped``.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._declared: dict[str, tuple[object, Counter | Gauge | Histogram]] = {}
         self.info = Gauge(
             "spanloom_build_info",
             "Constant 1, with version and codec in use.",
@@ -64,6 +76,34 @@ class Telemetry:
         self._assembly(self.registry)
         self._content(self.registry)
         self._exporters(self.registry)
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        """A counter of a component's own; ``text`` says what it counts. It is shown as ``<name>_total``.
+
+        Declared again in the same words it is the same counter, so that instances of a component share it. Raises
+        ``ValueError`` when the name means something else already.
+        """
+        return self._own(Counter, name, text, labels)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        """As ``counter``, of what goes up and down."""
+        return self._own(Gauge, name, text, labels)
+
+    def histogram(
+        self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float] = _SECONDS
+    ) -> Histogram:
+        """As ``counter``, of how values are spread; ``buckets``: upper bounds, by default fit for seconds."""
+        return self._own(Histogram, name, text, labels, buckets=tuple(buckets))
+
+    def _own(self, kind: type[Metric], name: str, text: str, labels: Sequence[str], **more: Any) -> Metric:
+        said = (kind, text, tuple(labels), more)
+        if name not in self._declared:
+            self._declared[name] = (said, kind(name, text, tuple(labels), registry=self.registry, **more))
+        known, metric = self._declared[name]
+        if known != said:
+            raise ValueError(f"the metric {name!r} is declared twice, and not in the same words")
+        assert isinstance(metric, kind)
+        return metric
 
     def _receivers(self, r: CollectorRegistry) -> None:
         receiver = ("receiver", "transport")
@@ -83,18 +123,6 @@ class Telemetry:
             "From the request's headers to its acknowledgement.",
             receiver,
             buckets=_SECONDS,
-            registry=r,
-        )
-        self.langfuse_requests = Counter(
-            "spanloom_langfuse_requests",
-            "Requests of Langfuse clients other than for spans, by path and status.",
-            ("path", "status"),
-            registry=r,
-        )
-        self.langfuse_skipped = Counter(
-            "spanloom_langfuse_skipped_items",
-            "What Langfuse clients sent that is not kept: media, metrics, sdk_log, and events other than scores.",
-            ("kind",),
             registry=r,
         )
         self.budget_used = Gauge("spanloom_receiver_budget_used_bytes", "Bytes of requests held in memory.", registry=r)
@@ -183,33 +211,11 @@ class Telemetry:
         )
 
     def _content(self, r: CollectorRegistry) -> None:
-        self.masked = Counter(
-            "spanloom_pii_masked_values", "Values replaced, by entity.", ("processor", "entity"), registry=r
-        )
-        self.mask_failed = Counter(
-            "spanloom_pii_failed_rows",
-            "Rows whose content was dropped because masking failed.",
-            ("processor",),
-            registry=r,
-        )
         self.failed_expressions = Counter(
             "spanloom_processor_failed_expressions",
             "Items an SQL expression failed on: passed on unchanged, by a connector to its default pipelines.",
             ("processor",),
             registry=r,
-        )
-        self.unpriced = Counter(
-            "spanloom_cost_unpriced_calls", "Calls without a price, by model.", ("provider", "model"), registry=r
-        )
-        self.unpriced_buckets = Counter(
-            "spanloom_cost_unpriced_buckets",
-            "Usage without a price, in calls that are priced otherwise, by model and bucket.",
-            ("provider", "model", "bucket"),
-            registry=r,
-        )
-        self.priced = Counter("spanloom_cost_priced_calls", "Calls priced.", ("source",), registry=r)
-        self.price_reloads = Counter(
-            "spanloom_cost_price_reloads", "Price files read again after a change.", ("outcome",), registry=r
         )
         self.model_faults = Counter(
             "spanloom_model_faults", "Values that were malformed and kept aside, by field.", ("field",), registry=r

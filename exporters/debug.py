@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import pyarrow as pa
 from pydantic import Field
@@ -45,8 +45,6 @@ class Config(ComponentConfig):
 
 class DebugExporter:
     """See the module; ``clock`` returns seconds, ``output`` stands for standard output."""
-
-    stores: ClassVar[bool] = False
 
     def __init__(
         self,

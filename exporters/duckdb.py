@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -30,6 +29,7 @@ from spanloom import (
     Duration,
     ExportBatch,
     ExporterFactory,
+    ExportPreferences,
     JournalError,
     PermanentError,
     Reprice,
@@ -71,8 +71,6 @@ class Config(ComponentConfig):
 class DuckDBExporter:
     """See the module; ``clock`` returns seconds since 1970."""
 
-    stores: ClassVar[bool] = True
-
     def __init__(self, config: Config, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self._config = config
         self._id = str(settings.id)
@@ -87,16 +85,6 @@ class DuckDBExporter:
         self._queries = threading.Condition()  # guards the two below, which other threads use
         self._cursors: duckdb.DuckDBPyConnection | None = None
         self._running: set[duckdb.DuckDBPyConnection] = set()
-
-    @property
-    def batch_rows(self) -> int:
-        """The engine gathers about this many rows per ``export``."""
-        return self._config.target_rows
-
-    @property
-    def batch_seconds(self) -> float:
-        """The engine waits no longer than this for ``batch_rows``."""
-        return self._config.flush_interval.total_seconds()
 
     def start(self) -> None:
         """Opens the file, brings it to today's schema and drops what is past retention."""
@@ -280,4 +268,8 @@ def _path(config: Config, data_dir: Path) -> Path:
     return config.path or data_dir / "spanloom.duckdb"
 
 
-factory = ExporterFactory(Config, DuckDBExporter, stores=True, query_at_rest=_query_at_rest)
+def _preferences(config: Config) -> ExportPreferences:
+    return ExportPreferences(config.target_rows, config.flush_interval.total_seconds())
+
+
+factory = ExporterFactory(Config, DuckDBExporter, stores=True, preferences=_preferences, query_at_rest=_query_at_rest)

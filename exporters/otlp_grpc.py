@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from pydantic import Field, field_validator
 
 from exporters._otlp.delivery import MAX_RESPONSE_BYTES, OtlpExporter, Reply, protobuf_reply
-from exporters._otlp.exporter_config import OtlpExporterConfig
+from exporters._otlp.exporter_config import OtlpExporterConfig, preferences
 from spanloom import (
     Batch,
     ComponentConfig,
@@ -209,4 +209,4 @@ def _create(config: Config, settings: Settings) -> OtlpExporter:
     )
 
 
-factory = ExporterFactory(Config, _create)
+factory = ExporterFactory(Config, _create, preferences=preferences)

@@ -17,7 +17,7 @@ import zstandard
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from exporters._otlp.delivery import MAX_RESPONSE_BYTES, OtlpExporter, Reply, encoder, protobuf_reply
-from exporters._otlp.exporter_config import OtlpExporterConfig
+from exporters._otlp.exporter_config import OtlpExporterConfig, preferences
 from spanloom import (
     Batch,
     Duration,
@@ -236,4 +236,4 @@ def _create(config: Config, settings: Settings) -> OtlpExporter:
     )
 
 
-factory = ExporterFactory(Config, _create)
+factory = ExporterFactory(Config, _create, preferences=preferences)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +34,7 @@ from spanloom import (
     Duration,
     ExportBatch,
     ExporterFactory,
+    ExportPreferences,
     JournalError,
     PermanentError,
     Reprice,
@@ -123,24 +124,12 @@ DATASETS = {
 class ParquetExporter:
     """See the module."""
 
-    stores: ClassVar[bool] = True
-
     def __init__(self, config: Config, settings: Settings) -> None:
         self._config = config
         self._id = str(settings.id)
         self._log = settings.log
         self._root = config.path or settings.data_dir / "parquet"
         self._scratch = self._root / "_tmp"
-
-    @property
-    def batch_rows(self) -> int:
-        """The engine gathers about this many rows per ``export``."""
-        return self._config.target_rows
-
-    @property
-    def batch_seconds(self) -> float:
-        """The engine waits no longer than this for ``batch_rows``."""
-        return self._config.flush_interval.total_seconds()
 
     def start(self) -> None:
         """Creates the folders and removes what a killed run left half-written."""
@@ -374,4 +363,8 @@ def _read_at_rest(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
     return stored_days(folder, stored.OBSERVATIONS, columns)
 
 
-factory = ExporterFactory(Config, ParquetExporter, stores=True, read_at_rest=_read_at_rest)
+def _preferences(config: Config) -> ExportPreferences:
+    return ExportPreferences(config.target_rows, config.flush_interval.total_seconds())
+
+
+factory = ExporterFactory(Config, ParquetExporter, stores=True, preferences=_preferences, read_at_rest=_read_at_rest)

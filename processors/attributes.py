@@ -11,7 +11,7 @@ from pydantic import Field
 
 from spanloom import (
     AttributeAction,
-    Batch,
+    BatchT,
     ChosenRows,
     ProcessorFactory,
     Settings,
@@ -32,7 +32,7 @@ class Attributes:
     def __init__(self, config: Config, settings: Settings) -> None:  # noqa: ARG002 - the form of all components
         self._config = config
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes batches of any signal."""
         asked = self._config.rows(batch)
         if not asked.any():

@@ -38,7 +38,7 @@ from processors._prices.pricer import Assignment
 from processors._prices.rates import bucket_of
 from processors._prices.shown import price_table
 from processors._prices.user import PriceEntry, read_prices
-from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, schema
+from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, Telemetry, schema
 
 Ints = npt.NDArray[np.int64]
 
@@ -70,6 +70,21 @@ class Config(ComponentConfig):
         return path
 
 
+class _Metrics:
+    """What became of the calls, by outcome."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.priced = telemetry.counter("spanloom_cost_priced_calls", "Calls priced.", ("source",))
+        self.unpriced = telemetry.counter(
+            "spanloom_cost_unpriced_calls", "Calls without a price, by model.", ("provider", "model")
+        )
+        self.unpriced_buckets = telemetry.counter(
+            "spanloom_cost_unpriced_buckets",
+            "Usage without a price, in calls that are priced otherwise, by model and bucket.",
+            ("provider", "model", "bucket"),
+        )
+
+
 class Cost:
     """Fills the cost columns of rows with usage that came without a cost."""
 
@@ -77,6 +92,7 @@ class Cost:
         files = PriceFiles(config.overrides, own=config.prices_file, litellm=config.litellm_prices)
         self._prices = ReloadingPricer(files, GenaiPrices(), settings)
         self._telemetry = settings.telemetry
+        self._metrics = _Metrics(settings.telemetry)
         self._labels = ModelLabels()
 
     def process(self, batch: SpanBatch) -> SpanBatch:
@@ -100,16 +116,16 @@ class Cost:
         known = bill.total.known
         priced = np.bincount(assignment.of_row[counted & known], minlength=len(assignment.price_rows))
         for row, calls in zip(assignment.price_rows, priced.tolist(), strict=True):
-            self._telemetry.priced.labels(row.source).inc(calls)
+            self._metrics.priced.labels(row.source).inc(calls)
         if bill.faulty.any():
             self._telemetry.model_faults.labels("cost").inc(int(np.count_nonzero(bill.faulty)))
         for call, calls in zip(*np.unique(assignment.call_of_row[counted & ~known], return_counts=True), strict=True):
-            self._telemetry.unpriced.labels(*self._labels_of(assignment.calls[call])).inc(int(calls))
+            self._metrics.unpriced.labels(*self._labels_of(assignment.calls[call])).inc(int(calls))
         entries = np.flatnonzero(bill.named & ~bill.priced & (counted & known)[usage.rows])
         pairs = np.column_stack([assignment.call_of_row[usage.rows[entries]], usage.codes[entries]])
         for (call, code), calls in zip(*np.unique(pairs, axis=0, return_counts=True), strict=True):
             bucket = bucket_of(usage.buckets[code]).name or OTHER
-            self._telemetry.unpriced_buckets.labels(*self._labels_of(assignment.calls[call]), bucket).inc(int(calls))
+            self._metrics.unpriced_buckets.labels(*self._labels_of(assignment.calls[call]), bucket).inc(int(calls))
 
     def _labels_of(self, call: Call) -> tuple[str, str]:
         return self._labels.of(call.provider, next(iter(call.models), None))

@@ -24,7 +24,7 @@ from pydantic import Field, field_validator, model_validator
 from spanloom import (
     RELATION_OF_SIGNAL,
     RELATIONS,
-    Batch,
+    BatchT,
     ComponentConfig,
     ComputedExpressions,
     ProcessorFactory,
@@ -113,7 +113,7 @@ class Filter:
         }
         self._faults = SqlFaults(settings, logged=config.error_mode == "ignore")
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes batches of any signal."""
         computed = self._computed.get(batch.signal)
         if computed is None or not batch.num_rows:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spanloom import (
-    Batch,
+    BatchT,
     ComponentConfig,
     ProcessorFactory,
     Settings,
@@ -48,7 +48,7 @@ class GroupByAttrs:
         if len(self._keys) < len(config.keys):
             settings.log.warning("keys that are empty or listed twice are passed over", keys=list(config.keys))
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes batches of any signal."""
         if not batch.num_rows:
             return batch

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -38,18 +38,14 @@ from processors._pii.recognized.names import Names
 from processors._pii.recognized.recognizers import Limits, Recognizer, Session, function_named
 from spanloom import (
     Batch,
+    BatchT,
     ComponentConfig,
     Duration,
-    LogBatch,
-    MetricBatch,
     ProcessorFactory,
     Settings,
     Signal,
-    SpanBatch,
     Stage,
 )
-
-_AnyBatch = TypeVar("_AnyBatch", SpanBatch, LogBatch, MetricBatch)
 
 _SHORTEST_KEY = 16
 
@@ -212,7 +208,12 @@ class Pii:
 
     def __init__(self, config: Config, settings: Settings) -> None:
         self._id = str(settings.id)
-        self._telemetry = settings.telemetry
+        self._masked = settings.telemetry.counter(
+            "spanloom_pii_masked_values", "Values replaced, by entity.", ("processor", "entity")
+        )
+        self._failed = settings.telemetry.counter(
+            "spanloom_pii_failed_rows", "Rows whose content was dropped because masking failed.", ("processor",)
+        )
         entities = _entities(config)
         key = config.hash_key.get_secret_value().encode() if config.hash_key is not None else None
         self._write, self._allowed = writer(key or b""), _allowed(config)
@@ -230,10 +231,10 @@ class Pii:
         self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types, config.base64)
         self._headers = HeaderCache()
         for name in [*entities, *(p.name for p in config.patterns)]:
-            self._telemetry.masked.labels(processor=self._id, entity=name)
-        self._telemetry.mask_failed.labels(processor=self._id)
+            self._masked.labels(processor=self._id, entity=name)
+        self._failed.labels(processor=self._id)
 
-    def process(self, batch: _AnyBatch) -> _AnyBatch:
+    def process(self, batch: BatchT) -> BatchT:
         """The batch with every value found replaced; the same columns where nothing was found."""
         names = self._names(batch)
         values = ValueMasker(self._engine, self._keys, self._pseudonyms, self._options, names)
@@ -259,9 +260,9 @@ class Pii:
 
     def _count(self, tally: Tally) -> None:
         for entity, count in tally.masked.items():
-            self._telemetry.masked.labels(processor=self._id, entity=entity).inc(count)
+            self._masked.labels(processor=self._id, entity=entity).inc(count)
         if tally.failed:
-            self._telemetry.mask_failed.labels(processor=self._id).inc(tally.failed)
+            self._failed.labels(processor=self._id).inc(tally.failed)
 
 
 def _recognizer(config: RecognizerConfig) -> Recognizer:

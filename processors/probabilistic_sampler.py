@@ -29,7 +29,7 @@ from processors._probabilistic import carrier, threshold_digits
 from processors._probabilistic.deciding import NONE, Decided, Rule
 from processors._probabilistic.threshold_digits import ALWAYS, MISSING, NEVER
 from spanloom import (
-    Batch,
+    BatchT,
     ComponentConfig,
     Flat,
     LogBatch,
@@ -108,11 +108,15 @@ class ProbabilisticSampler:
             threshold_digits.probability(came) * ratio, self._config.sampling_precision
         )
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes spans and log records."""
         if not batch.num_rows:
             return batch
-        return self._spans(batch) if isinstance(batch, SpanBatch) else self._records(batch)
+        if isinstance(batch, SpanBatch):
+            return self._spans(batch)
+        if isinstance(batch, LogBatch):
+            return self._records(batch)
+        return batch
 
     def _spans(self, batch: SpanBatch) -> SpanBatch:
         priority = _each(flatten(batch.column("attributes")), _SPAN_PRIORITY, batch.num_rows, _span_priority, NONE)
@@ -139,7 +143,7 @@ class ProbabilisticSampler:
             found = threshold_digits.last_56_bits(np.ascontiguousarray(octets).view(np.uint64))
         return np.where(octets.any(axis=1), found.astype(np.int64), NONE)
 
-    def _records(self, batch: Any) -> LogBatch:
+    def _records(self, batch: LogBatch) -> LogBatch:
         flat, n = flatten(batch.column("attributes")), batch.num_rows
         said = [_texts(flat, key, n) for key in (_RANDOM, _THRESHOLD)]
         pairs, codes = np.unique(np.stack(said), axis=1, return_inverse=True)
@@ -151,7 +155,7 @@ class ProbabilisticSampler:
         self._count(decided, np.ones(n, np.bool_))
         flat = _with_sampling(flat, decided, n)
         batch = batch.with_columns({"attributes": flat_edits.column(flat, n)}) if decided.written.any() else batch
-        return batch if decided.kept.all() else batch.filter(decided.kept)  # type: ignore[no-any-return]
+        return batch if decided.kept.all() else batch.filter(decided.kept)
 
     def _of_records(self, batch: LogBatch, flat: Flat) -> Ints:
         """Random values of log records: of the trace id, else of the attribute that was named."""

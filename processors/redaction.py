@@ -29,7 +29,7 @@ from processors._redaction.bodies import Redacted, redacted
 from processors._redaction.rules import Fate, Rules, compiled, replacement
 from processors._redaction.sanitizers import DbSanitizer, UrlSanitizer
 from spanloom import (
-    Batch,
+    BatchT,
     ComponentConfig,
     LogBatch,
     ProcessorFactory,
@@ -121,7 +121,7 @@ class Redaction:
         )
         self._attributes = AttributeRedactor(self._rules, all_types=config.redact_all_types, summary=config.summary)
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes batches of any signal."""
         if not batch.num_rows:
             return batch
@@ -130,7 +130,9 @@ class Redaction:
         batch = batch.with_columns({"attributes": self._changed(batch.column("attributes"))})
         if isinstance(batch, SpanBatch):
             return batch.with_columns({"events": self._events(batch.column("events"))})
-        return self._with_bodies(batch) if isinstance(batch, LogBatch) else batch
+        if isinstance(batch, LogBatch):
+            return self._with_bodies(batch)
+        return batch
 
     def _changed(self, column: pa.ListArray) -> pa.ListArray:
         before = attribute_lists.flatten(column)

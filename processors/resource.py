@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from spanloom import AttributeAction, Batch, ComponentConfig, Flat, ProcessorFactory, Settings, Signal, with_headers
+from spanloom import AttributeAction, BatchT, ComponentConfig, Flat, ProcessorFactory, Settings, Signal, with_headers
 
 
 class Config(ComponentConfig):
@@ -24,7 +24,7 @@ class Resource:
     def __init__(self, config: Config, settings: Settings) -> None:  # noqa: ARG002 - the form of all components
         self._actions = config.attributes
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes batches of any signal."""
         return with_headers(batch, "resource", self._change)
 

@@ -41,9 +41,8 @@ from spanloom import (
     DueTraces,
     Duration,
     PolicyVerdictTable,
-    ProcessorFactory,
+    SamplerFactory,
     Settings,
-    Stage,
     TraceDecisions,
     Traces,
     WrongValuesError,
@@ -190,4 +189,4 @@ class TailSampling:
         return asked
 
 
-factory = ProcessorFactory(Config, TailSampling, stage=Stage.SAMPLING)
+factory = SamplerFactory(Config, TailSampling)

@@ -16,7 +16,7 @@ from processors._transform.operations import Operation, Run
 from spanloom import (
     RELATION_OF_SIGNAL,
     RELATIONS,
-    Batch,
+    BatchT,
     ComponentConfig,
     ProcessorFactory,
     Settings,
@@ -90,7 +90,7 @@ class Transform:
         }
         self._faults = SqlFaults(settings, logged=config.error_mode == "ignore")
 
-    def process(self, batch: Batch) -> Batch:
+    def process(self, batch: BatchT) -> BatchT:
         """Takes batches of any signal."""
         if not batch.num_rows:
             return batch

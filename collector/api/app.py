@@ -41,7 +41,7 @@ RepriceStores = Callable[[int, bool], Mapping[str, Sequence[ModelChange]]]
 
 
 class Health(Protocol):
-    """What the service says about itself: (yes or no, why not).
+    """What the service says about itself: (yes or no, why not, or what is amiss though it is a yes).
 
     Reasons name components and conditions, never content or secrets.
     """
@@ -105,7 +105,7 @@ def _health_endpoint(check: Callable[[], tuple[bool, str]]) -> Callable[[], Awai
     async def answer() -> JSONResponse:
         good, why_not = check()
         if good:
-            return JSONResponse({"status": "ok"})
+            return JSONResponse({"status": "ok", "reason": why_not} if why_not else {"status": "ok"})
         return JSONResponse({"status": "unavailable", "reason": why_not}, status_code=503)
 
     return answer

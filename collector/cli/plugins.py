@@ -21,6 +21,9 @@ from collector.errors import ConfigError
 
 plugins = typer.Typer(help="Make and check components of your own.", no_args_is_help=True)
 
+_KINDS = (Kind.PROCESSOR, Kind.EXPORTER, Kind.EXTENSION)
+"""Of these there are laws."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -137,14 +140,15 @@ def _installed(package: str) -> Distribution:
 def _components(package: Distribution) -> list[tuple[Kind, str, Any]]:
     """(kind, name, factory) of each entry point. Raises ``ConfigError`` when one cannot be loaded, or there is none."""
     found = []
-    for kind in (Kind.PROCESSOR, Kind.EXPORTER):
+    for kind in _KINDS:
         for point in package.entry_points.select(group=kind.group):
             try:
                 found.append((kind, point.name, point.load()))
             except Exception as error:
                 raise ConfigError(f"{kind} {point.name}: {point.value} cannot be loaded: {error}") from error
     if not found:
-        raise ConfigError(f"{package.name} has no entry points in spanloom.processors or spanloom.exporters")
+        groups = ", ".join(kind.group for kind in _KINDS)
+        raise ConfigError(f"{package.name} has no entry points in any of {groups}")
     return found
 
 

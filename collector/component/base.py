@@ -54,6 +54,7 @@ class Kind(StrEnum):
     PROCESSOR = "processor"
     EXPORTER = "exporter"
     CONNECTOR = "connector"
+    EXTENSION = "extension"
 
     @property
     def group(self) -> str:

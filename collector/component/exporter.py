@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -97,9 +98,6 @@ class ExportBatch:
 class Exporter(Protocol):
     """Sends decided data out. All methods are called from one thread of the exporter's own."""
 
-    stores: ClassVar[bool]
-    """True for a store of observations (``duckdb``, ``parquet``): its pipelines get trace assembly."""
-
     def start(self) -> None:
         """Opens files and connections. Raises ``ConfigError`` when it never can."""
 
@@ -184,12 +182,52 @@ REPRICED_FROM = (
 
 
 @dataclass(frozen=True)
+class Retry:
+    """When a failed delivery is tried again: exponential waits with jitter."""
+
+    enabled: bool = True
+    """False: data is dropped, and counted, at the first failure."""
+    initial_interval: timedelta = timedelta(seconds=5)
+    """Wait after the first failure."""
+    randomization_factor: float = 0.5
+    """Each wait is drawn from this share below to this share above the interval."""
+    multiplier: float = 1.5
+    """Growth of the interval from one failure to the next."""
+    max_interval: timedelta = timedelta(seconds=30)
+    """The interval grows up to here."""
+    max_elapsed_time: timedelta = timedelta(0)
+    """Give up, and drop the data, after this long; 0: never."""
+
+
+@dataclass(frozen=True)
+class ExportPreferences:
+    """How an exporter likes to be fed. The defaults suit one that sends what it gets at once."""
+
+    rows: int = 8_192
+    """A batch is handed over as soon as so many rows wait. It may hold up to twice as many, and more where
+    one decision has more."""
+    seconds: float = 0.2
+    """A batch is handed over this long after its first decision, however few rows wait."""
+    retry: Retry = Retry()
+    """What happens after a ``RetryableError``, or an error nobody foresaw."""
+
+
+def usual_preferences(_config: Any) -> ExportPreferences:
+    """For a component that asks for nothing in particular."""
+    return ExportPreferences()
+
+
+@dataclass(frozen=True)
 class ExporterFactory:
-    """How an exporter is made; ``stores``: it keeps observations, so its pipelines get trace assembly."""
+    """How an exporter is made, and what the engine must know about it."""
 
     config: type[ComponentConfig]
     create: Callable[[Any, Settings], Exporter]
     stores: bool = False
+    """True for a store of observations (``duckdb``, ``parquet``): its pipelines get trace assembly, it is given each
+    span once, and after a crash the same range again."""
+    preferences: Callable[[Any], ExportPreferences] = usual_preferences
+    """From its options: how it likes to be fed."""
     signals: frozenset[Signal] = frozenset(Signal)
     stability: Stability = Stability.BETA
     query_at_rest: QueryAtRest | None = None

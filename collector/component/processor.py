@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from collector.component.base import ComponentConfig, Settings, Stability
-from collector.component.sampler import Sampler
-from collector.model.batch import Batch, Signal
+from collector.model.batch import Batch, BatchT, LogBatch, MetricBatch, Signal, SpanBatch
 
 
 class Stage(StrEnum):
@@ -22,15 +21,20 @@ class Stage(StrEnum):
     SAMPLING = "sampling"  # over whole traces, after assembly
 
 
-class Processor(Protocol):
-    """A pure function of one batch (stages MASK and STATELESS).
+class Processor(Protocol[BatchT]):
+    """A pure function of one batch (stages MASK and STATELESS): ``Processor[SpanBatch]`` works on traces.
 
-    It must not keep state between batches that changes its answer, must not do I/O and must not
-    know what comes next. Splitting a batch and joining the results changes nothing.
+    One that works on several signals says ``def process(self, batch: BatchT) -> BatchT``. It must not keep state
+    between batches that changes its answer, must not do I/O and must not know what comes next. Splitting a batch
+    and joining the results changes nothing.
     """
 
-    def process(self, batch: Any) -> Any:
-        """The same kind of batch, changed. Zero rows mean everything was dropped."""
+    def process(self, batch: BatchT, /) -> BatchT:
+        """The batch, changed. Zero rows mean everything was dropped."""
+
+
+AnyProcessor = Processor[SpanBatch] | Processor[LogBatch] | Processor[MetricBatch]
+"""A processor of some signal; its factory says of which."""
 
 
 @runtime_checkable
@@ -58,8 +62,8 @@ class ProcessorFactory:
     """How a processor is made, and where in the pipeline it runs."""
 
     config: type[ComponentConfig]
-    create: Callable[[Any, Settings], Processor | Sampler]
-    stage: Stage = Stage.STATELESS
+    create: Callable[[Any, Settings], AnyProcessor]
+    stage: Literal[Stage.MASK, Stage.STATELESS] = Stage.STATELESS
     signals: frozenset[Signal] = frozenset({Signal.TRACES})
     prices: bool = False
     """It fills ``schema.PRICED`` from usage; ``reprice`` runs it again over stored usage."""
@@ -68,3 +72,7 @@ class ProcessorFactory:
     """It takes content away in its place in the list, by the user's own rules: before a sampler, before the disk."""
 
     stability: Stability = Stability.BETA
+
+    def __post_init__(self) -> None:
+        if self.stage not in (Stage.MASK, Stage.STATELESS):
+            raise TypeError(f"stage {self.stage} is that of a sampler: make a SamplerFactory")

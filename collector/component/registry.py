@@ -10,19 +10,22 @@ from importlib import metadata
 from collector.component.base import Kind
 from collector.component.connector import ConnectorFactory
 from collector.component.exporter import ExporterFactory
+from collector.component.extension import ExtensionFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory
 from collector.component.receiver import ReceiverFactory
+from collector.component.sampler import SamplerFactory
 from collector.errors import ConfigError, suggest
 
 ALIASES: Mapping[Kind, Mapping[str, str]] = {Kind.EXPORTER: {"otlp": "otlp_grpc", "otlphttp": "otlp_http"}}
 """Older spellings of the Collector; both are accepted."""
 
-_FACTORIES: Mapping[Kind, type] = {
-    Kind.RECEIVER: ReceiverFactory,
-    Kind.PROCESSOR: ProcessorFactory,
-    Kind.EXPORTER: ExporterFactory,
-    Kind.CONNECTOR: ConnectorFactory,
+_FACTORIES: Mapping[Kind, tuple[type, ...]] = {
+    Kind.RECEIVER: (ReceiverFactory,),
+    Kind.PROCESSOR: (ProcessorFactory, SamplerFactory),
+    Kind.EXPORTER: (ExporterFactory,),
+    Kind.CONNECTOR: (ConnectorFactory,),
+    Kind.EXTENSION: (ExtensionFactory,),
 }
 
 EntryPoints = Callable[[str], Iterable[metadata.EntryPoint]]
@@ -102,8 +105,9 @@ def _load(kind: Kind, point: metadata.EntryPoint) -> AnyFactory:
             f"{kind} {point.name!r} of {_distribution(point)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     wanted = _FACTORIES[kind]
-    if type(factory) is not wanted:
-        raise ConfigError(f"{kind} {point.name!r} of {_distribution(point)}: {point.value} is no {wanted.__name__}")
+    if type(factory) not in wanted:
+        named = " or ".join(one.__name__ for one in wanted)
+        raise ConfigError(f"{kind} {point.name!r} of {_distribution(point)}: {point.value} is no {named}")
     assert isinstance(factory, AnyFactory)
     return factory
 

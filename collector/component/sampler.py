@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from collector.component.base import ComponentConfig, Settings, Stability
+from collector.component.processor import Stage
 from collector.model import schema
-from collector.model.batch import LogBatch, SpanBatch
+from collector.model.batch import LogBatch, Signal, SpanBatch
 
 
 class LoadSpans(Protocol):
@@ -83,10 +85,7 @@ class TraceDecisions:
 
 
 class Sampler(Protocol):
-    """A processor of stage SAMPLING: decides whole traces.
-
-    With an attribute ``maximum_trace_size_bytes`` above 0, a trace is due as soon as it is larger.
-    """
+    """A processor of stage SAMPLING: decides whole traces."""
 
     @property
     def decision_wait_ns(self) -> int:
@@ -96,4 +95,20 @@ class Sampler(Protocol):
     def decision_wait_after_root_ns(self) -> int:
         """Nanoseconds from a trace's root span to its decision; 0: the root changes nothing."""
 
+    @property
+    def maximum_trace_size_bytes(self) -> int:
+        """A trace is due as soon as its spans are larger than this together; 0: whatever their size."""
+
     def decide(self, due: DueTraces) -> TraceDecisions: ...
+
+
+@dataclass(frozen=True)
+class SamplerFactory:
+    """How a sampler is made. It is listed among the processors of a traces pipeline, one at most in each."""
+
+    config: type[ComponentConfig]
+    create: Callable[[Any, Settings], Sampler]
+    stability: Stability = Stability.BETA
+
+    stage: ClassVar[Stage] = Stage.SAMPLING
+    signals: ClassVar[frozenset[Signal]] = frozenset({Signal.TRACES})

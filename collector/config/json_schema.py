@@ -31,7 +31,7 @@ _TITLES = {
     "processors": "What changes or drops data, by id.",
     "exporters": "Where data goes, by id.",
     "connectors": "Exporters of one pipeline that are receivers of another, by id.",
-    "extensions": "Accepted for compatibility with the Collector.",
+    "extensions": "What runs beside the pipelines, by id; service.extensions lists what is started.",
     "service": "Pipelines and settings of the service itself.",
 }
 
@@ -48,9 +48,10 @@ def json_schema(registry: Registry | None = None) -> dict[str, Any]:
             definitions |= _definitions(model, name)
             names = [type_, *(alias for alias, target in ALIASES.get(kind, {}).items() if target == type_)]
             section[f"^({'|'.join(names)})(/.+)?$"] = _nullable(name)
+        if kind is Kind.EXTENSION:
+            known = [name for name in collector_options()["extensions"]["warn"] if name not in registry.names(kind)]
+            section[f"^({'|'.join(known)})(/.+)?$"] = {"description": "Accepted, without effect."}
         properties[f"{kind}s"] = _section(f"{kind}s", section)
-    known = collector_options()["extensions"]["warn"]
-    properties["extensions"] = _section("extensions", {f"^({'|'.join(known)})(/.+)?$": {}})
     definitions |= {**_definitions(ServiceConfig, "service"), "reference": _REFERENCE_DEFINITION}
     properties["service"] = {"$ref": "#/$defs/service", "description": _TITLES["service"]}
     return {

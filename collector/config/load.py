@@ -9,14 +9,14 @@ from pathlib import Path
 from collector.component.base import ComponentId, Kind
 from collector.component.factories import AnyFactory
 from collector.component.registry import Registry
-from collector.config import confmap, memory_bound, yaml_tree
+from collector.config import confmap, extensions, memory_bound, yaml_tree
 from collector.config.engine_processors import ENGINE_PROCESSORS, MemoryLimiterConfig
 from collector.config.pipelines import Declared, pipelines
 from collector.config.plan import CollectorConfig, Component
 from collector.config.secrets import redacted
 from collector.config.service_config import ServiceConfig
 from collector.config.validation import Findings, collector_options, secret_paths, validate
-from collector.config.yaml_tree import Problem, Scalar
+from collector.config.yaml_tree import Problem
 from collector.errors import ConfigError, suggest
 
 DEFAULT_YAML = """\
@@ -114,14 +114,15 @@ class _Checker:
                 self._findings.error((key,), f"unknown section{near or '; known: ' + ', '.join(_SECTIONS)}")
         for kind in Kind:
             self._section(kind)
-        extensions = self._extensions()
-        service = self._service(extensions)
+        service = self._service()
+        listed = extensions.listed(self._declared, self._findings)
         self._declared.components = self._components
         found = pipelines(root, self._declared, self._findings)
         limiters = self._limiters(service)
         self._check_exposed()
         if service is None or self._findings.problems:
             return None
+        started = self._components[Kind.EXTENSION]
         return CollectorConfig(
             receivers=self._components[Kind.RECEIVER],
             processors=self._components[Kind.PROCESSOR],
@@ -130,6 +131,7 @@ class _Checker:
             service=service,
             pipelines=found,
             memory_limiters=limiters,
+            extensions={id_: started[id_] for id_ in listed if id_ in started},
             warnings=tuple(_sorted(self._findings.warnings)),
             document=redacted(root, frozenset(self.secret)),  # type: ignore[arg-type]
         )
@@ -163,6 +165,10 @@ class _Checker:
             if mapped:
                 self._findings.warn(path, mapped)
             return
+        if kind is Kind.EXTENSION and id_.type not in self._registry.names(kind):
+            extensions.advise(id_.type, path, self._registry, self._findings)
+            self._declared.factories[kind][id_] = None
+            return
         factory = self._factory(kind, id_, path)
         self._declared.factories[kind][id_] = factory
         if factory is None:
@@ -180,24 +186,7 @@ class _Checker:
             self._findings.error(path, f"{error}: {hint}" if hint else str(error))
             return None
 
-    def _extensions(self) -> set[str]:
-        """The ids that are declared; every one of them is answered with what to use here."""
-        section = yaml_tree.find(self._findings.root, ("extensions",))
-        keys = list(section.entries) if isinstance(section, yaml_tree.Mapping) else []
-        known = collector_options()["extensions"]
-        for key in keys:
-            type_ = key.partition("/")[0]
-            if type_ in known["warn"]:
-                self._findings.warn(("extensions", key), f"this extension has no effect here: {known['warn'][type_]}")
-            elif type_ in known["error"]:
-                why = f"this extension of the Collector is not supported here: {known['error'][type_]}"
-                self._findings.error(("extensions", key), why)
-            else:
-                near = suggest(type_, [*known["warn"], *known["error"]])
-                self._findings.error(("extensions", key), f"unknown extension type {type_!r}{near}")
-        return set(keys)
-
-    def _service(self, extensions: set[str]) -> ServiceConfig | None:
+    def _service(self) -> ServiceConfig | None:
         path = ("service",)
         node = yaml_tree.find(self._findings.root, path)
         if yaml_tree.is_null(node):
@@ -207,11 +196,6 @@ class _Checker:
         if service is not None and service.workers:
             why = "more than one process is not supported yet: ingest runs inside the core process"
             self._findings.warn((*path, "workers"), why)
-        used = yaml_tree.find(node, ("extensions",))
-        for at, item in enumerate(used.items if isinstance(used, yaml_tree.Sequence_) else ()):
-            if isinstance(item, Scalar) and str(item.value) not in extensions:
-                why = f"{str(item.value)!r} is not declared under 'extensions'{suggest(str(item.value), extensions)}"
-                self._findings.error((*path, "extensions", at), why)
         self._telemetry(yaml_tree.find(node, ("telemetry",)))
         return service
 
@@ -253,8 +237,9 @@ class _Checker:
 
     def _check_exposed(self) -> None:
         """Warns about servers that anybody who reaches this machine can talk to."""
+        served = {("extensions", str(id_)) for id_ in self._components[Kind.EXTENSION]}
         for path, scalar in yaml_tree.scalars(self._findings.root):
-            server = path[0] == "receivers" or path[:2] == ("service", "admin")
+            server = path[0] == "receivers" or path[:2] == ("service", "admin") or path[:2] in served
             if path[-1] != "endpoint" or not server or not _is_wildcard(str(scalar.value)):
                 continue
             around = yaml_tree.find(self._findings.root, path[:-1])

@@ -9,6 +9,7 @@ from collector.component.base import ComponentId, Kind
 from collector.component.connector import ConnectorFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
+from collector.component.sampler import SamplerFactory
 from collector.config import yaml_tree
 from collector.config.engine_processors import GroupByTraceConfig
 from collector.config.plan import Component, Hop, Pipeline
@@ -192,7 +193,7 @@ def _warn_late_limiter(processors: Sequence[Reference], findings: Findings) -> N
 
 def _stage(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> Stage | None:
     factory = factories.get(id_)
-    return factory.stage if isinstance(factory, ProcessorFactory) else None
+    return factory.stage if isinstance(factory, ProcessorFactory | SamplerFactory) else None
 
 
 def _masks(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None]) -> bool:
@@ -203,5 +204,11 @@ def _masks(id_: ComponentId, factories: Mapping[ComponentId, AnyFactory | None])
 def _warn_unused(declared: Declared, findings: Findings) -> None:
     for kind in Kind:
         for id_ in declared.ids(kind):
-            if (kind, id_) not in declared.used:
+            if (kind, id_) in declared.used:
+                continue
+            if kind is not Kind.EXTENSION:
                 findings.warn((f"{kind}s", str(id_)), f"no pipeline uses this {kind}: it is not started")
+            elif declared.factories[kind][id_] is not None:
+                findings.warn(
+                    (f"{kind}s", str(id_)), "service.extensions does not list this extension: it is not started"
+                )

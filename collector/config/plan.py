@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from collector.component.base import ComponentConfig, ComponentId
 from collector.component.factories import AnyFactory
-from collector.model.batch import Signal
-
-if TYPE_CHECKING:
-    from collector.config.engine_processors import MemoryLimiterConfig
+from collector.config.engine_processors import MemoryLimiterConfig
 from collector.config.service_config import ServiceConfig
+from collector.model.batch import Signal
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,9 @@ class CollectorConfig:
     pipelines: tuple[Pipeline, ...]
     memory_limiters: Mapping[ComponentId, MemoryLimiterConfig] = field(default_factory=dict)
     """Those that some pipeline lists."""
+
+    extensions: Mapping[ComponentId, Component] = field(default_factory=dict)
+    """Those that ``service.extensions`` lists, in its order."""
 
     warnings: tuple[str, ...] = ()
     """What was accepted but has no meaning here; printed at start-up."""

@@ -1,4 +1,4 @@
-"""The ``service:`` section of the configuration, and a whole configuration once it is checked."""
+"""The ``service:`` section of the configuration."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ServiceConfig(ComponentConfig):
     """``traces``, ``logs``, ``metrics``, or ``traces/name``, ..."""
 
     extensions: tuple[str, ...] = ()
-    """Ids of extensions."""
+    """Ids of extensions, in the order they start."""
 
     admin: AdminConfig = AdminConfig()
     """The admin server."""

@@ -69,7 +69,6 @@ class Routed:
         self._sampler = sampler
         self._before = before
         self._behind = behind
-        self.maximum_trace_size_bytes = getattr(sampler, "maximum_trace_size_bytes", 0)
 
     @property
     def decision_wait_ns(self) -> int:
@@ -78,6 +77,10 @@ class Routed:
     @property
     def decision_wait_after_root_ns(self) -> int:
         return self._sampler.decision_wait_after_root_ns
+
+    @property
+    def maximum_trace_size_bytes(self) -> int:
+        return self._sampler.maximum_trace_size_bytes
 
     def decide(self, due: DueTraces) -> TraceDecisions:
         """Of a trace that a gate sends elsewhere the sampler is not asked."""

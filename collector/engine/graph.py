@@ -9,9 +9,9 @@ import structlog
 
 from collector.component.base import ComponentId, Settings
 from collector.component.connector import Connector, ConnectorFactory, RequestCondition
-from collector.component.exporter import Exporter, ExporterFactory
-from collector.component.processor import Processor, ProcessorFactory, Stage
-from collector.component.sampler import Sampler
+from collector.component.exporter import Exporter, ExporterFactory, ExportPreferences
+from collector.component.processor import AnyProcessor, ProcessorFactory, Stage
+from collector.component.sampler import Sampler, SamplerFactory
 from collector.config.plan import CollectorConfig, Hop, Pipeline
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.gates import Gate, Routed
@@ -26,11 +26,22 @@ Prefix = tuple["ComponentId | Hop", ...]
 
 
 @dataclass
+class Destination:
+    """Somebody who is given what pipelines decide, and what the engine must know about it."""
+
+    exporter: Exporter
+    stores: bool
+    """As in ``ExporterFactory``."""
+    preferences: ExportPreferences
+    pipelines: set[str] = field(default_factory=set)
+    """The pipelines that feed it."""
+
+
+@dataclass
 class Graph:
     """Everything between receivers and exporters, built but not started."""
 
-    exporters: dict[ComponentId, Exporter] = field(default_factory=dict)
-    exporter_pipelines: dict[ComponentId, frozenset[str]] = field(default_factory=dict)
+    exporters: dict[ComponentId, Destination] = field(default_factory=dict)
     samplers: dict[str, Sampler] = field(default_factory=dict)
     """Pipelines with trace assembly."""
     passing: list[str] = field(default_factory=list)
@@ -46,10 +57,10 @@ class Graph:
     def siblings(self) -> dict[str, tuple[str, ...]]:
         """For each pipeline with assembly the others that share a storing exporter with it."""
         out: dict[str, set[str]] = {}
-        for id_, pipelines in self.exporter_pipelines.items():
-            if self.exporters[id_].stores:
-                for name in pipelines & self.samplers.keys():
-                    out.setdefault(name, set()).update((pipelines & self.samplers.keys()) - {name})
+        for destination in self.exporters.values():
+            assembling = destination.pipelines & self.samplers.keys()
+            for name in assembling if destination.stores else ():
+                out.setdefault(name, set()).update(assembling - {name})
         return {name: tuple(sorted(others)) for name, others in out.items()}
 
 
@@ -101,9 +112,10 @@ class _Builder:
                 component = self._config.exporters[id_]
                 assert isinstance(component.factory, ExporterFactory)
                 if id_ not in self._graph.exporters:
-                    self._graph.exporters[id_] = component.factory.create(component.config, self._settings[id_])
-                fed = self._graph.exporter_pipelines.get(id_, frozenset())
-                self._graph.exporter_pipelines[id_] = fed | {str(pipeline.id)}
+                    factory, options = component.factory, component.config
+                    made = factory.create(options, self._settings[id_])
+                    self._graph.exporters[id_] = Destination(made, factory.stores, factory.preferences(options))
+                self._graph.exporters[id_].pipelines.add(str(pipeline.id))
 
     def _pipeline(self, pipeline: Pipeline) -> None:
         name = str(pipeline.id)
@@ -123,8 +135,8 @@ class _Builder:
         if not ids:
             return default
         component = self._config.processors[ids[0]]
-        assert isinstance(component.factory, ProcessorFactory)
-        return component.factory.create(component.config, self._settings[ids[0]])  # type: ignore[return-value]
+        assert isinstance(component.factory, SamplerFactory)
+        return component.factory.create(component.config, self._settings[ids[0]])
 
     def _routed(self, pipeline: Pipeline, sampler: Sampler) -> Sampler:
         cut = self._cut(pipeline)
@@ -142,7 +154,7 @@ class _Builder:
 
     def _stage(self, id_: ComponentId) -> Stage:
         factory = self._config.processors[id_].factory
-        assert isinstance(factory, ProcessorFactory)
+        assert isinstance(factory, ProcessorFactory | SamplerFactory)
         return factory.stage
 
     def _cut(self, pipeline: Pipeline) -> int:
@@ -160,10 +172,10 @@ class _Builder:
             if isinstance(part, Hop) or self._stage(part) is Stage.STATELESS
         ]
 
-    def _create(self, id_: ComponentId) -> Processor:
+    def _create(self, id_: ComponentId) -> AnyProcessor:
         component = self._config.processors[id_]
         assert isinstance(component.factory, ProcessorFactory)
-        return component.factory.create(component.config, self._settings[id_])  # type: ignore[return-value]
+        return component.factory.create(component.config, self._settings[id_])
 
     def _routes(self) -> None:
         """Pipelines of one receiver with the same stateless prefix share one route, and one record."""

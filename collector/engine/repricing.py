@@ -63,10 +63,10 @@ COLUMNS = ("provider", "model", "calls", "changed", "unpriced", "cost_before", "
 """The columns of a report."""
 
 
-def pricing_processors(config: CollectorConfig, data_dir: Path) -> list[Processor]:
+def pricing_processors(config: CollectorConfig, data_dir: Path) -> list[Processor[SpanBatch]]:
     """Instances of their own of the processors that price calls, as the pipelines name them."""
     named = dict.fromkeys(id_ for pipeline in config.pipelines for id_ in pipeline.processors)
-    found: list[Processor] = []
+    found: list[Processor[SpanBatch]] = []
     for id_ in named:
         component = config.processors[id_]
         if isinstance(component.factory, ProcessorFactory) and component.factory.prices:
@@ -78,11 +78,11 @@ def pricing_processors(config: CollectorConfig, data_dir: Path) -> list[Processo
     return found
 
 
-def _created(component: Component, settings: Settings) -> Processor:
+def _created(component: Component, settings: Settings) -> Processor[SpanBatch]:
     """Raises ``ConfigError`` when a file it reads has become wrong since the configuration was checked."""
     assert isinstance(component.factory, ProcessorFactory)
     try:
-        return cast("Processor", component.factory.create(component.config, settings))
+        return cast("Processor[SpanBatch]", component.factory.create(component.config, settings))
     except ValueError as error:
         raise ConfigError(f"processors.{component.id}: {error}") from error
 
@@ -90,7 +90,7 @@ def _created(component: Component, settings: Settings) -> Processor:
 class Repricing:
     """A ``component.Reprice`` over some processors; keeps the report of what it was given."""
 
-    def __init__(self, processors: Sequence[Processor]) -> None:
+    def __init__(self, processors: Sequence[Processor[SpanBatch]]) -> None:
         self._processors = processors
         self._changes: dict[tuple[str | None, str | None], ModelChange] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +97,7 @@ class Batch:
             return cls(reader.read_next_batch())
 
 
+@final
 class SpanBatch(Batch):
     """Spans: the columns of ``schema.WIRE``, and those of ``schema.FACTS`` once resolved."""
 
@@ -105,6 +106,7 @@ class SpanBatch(Batch):
     schema = schema.SPANS
 
 
+@final
 class LogBatch(Batch):
     """Log records: the columns of ``schema.LOGS``."""
 
@@ -113,6 +115,7 @@ class LogBatch(Batch):
     schema = schema.LOGS
 
 
+@final
 class MetricBatch(Batch):
     """Metric points: the columns of ``schema.METRICS``."""
 
@@ -120,6 +123,9 @@ class MetricBatch(Batch):
     signal = Signal.METRICS
     schema = schema.METRICS
 
+
+BatchT = TypeVar("BatchT", SpanBatch, LogBatch, MetricBatch)
+"""One of the three kinds: what works on any of them gives back the kind it was given."""
 
 BATCH_OF: Mapping[Signal, type[Batch]] = {
     Signal.TRACES: SpanBatch,

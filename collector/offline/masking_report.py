@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 import structlog
 
@@ -56,4 +55,4 @@ def _finders(
                 settings = Settings(id_, Telemetry(), structlog.get_logger(str(id_)), folder)
                 made = factory.create(config.processors[id_].config, settings)
                 if isinstance(made, Finder):
-                    yield (str(id_), pipeline.signal), cast("Finder", made)
+                    yield (str(id_), pipeline.signal), made

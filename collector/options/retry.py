@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from collector.component.base import ComponentConfig
+from collector.component.exporter import Retry
 from collector.options.durations import Duration
 
 
@@ -31,3 +32,7 @@ class RetryConfig(ComponentConfig):
     max_elapsed_time: Duration = timedelta(0)
     """Give up, and drop the data, after this long; 0: never. (The Collector's default, five
     minutes, loses acknowledged data.)"""
+
+    def retry(self) -> Retry:
+        """The same, as an exporter's preferences hold it."""
+        return Retry(**dict(self))

@@ -1,7 +1,7 @@
 """A running collector: everything built, started in order, stopped in order.
 
 Start goes from exporters to receivers, stop from receivers to exporters, so that each stage can
-drain into the next.
+drain into the next. Extensions start before and stop after all of them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import structlog
 
 from collector import memory
 from collector.api.app import create_app
-from collector.component.base import ComponentId, Settings
+from collector.component.base import Settings
 from collector.component.exporter import Queryable, Repriceable
+from collector.component.extension import HealthState
 from collector.component.receiver import Receiver, ReceiverFactory, ReceiverSettings
 from collector.config import memory_bound
 from collector.config.plan import CollectorConfig
@@ -31,6 +32,7 @@ from collector.engine.assembly.passing import Passing
 from collector.engine.core import Core
 from collector.engine.export.reader import DecisionReader, JournalReader
 from collector.engine.export.runner import ExportRunner
+from collector.engine.extensions import PREFIX, Extensions, reasons
 from collector.engine.ingest.ingest import Ingest
 from collector.engine.journal.journal import Journal
 from collector.engine.modelling import Modelling
@@ -40,7 +42,6 @@ from collector.model import pyarrow_imports, schema
 from collector.model.batch import SpanBatch
 from collector.model.codec import chosen
 from collector.options.durations import nanoseconds
-from collector.options.retry import RetryConfig
 from collector.serving.budget import ByteBudget
 from collector.serving.http_server import HttpServer, serve
 from collector.telemetry import Telemetry
@@ -95,7 +96,8 @@ class Service:
             raise ConfigError(f"cannot use the journal folder {folder}: {place}: {error.strerror}") from None
 
     def _build(self, clock: Callable[[], int]) -> None:
-        exporters = len(self._config.exporters) or 1
+        readers = [e for e in self._config.extensions.values() if e.factory.signals]
+        exporters = len(self._config.exporters) + len(readers) or 1
         base = Settings(
             self._config.pipelines[0].id,
             self.telemetry,
@@ -104,25 +106,17 @@ class Service:
             self._shares.exporters // exporters,
         )
         self._model = Modelling(self.telemetry)
-        self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
+        settings = graphs.SettingsFactory(base)
+        self._graph = graph = graphs.build(self._config, settings)
+        self._extensions = Extensions(self._config, settings)
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
         decided = DecisionReader(self._journal, self._model.observations, after, self._model)
         reader = JournalReader(self._journal, decided, self.telemetry)
-        for id_ in graph.exporters:
-            self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
-        self._runners = [
-            ExportRunner(
-                str(id_),
-                exporter,
-                graph.exporter_pipelines[id_],
-                reader,
-                self._journal.ledger,
-                self.telemetry,
-                retry=getattr(self._config.exporters[id_].config, "retry_on_failure", RetryConfig()),
-                fatal=self._fatal,
-            )
-            for id_, exporter in graph.exporters.items()
-        ]
+        destinations = {str(id_): exporter for id_, exporter in graph.exporters.items()}
+        destinations |= self._extensions.destinations()
+        for name in destinations:
+            self.telemetry.queue_capacity.labels(name).set(self._journal_cap)
+        self._runners = [self._runner(name, destination, reader) for name, destination in destinations.items()]
         assemblies = {name: self._assembly(name) for name in graph.samplers}
         self._core = Core(
             self._journal,
@@ -144,6 +138,19 @@ class Service:
             conditions=graph.request_conditions(),
         )
 
+    def _runner(self, name: str, destination: graphs.Destination, reader: JournalReader) -> ExportRunner:
+        return ExportRunner(
+            name,
+            destination.exporter,
+            frozenset(destination.pipelines),
+            reader,
+            self._journal.ledger,
+            self.telemetry,
+            stores=destination.stores,
+            preferences=destination.preferences,
+            fatal=self._fatal,
+        )
+
     def _assembly(self, pipeline: str) -> Assembly:
         shared_by = len(self._graph.samplers)
         return Assembly(
@@ -162,9 +169,10 @@ class Service:
         """Starts everything; returns who listens where. A half-failed start undoes itself."""
         self._loop = asyncio.get_running_loop()
         try:
-            for exporter in self._graph.exporters.values():
-                exporter.start()
-            self._forget_removed_exporters()
+            await self._extensions.start()
+            for destination in self._graph.exporters.values():
+                destination.exporter.start()
+            self._forget_removed_readers()
             last = self._journal.ledger.last()
             for runner in self._runners:
                 runner.recover(last)
@@ -176,6 +184,7 @@ class Service:
             await asyncio.to_thread(_warm_up, self._model)
             self._admin = await serve(self._admin_app(), self._config.service.admin.endpoint)
             await self._start_receivers()
+            self._extensions.ready()
         except BaseException:
             await self.stop()
             raise
@@ -184,13 +193,17 @@ class Service:
         endpoints = {name: dict(r.endpoints) for name, r in self._receivers.items()}
         return endpoints | {"admin": {"http": self._admin.endpoints[0]}}
 
-    def _forget_removed_exporters(self) -> None:
+    def _forget_removed_readers(self) -> None:
         for name in self._journal.ledger.cursors():
-            if name not in {r.name for r in self._runners}:
-                self._log.warning(
-                    "exporter is no longer configured: what it had not delivered is let go", exporter=name
-                )
-                self._journal.ledger.drop_cursor(name)
+            if name in {r.name for r in self._runners}:
+                continue
+            if name.startswith(PREFIX):
+                said = "extension is no longer configured: what it had not read is let go"
+                self._log.warning(said, extension=name.removeprefix(PREFIX))
+            else:
+                said = "exporter is no longer configured: what it had not delivered is let go"
+                self._log.warning(said, exporter=name)
+            self._journal.ledger.drop_cursor(name)
 
     async def _start_receivers(self) -> None:
         pressure = memory.Pressure(self._bound.soft_limit)
@@ -213,7 +226,7 @@ class Service:
             await receiver.start()
 
     def _admin_app(self) -> object:
-        stores = [e for e in self._graph.exporters.values() if isinstance(e, Queryable)]
+        stores = [d.exporter for d in self._graph.exporters.values() if isinstance(d.exporter, Queryable)]
 
         def query(sql: str, limit: int) -> object:
             return stores[0].query(sql, limit=limit)
@@ -230,12 +243,14 @@ class Service:
     def reprice(self, since_unix_nano: int, dry_run: bool) -> dict[str, list[ModelChange]]:
         """Prices what the stores hold again; per store the report. Each store does it between two deliveries."""
         reports = {}
-        for runner in self._runners:
-            store = self._graph.exporters[ComponentId.parse(runner.name)]
+        runners = {runner.name: runner for runner in self._runners}
+        for id_, destination in self._graph.exporters.items():
+            store = destination.exporter
             if isinstance(store, Repriceable):
                 pricing = Repricing(pricing_processors(self._config, self._data_dir))
-                runner.call(partial(store.reprice, pricing, since_unix_nano=since_unix_nano, dry_run=dry_run))
-                reports[runner.name] = pricing.report()
+                task = partial(store.reprice, pricing, since_unix_nano=since_unix_nano, dry_run=dry_run)
+                runners[str(id_)].call(task)
+                reports[str(id_)] = pricing.report()
         return reports
 
     def started(self) -> tuple[bool, str]:
@@ -252,11 +267,15 @@ class Service:
         return (not dead or not self._started), ", ".join(dead)
 
     def ready(self) -> tuple[bool, str]:
-        """New data is taken."""
+        """New data is taken. What an extension complains of is said, too."""
         if not self._started or self._stop_asked.is_set():
             return False, "not running"
-        used = self._journal.nbytes / self._journal_cap
-        return used < _READY_AT, "" if used < _READY_AT else "the journal is full: exporters have to catch up"
+        if self._journal.nbytes / self._journal_cap >= _READY_AT:
+            return False, "the journal is full: exporters have to catch up"
+        health = self._extensions.health()
+        if fatal := reasons(health, (HealthState.FATAL,)):
+            return False, fatal
+        return True, reasons(health, (HealthState.RECOVERABLE,))
 
     def ask_to_stop(self) -> None:
         """Ends ``wait``. May be called from a signal handler on the loop."""
@@ -282,6 +301,7 @@ class Service:
         """Receivers first, then all in flight, then exporters. Safe to call twice."""
         deadline = time.monotonic() + nanoseconds(self._config.service.shutdown_timeout) / 1e9
         self._stop_asked.set()
+        self._extensions.not_ready()
         await asyncio.gather(*(r.shutdown() for r in self._receivers.values()))
         if self.failure is None:
             await asyncio.to_thread(self._ingest.stop)
@@ -292,6 +312,7 @@ class Service:
             self._log.warning("not everything was delivered: the journal keeps it for the next start", exporters=left)
         if self._admin is not None:
             await self._admin.shutdown()
+        await self._extensions.shutdown()
         if all(not r.alive for r in self._runners):
             if self._started and self.failure is None:
                 self._core.free()

@@ -183,6 +183,7 @@ async def serve(
     sockets = listen(endpoint)
     config = uvicorn.Config(
         app,
+        interface="asgi3",  # not guessed: a bound method would pass for the older one
         http=functools.partial(_Protocol, limits=limits),  # type: ignore[arg-type]  # a factory is all that is asked
         ws="none",
         lifespan="off",

@@ -1,19 +1,21 @@
-"""The laws every processor and exporter keeps, as functions that run them: for our tests and for plug-ins.
+"""The laws every processor, exporter and extension keeps, as functions that run them: for our tests and plug-ins.
 
 Needs no test framework: a broken law is an ``AssertionError`` that says which one and where.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from collector.component.exporter import ExportBatch, Exporter
-from collector.component.processor import Processor
+from collector.component.extension import ComponentHealth, DecidedReader, Extension, PipelineWatcher
+from collector.component.processor import AnyProcessor
 from collector.model.batch import Batch
 
 
-def check_processor(processor: Processor, batches: Iterable[Batch]) -> None:
+def check_processor(processor: AnyProcessor, batches: Iterable[Batch]) -> None:
     """Runs the processor over each batch and checks:
 
     - the input is unchanged, and the answer is a valid batch of the same kind;
@@ -56,6 +58,50 @@ def check_exporter(create: Callable[[], Exporter], batches: Iterable[ExportBatch
         exporter.shutdown()
 
 
+def check_extension(create: Callable[[], Extension], batches: Iterable[ExportBatch] = ()) -> None:
+    """Makes extensions and checks their lifecycle:
+
+    - one that was only made, or only started, shuts down, and twice;
+    - it can say how it is at any time, and hears of the pipelines if it wants to;
+    - one that reads takes each batch, and the same range again as after a crash.
+
+    Raises ``AssertionError`` naming the broken law, or what the extension raises itself.
+    """
+    asyncio.run(_live(create(), batches=None))
+    asyncio.run(_live(create(), batches=batches))
+
+
+async def _live(extension: Extension, *, batches: Iterable[ExportBatch] | None) -> None:
+    """From its making to its end; ``batches``: what it reads once it is started; None: it is not started."""
+    _check_health(extension)
+    if batches is not None:
+        await extension.start()
+        _check_health(extension)
+        if isinstance(extension, PipelineWatcher):
+            extension.ready()
+        try:
+            if isinstance(extension, DecidedReader):
+                for batch in batches:
+                    await asyncio.to_thread(extension.read_decided, batch)
+                    await asyncio.to_thread(extension.read_decided, batch)
+        finally:
+            if isinstance(extension, PipelineWatcher):
+                extension.not_ready()
+            await extension.shutdown()
+    for _ in range(2):
+        try:
+            await extension.shutdown()
+        except Exception as error:
+            when = "again" if batches is not None else "of one that was never started"
+            raise AssertionError(f"shutdown {when} raised {type(error).__name__}: {error}") from error
+    _check_health(extension)
+
+
+def _check_health(extension: Extension) -> None:
+    said: object = extension.health()
+    assert isinstance(said, ComponentHealth), f"health() gave a {type(said).__name__}, not a ComponentHealth"
+
+
 def _in_order(what: str, exporter: Exporter, *calls: str) -> None:
     done: list[str] = []
     for call in calls:
@@ -74,8 +120,9 @@ def same_rows(one: Batch, other: Batch) -> bool:
     return bool(one.record_batch.equals(other.record_batch)) or _rows(one) == _rows(other)
 
 
-def _answer(processor: Processor, batch: Batch) -> Batch:
-    answer = processor.process(batch)
+def _answer(processor: AnyProcessor, batch: Batch) -> Batch:
+    process: Any = processor.process  # whoever calls gives it batches of its signal
+    answer: Batch = process(batch)
     assert type(answer) is type(batch), f"a {type(batch).__name__} became a {type(answer).__name__}"
     answer.record_batch.validate(full=True)
     for field in answer.record_batch.schema:
@@ -83,7 +130,7 @@ def _answer(processor: Processor, batch: Batch) -> Batch:
     return answer
 
 
-def _check_split(processor: Processor, batch: Batch, at: int, whole: Batch) -> None:
+def _check_split(processor: AnyProcessor, batch: Batch, at: int, whole: Batch) -> None:
     first, second = _answer(processor, batch.slice(0, at)), _answer(processor, batch.slice(at))
     for part in (first, second):
         assert part.record_batch.schema.equals(whole.record_batch.schema), f"splitting at {at} changes the schema"

@@ -13,21 +13,25 @@ from pydantic import ValidationError
 
 from collector.component.base import ComponentConfig, ComponentId, Kind, Settings
 from collector.component.exporter import ExporterFactory
+from collector.component.extension import DecidedReader, ExtensionFactory
 from collector.component.processor import ProcessorFactory, Stage
+from collector.component.sampler import SamplerFactory
 from collector.telemetry import Telemetry
 from collector.testing.exports import export_batch
-from collector.testing.laws import check_exporter, check_processor
+from collector.testing.laws import check_exporter, check_extension, check_processor
 from collector.testing.strategies import batches
 
 
 def check_component(kind: Kind, name: str, factory: Any, options: Mapping[str, Any], *, examples: int) -> list[str]:
     """What is wrong with a component; nothing when all is well.
 
-    ``examples``: generated batches per signal of a processor. An exporter is given two small ranges.
+    ``examples``: generated batches per signal of a processor. An exporter, and an extension that reads, is given two
+    small ranges.
     """
-    wanted: Any = ProcessorFactory if kind is Kind.PROCESSOR else ExporterFactory
-    if type(factory) is not wanted:
-        return [f"the entry point is a {type(factory).__name__}, expected a {wanted.__name__}"]
+    wanted = _FACTORIES[kind]
+    if type(factory) not in wanted:
+        named = " or ".join(one.__name__ for one in wanted)
+        return [f"the entry point is a {type(factory).__name__}, expected a {named}"]
     if not issubclass(factory.config, ComponentConfig):
         return [f"{factory.config.__name__} does not extend spanloom.ComponentConfig: unknown options would pass"]
     try:
@@ -39,15 +43,31 @@ def check_component(kind: Kind, name: str, factory: Any, options: Mapping[str, A
         made = Settings(ComponentId(name), Telemetry(), structlog.stdlib.get_logger(name), Path(folder))
         if isinstance(factory, ExporterFactory):
             return _problems(lambda: check_exporter(lambda: factory.create(config, made), _RANGES))
+        if isinstance(factory, ExtensionFactory):
+            return _extension_problems(factory, config, made)
+        if isinstance(factory, SamplerFactory):
+            return _problems(lambda: factory.create(config, made))
         return _processor_problems(factory, config, made, examples)
 
 
 _RANGES = (export_batch([{"span_name": "chat"}, {"span_name": "tool"}]), export_batch([{"span_name": "é"}], first=2))
 
 
+_FACTORIES: Mapping[Kind, tuple[type, ...]] = {
+    Kind.PROCESSOR: (ProcessorFactory, SamplerFactory),
+    Kind.EXPORTER: (ExporterFactory,),
+    Kind.EXTENSION: (ExtensionFactory,),
+}
+
+
+def _extension_problems(factory: ExtensionFactory, config: Any, made: Settings) -> list[str]:
+    if factory.reads_decided and not isinstance(factory.create(config, made), DecidedReader):
+        return ["its factory says that it reads decided data, but it has no read_decided"]
+    ranges = _RANGES if factory.reads_decided else ()
+    return _problems(lambda: check_extension(lambda: factory.create(config, made), ranges))
+
+
 def _processor_problems(factory: ProcessorFactory, config: Any, made: Settings, examples: int) -> list[str]:
-    if factory.stage is Stage.SAMPLING:
-        return _problems(lambda: factory.create(config, made))
     processor: Any = factory.create(config, made)
     found = []
     for signal in sorted(factory.signals):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import ClassVar
 
 import pyarrow as pa
 
@@ -15,8 +14,6 @@ from collector.model import schema
 
 class MemoryExporter:
     """Keeps every batch in memory. The switches may be turned from any thread, at any time."""
-
-    stores: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.batches: list[ExportBatch] = []
@@ -92,4 +89,4 @@ class MemoryExporter:
 
     def factory(self) -> ExporterFactory:
         """A factory that always gives this exporter, for a configuration with a component of no options."""
-        return ExporterFactory(ComponentConfig, lambda _config, _settings: self, stores=self.stores)
+        return ExporterFactory(ComponentConfig, lambda _config, _settings: self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -85,8 +85,6 @@ class _Request:
 
 class OtlpExporter:
     """Implements ``component.Exporter`` over a transport."""
-
-    stores: ClassVar[bool] = False
 
     def __init__(
         self, transport: Transport, settings: Settings, *, max_request_bytes: int, dialect: str = "original"

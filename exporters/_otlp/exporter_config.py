@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from spanloom import ComponentConfig, Duration, RetryConfig, TlsClientConfig
+from spanloom import ComponentConfig, Duration, ExportPreferences, RetryConfig, TlsClientConfig
 
 
 class SendingQueueConfig(ComponentConfig):
@@ -82,3 +82,8 @@ class OtlpExporterConfig(ComponentConfig):
     def plain_headers(self) -> dict[str, str]:
         """The headers as sent: for the wire only."""
         return {name.lower(): value.get_secret_value() for name, value in self.headers.items()}
+
+
+def preferences(config: OtlpExporterConfig) -> ExportPreferences:
+    """Batches as they come, tried again as the user says."""
+    return ExportPreferences(retry=config.retry_on_failure.retry())

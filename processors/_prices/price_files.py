@@ -45,7 +45,10 @@ class ReloadingPricer:
     def __init__(self, files: PriceFiles, built_in: Table, settings: Settings) -> None:
         self._files = files
         self._built_in = built_in
-        self._settings = settings
+        self._log = settings.log
+        self._reloads = settings.telemetry.counter(
+            "spanloom_cost_price_reloads", "Price files read again after a change.", ("outcome",)
+        )
         self._signature = files.signature()
         self._pricer = files.pricer(built_in)
 
@@ -58,16 +61,15 @@ class ReloadingPricer:
         return self._pricer
 
     def _reload(self) -> None:
-        log, reloads = self._settings.log, self._settings.telemetry.price_reloads
         try:
             self._pricer = self._files.pricer(self._built_in)
         except ValueError as error:
-            reloads.labels("failed").inc()
+            self._reloads.labels("failed").inc()
             # Its text says all.
-            log.error("the changed price file is not used", error=str(error), prices="as before")  # noqa: TRY400
+            self._log.error("the changed price file is not used", error=str(error), prices="as before")
         else:
-            reloads.labels("done").inc()
-            log.info("price files read again")
+            self._reloads.labels("done").inc()
+            self._log.info("price files read again")
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

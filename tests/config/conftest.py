@@ -13,10 +13,12 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from collector.component.base import ComponentConfig, Kind
 from collector.component.exporter import ExporterFactory
+from collector.component.extension import ExtensionFactory
 from collector.component.factories import AnyFactory
 from collector.component.processor import ProcessorFactory, Stage
 from collector.component.receiver import ReceiverFactory
 from collector.component.registry import Registry
+from collector.component.sampler import SamplerFactory
 from collector.config.load import load
 from collector.config.plan import CollectorConfig
 from collector.model.batch import Signal
@@ -121,6 +123,11 @@ class StoreConfig(ComponentConfig):
     """How long."""
 
 
+class ProbeConfig(ComponentConfig):
+    endpoint: str = "localhost:13133"
+    """Where it answers."""
+
+
 def _never(*_: Any) -> Any:
     raise AssertionError("checking a configuration creates nothing")
 
@@ -135,8 +142,9 @@ FACTORIES: dict[Kind, dict[str, AnyFactory]] = {
         "pii": ProcessorFactory(PiiConfig, _never, stage=Stage.MASK, signals=ALL),
         "cost": ProcessorFactory(ComponentConfig, _never),
         "redaction": ProcessorFactory(ComponentConfig, _never, masks=True, signals=ALL),
-        "tail_sampling": ProcessorFactory(SamplingConfig, _never, stage=Stage.SAMPLING),
+        "tail_sampling": SamplerFactory(SamplingConfig, _never),
     },
+    Kind.EXTENSION: {"health_check": ExtensionFactory(ProbeConfig, _never)},
     Kind.EXPORTER: {
         "duckdb": ExporterFactory(StoreConfig, _never, stores=True),
         "parquet": ExporterFactory(StoreConfig, _never, stores=True),

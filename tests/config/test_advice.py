@@ -90,16 +90,16 @@ def test_wrong_options_of_replaced_processors_are_errors(load_text: Load) -> Non
 
 
 def test_extensions_and_telemetry_of_the_collector_warn(load_text: Load) -> None:
-    text = MINIMAL + "  extensions: [health_check]\n  telemetry: {logs: {level: DEBUG}, metrics: {level: none}}\n"
-    text += "extensions:\n  health_check: {endpoint: 0.0.0.0:13133}\n"
+    text = MINIMAL + "  extensions: [zpages]\n  telemetry: {logs: {level: DEBUG}, metrics: {level: none}}\n"
+    text += "extensions:\n  zpages: {endpoint: 0.0.0.0:55679}\n"
     assert warnings_of(load_text, text) == [
         (
             "c.yaml:11: service.telemetry.metrics.level: accepted, but without effect: metrics are at /metrics of "
             "service.admin.endpoint, logs on stderr"
         ),
         (
-            "c.yaml:13: extensions.health_check: this extension has no effect here: /livez, /readyz and /startupz are "
-            "always served at service.admin.endpoint: point probes there"
+            "c.yaml:13: extensions.zpages: this extension has no effect here: /metrics at service.admin.endpoint shows "
+            "counters per component"
         ),
     ]
 

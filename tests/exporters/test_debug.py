@@ -13,6 +13,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
+from collector.component.exporter import ExportPreferences
 from exporters.debug import Config, DebugExporter, factory
 from tests.exporters.stores import awkward_logs, awkward_metrics, export_batch, settings, table
 
@@ -101,6 +102,6 @@ def test_an_empty_batch_writes_nothing(written):
 
 def test_it_is_no_store_and_checks_its_configuration():
     assert not factory.stores
-    assert not DebugExporter.stores
+    assert factory.preferences(Config()) == ExportPreferences()
     with pytest.raises(ValidationError):
         Config(verbosity="loud")

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from collector.component.base import ComponentId, Kind, Settings
 from collector.component.processor import ProcessorFactory, Stage
+from collector.component.sampler import SamplerFactory
 from collector.telemetry import Telemetry
 from collector.testing.laws import check_processor
 from collector.testing.strategies import batches
@@ -68,8 +69,8 @@ def _cases() -> list[Any]:
     cases = []
     for point in sorted(entry_points(group=Kind.PROCESSOR.group), key=lambda p: p.name):
         factory = point.load()
-        assert isinstance(factory, ProcessorFactory)
-        if factory.stage is not Stage.SAMPLING:
+        assert isinstance(factory, ProcessorFactory | SamplerFactory)
+        if isinstance(factory, ProcessorFactory):
             cases += [
                 pytest.param(point.name, factory, signal, id=f"{point.name}-{signal}")
                 for signal in sorted(factory.signals)

@@ -6,6 +6,7 @@ of Spanloom.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -30,6 +31,18 @@ exporters: {{acme_lines: {{path: {path}}}}}
 service:
   pipelines:
     traces: {{receivers: [otlp], processors: [pii, acme_redirect, acme_region, cost], exporters: [acme_lines]}}
+"""
+
+
+WATCHED = """
+receivers: {{otlp: {{protocols: {{http: {{}}, grpc: {{}}}}}}}}
+processors: {{pii: {{}}}}
+exporters: {{acme_lines: {{path: {path}}}}}
+extensions: {{acme_watch: {{path: {ranges}, closed: {closed}}}}}
+service:
+  extensions: [acme_watch]
+  pipelines:
+    traces: {{receivers: [otlp], processors: [pii], exporters: [acme_lines]}}
 """
 
 
@@ -60,6 +73,7 @@ def test_its_components_are_listed_with_their_package(installed: Path) -> None:
     mine = {row["type"]: row for row in listed if row["distribution"] == "spanloom-acme 1.2.3"}
     assert {name: row["kind"] for name, row in mine.items()} == {
         "acme_region": "processor", "acme_redirect": "processor", "acme_lines": "exporter",
+        "acme_watch": "extension",
     }  # fmt: skip
 
 
@@ -68,7 +82,11 @@ def test_the_laws_hold_for_it_and_a_missing_option_is_named(installed: Path, tmp
     assert without.returncode == 1
     assert "acme_lines={...}" in without.stdout
     assert "processor acme_region: ok" in without.stdout
-    options = ["acme_redirect={models: {a: b}}", f"acme_lines={{path: {tmp_path / 'out.jsonl'}}}"]
+    options = [
+        "acme_redirect={models: {a: b}}",
+        f"acme_lines={{path: {tmp_path / 'out.jsonl'}}}",
+        f"acme_watch={{path: {tmp_path / 'ranges.jsonl'}, closed: {tmp_path / 'closed'}}}",
+    ]
     given = [part for option in options for part in ("--options", option)]
     done = spanloom(installed, "plugins", "test", "spanloom-acme", "--examples", "5", *given)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -99,6 +117,43 @@ def test_a_service_runs_it(installed: Path, tmp_path: Path, monkeypatch: pytest.
     assert row == {
         "name": "us: chat", "span_name": "us: chat", "model": "gpt-4o-mini", "total_cost": "0.000150000000",
     }  # fmt: skip
+
+
+def test_an_extension_reads_on_where_it_was_after_a_kill(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    ranges, closed, file = tmp_path / "ranges.jsonl", tmp_path / "closed", tmp_path / "config.yaml"
+    file.write_text(WATCHED.format(path=tmp_path / "out.jsonl", ranges=ranges, closed=closed))
+
+    def read() -> list[str]:
+        found = ranges.read_text().splitlines() if ranges.exists() else []
+        return [name for line in found for name in json.loads(line)["names"]]
+
+    def send(service: Spanloom, *names: str) -> None:
+        for name in names:
+            service.post("/v1/traces", encode(builders.spans([{"span_name": name, "trace_id": ord(name)}])))
+
+    with Spanloom(tmp_path / "data", config=[file], sets=PORTS) as service:
+        send(service, "a", "b")
+        wait_until(lambda: read() == ["a", "b"])
+        assert service.metric("spanloom_acme_watch_ranges_total", extension="acme_watch") >= 1
+        wait_until(lambda: service.metric("otelcol_exporter_queue_size", exporter="extension:acme_watch") == 0)
+        closed.touch()
+        send(service, "c", "d", "e")
+        wait_until(lambda: "reason" in json.loads(service.get("/readyz")))
+        assert json.loads(service.get("/readyz"))["reason"] == "extension acme_watch: closed"
+        wait_until(lambda: service.metric("otelcol_exporter_sent_spans_total", exporter="acme_lines") == 5)
+        service.kill()
+    assert read() == ["a", "b"]
+    closed.unlink()
+    with Spanloom(tmp_path / "data", config=[file], sets=PORTS) as service:
+        send(service, "f")
+        wait_until(lambda: "f" in read())
+        assert service.terminate() == 0
+    assert read() == ["a", "b", "c", "d", "e", "f"]
+    bounds = [(line["first"], line["last"]) for line in map(json.loads, ranges.read_text().splitlines())]
+    assert all(last < first for (_, last), (first, _) in itertools.pairwise(bounds))
 
 
 @pytest.mark.parametrize("kind", PluginKind)

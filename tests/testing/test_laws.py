@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from collector.component.extension import ComponentHealth
 from collector.model.batch import SpanBatch
 from collector.testing.builders import spans
-from collector.testing.laws import check_pure, same_rows
+from collector.testing.exports import export_batch
+from collector.testing.laws import check_extension, check_pure, same_rows
 
 BATCH = spans([{"span_name": name, "attributes": {"k": name}} for name in ("a", "", "ü", "b")])
 
@@ -67,3 +69,69 @@ def test_rows_are_compared_by_value_not_by_dictionary_code() -> None:
 
     assert same_rows(one, other)
     assert not same_rows(one, other.with_columns({"model": other.column("model").take(pa.array([0, 0]))}))
+
+
+class Watching:
+    """A lawful extension; ``fails`` names a call that raises, from its second time on where ``again``."""
+
+    def __init__(self, fails: str = "", *, again: bool = False) -> None:
+        self.calls: list[str] = []
+        self._fails, self._again = fails, again
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        if call == self._fails and (not self._again or self.calls.count(call) > 1):
+            raise RuntimeError(call)
+
+    async def start(self) -> None:
+        self._note("start")
+
+    async def shutdown(self) -> None:
+        self._note("shutdown")
+
+    def ready(self) -> None:
+        self._note("ready")
+
+    def not_ready(self) -> None:
+        self._note("not_ready")
+
+    def health(self) -> ComponentHealth:
+        return ComponentHealth()
+
+    def read_decided(self, batch: object) -> None:
+        self._note("read_decided")
+
+
+def test_a_lawful_extension_is_led_through_its_life() -> None:
+    made: list[Watching] = []
+
+    def make() -> Watching:
+        made.append(Watching())
+        return made[-1]
+
+    check_extension(make, [export_batch([{}])])
+    idle, live = made
+    assert idle.calls == ["shutdown", "shutdown"]
+    assert live.calls == [
+        "start", "ready", "read_decided", "read_decided", "not_ready", "shutdown", "shutdown", "shutdown",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fails", "again", "error", "said"),
+    [
+        ("shutdown", False, AssertionError, "shutdown of one that was never started raised RuntimeError"),
+        ("start", False, RuntimeError, "start"),
+        ("read_decided", True, RuntimeError, "read_decided"),
+    ],
+)
+def test_an_extension_that_breaks_a_law_is_caught(fails: str, again: bool, error: type, said: str) -> None:
+    with pytest.raises(error, match=said):
+        check_extension(lambda: Watching(fails, again=again), [export_batch([{}])])
+
+
+def test_an_extension_that_cannot_say_how_it_is_is_caught() -> None:
+    broken = Watching()
+    broken.health = lambda: True  # type: ignore[assignment, method-assign, return-value]
+    with pytest.raises(AssertionError, match="health\\(\\) gave a bool"):
+        check_extension(lambda: broken)

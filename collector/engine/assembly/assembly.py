@@ -52,6 +52,7 @@ class KeepAll:
 
     decision_wait_ns: int = 30 * 10**9
     decision_wait_after_root_ns: int = 2 * 10**9
+    maximum_trace_size_bytes: int = 0
 
     def decide(self, due: DueTraces) -> TraceDecisions:
         n = due.traces.num_rows
@@ -88,7 +89,7 @@ class Assembly:
         self._pending = Pending(
             sampler.decision_wait_ns,
             sampler.decision_wait_after_root_ns,
-            getattr(sampler, "maximum_trace_size_bytes", 0),
+            sampler.maximum_trace_size_bytes,
         )
         self._recorder = recorder
         self._loading = Loading(records)

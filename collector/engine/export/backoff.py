@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from collector.options.retry import RetryConfig
+from collector.component.exporter import Retry
 
 _LONGEST_SERVER_DELAY = 3600.0
 """Seconds. What a server asks for is honoured up to here: a wrong date must not stop us for good."""
@@ -17,29 +17,29 @@ class Backoff:
 
     def __init__(
         self,
-        config: RetryConfig,
+        retry: Retry,
         *,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
         """``clock`` gives seconds, ``draw`` numbers from 0 to 1; both are arguments for tests."""
-        self._config = config
+        self._retry = retry
         self._clock = clock
         self._draw = draw
-        self._interval = config.initial_interval.total_seconds()
+        self._interval = retry.initial_interval.total_seconds()
         self._started = clock()
 
     def next(self, retry_after: float | None = None) -> float | None:
         """Seconds to wait before the next attempt, at least what the server asked for; None: give up."""
-        config = self._config
-        if not config.enabled:
+        retry = self._retry
+        if not retry.enabled:
             return None
-        spread = config.randomization_factor * (2 * self._draw() - 1)
+        spread = retry.randomization_factor * (2 * self._draw() - 1)
         delay = self._interval * (1 + spread)
-        self._interval = min(self._interval * config.multiplier, config.max_interval.total_seconds())
+        self._interval = min(self._interval * retry.multiplier, retry.max_interval.total_seconds())
         if retry_after is not None:
             delay = max(delay, min(retry_after, _LONGEST_SERVER_DELAY))
-        limit = config.max_elapsed_time.total_seconds()
+        limit = retry.max_elapsed_time.total_seconds()
         if limit and self._clock() - self._started + delay > limit:
             return None
         return delay

@@ -13,27 +13,23 @@ from concurrent.futures import Future
 
 import structlog
 
-from collector.component.exporter import Checkpointed, ExportBatch, Exporter
+from collector.component.exporter import Checkpointed, ExportBatch, Exporter, ExportPreferences
 from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import JournalReader
 from collector.engine.journal.ledger import DecisionRecordInfo, Ledger
 from collector.errors import JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Signal
-from collector.options.retry import RetryConfig
 from collector.telemetry import Telemetry
 
 _MAX_RANGE_BYTES = 64 * 1024 * 1024
-_BATCH_ROWS = 8_192
-_BATCH_SECONDS = 0.2
 _LAST_CALL_SECONDS = 5.0
 
 
 class ExportRunner:
     """Feeds one exporter: batches, retries, checkpoints.
 
-    An exporter may say how it likes its batches with the attributes ``batch_rows`` and
-    ``batch_seconds``. One that stores without a checkpoint of its own gets its next range recorded
-    before it writes, so that after a crash it is given exactly that range again.
+    One that stores without a checkpoint of its own gets its next range recorded before it writes,
+    so that after a crash it is given exactly that range again.
     """
 
     def __init__(
@@ -45,21 +41,22 @@ class ExportRunner:
         ledger: Ledger,
         telemetry: Telemetry,
         *,
-        retry: RetryConfig,
+        stores: bool,
+        preferences: ExportPreferences,
         fatal: Callable[[BaseException], None],
     ) -> None:
+        """``stores``: as in ``ExporterFactory``."""
         self.name = name
         self._exporter = exporter
         self._pipelines = pipelines
         self._reader = reader
         self._ledger = ledger
         self._telemetry = telemetry
-        self._retry = retry
+        self._stores = stores
+        self._preferences = preferences
         self._fatal = fatal
         self._log = structlog.get_logger("exporter").bind(exporter=name)
-        self._batch_rows = int(getattr(exporter, "batch_rows", _BATCH_ROWS))
-        self._batch_seconds = float(getattr(exporter, "batch_seconds", _BATCH_SECONDS))
-        self._records_intent = exporter.stores and not isinstance(exporter, Checkpointed)
+        self._records_intent = stores and not isinstance(exporter, Checkpointed)
         self._wake = threading.Condition()
         self._queue: deque[DecisionRecordInfo] = deque()
         self._tasks: deque[tuple[Callable[[], None], Future[None]]] = deque()
@@ -204,7 +201,7 @@ class ExportRunner:
         for info in self._queue:
             if info.pipeline in self._pipelines:
                 rows, nbytes = rows + info.rows, nbytes + info.nbytes
-                if rows >= self._batch_rows or nbytes >= _MAX_RANGE_BYTES:
+                if rows >= self._preferences.rows or nbytes >= _MAX_RANGE_BYTES:
                     return True
         nothing_of_ours = not nbytes
         return nothing_of_ours or self._seconds_to_flush() <= 0
@@ -214,7 +211,7 @@ class ExportRunner:
             return 1.0
         waited = (time.time_ns() - self._queue[0].created_unix_nano) / 1e9
         # Below 0 the clock was set back: nobody knows how long it was.
-        return max(0.0, self._batch_seconds - waited) if waited >= 0 else 0.0
+        return max(0.0, self._preferences.seconds - waited) if waited >= 0 else 0.0
 
     def _range(self) -> list[DecisionRecordInfo]:
         if self._intent is not None:
@@ -224,7 +221,7 @@ class ExportRunner:
         for info in self._queue:
             if info.pipeline in self._pipelines:
                 rows, nbytes = rows + info.rows, nbytes + info.nbytes
-                if out and (rows > self._batch_rows * 2 or nbytes > _MAX_RANGE_BYTES):
+                if out and (rows > self._preferences.rows * 2 or nbytes > _MAX_RANGE_BYTES):
                     break
             out.append(info)
         return out
@@ -241,7 +238,7 @@ class ExportRunner:
                 and not self._durably(lambda: self._ledger.set_intent(self.name, first, last))
             ):
                 return
-            batch = self._reader.batch(infos, self._pipelines, first, last, stores=self._exporter.stores)
+            batch = self._reader.batch(infos, self._pipelines, first, last, stores=self._stores)
             done = self._export(batch)
         if done:
             self._advance(infos, last)
@@ -270,7 +267,7 @@ class ExportRunner:
 
     def _export(self, batch: ExportBatch) -> bool:
         """Tries until it is done or given up (True), or until the service ends (False)."""
-        backoff = Backoff(self._retry)
+        backoff = Backoff(self._preferences.retry)
         while True:
             started = time.perf_counter()
             try:

@@ -22,7 +22,8 @@ class Step:
     """One processor with its component id."""
 
     name: str
-    processor: Processor
+    processor: Processor[Any]
+    """Of the signal of the chain it stands in."""
 
 
 class Chain:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from collector.model import attributes
 from collector.model.any_value import set_columns, to_columns
 from collector.model.attributes import Flat
-from collector.model.batch import Batch
+from collector.model.batch import BatchT
 
 Change = Callable[[Flat, int], Flat]
 """Takes attributes of so many rows; gives them changed, or the same object."""
@@ -19,7 +19,7 @@ Change = Callable[[Flat, int], Flat]
 _PARSE: dict[str, Callable[[bytes], Any]] = {"resource": attributes.parse_resource, "scope": attributes.parse_scope}
 
 
-def with_headers(batch: Batch, name: str, change: Change) -> Batch:
+def with_headers(batch: BatchT, name: str, change: Change) -> BatchT:
     """The batch with the attributes of its ``resource`` or ``scope`` column changed."""
     column = batch.column(name)
     before = column.dictionary.to_pylist()

@@ -77,7 +77,16 @@ class LangfuseApi:
         self._spans = spans
         self._limit = limit
         self._executor = executor
-        self._skipped = settings.telemetry.langfuse_skipped
+        self._requests = settings.telemetry.counter(
+            "spanloom_langfuse_requests",
+            "Requests of Langfuse clients other than for spans, by path and status.",
+            ("path", "status"),
+        )
+        self._skipped = settings.telemetry.counter(
+            "spanloom_langfuse_skipped_items",
+            "What Langfuse clients sent that is not kept: media, metrics, sdk_log, and events other than scores.",
+            ("kind",),
+        )
         self._routes: dict[str, dict[str, Handler]] = {
             "/health": {"GET": self._health},
             "/projects": {"GET": self._projects},
@@ -114,7 +123,7 @@ class LangfuseApi:
         finally:
             share.release()
             reader.forget()
-        self._settings.telemetry.langfuse_requests.labels(_label(path, self._routes), str(answer.status)).inc()
+        self._requests.labels(_label(path, self._routes), str(answer.status)).inc()
         self._settings.telemetry.request_seconds.labels(str(self._settings.id), "langfuse").observe(
             time.perf_counter() - started
         )

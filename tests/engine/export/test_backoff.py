@@ -13,7 +13,7 @@ from collector.options.retry import RetryConfig
 
 
 def _backoff(config, *, draw=0.5, now=lambda: 0.0):
-    return Backoff(config, clock=now, draw=lambda: draw)
+    return Backoff(config.retry(), clock=now, draw=lambda: draw)
 
 
 def test_waits_grow_up_to_the_longest_and_never_end():

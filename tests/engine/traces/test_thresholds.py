@@ -23,6 +23,7 @@ class Share:
     probability: float
     decision_wait_ns: int = SECOND
     decision_wait_after_root_ns: int = 0
+    maximum_trace_size_bytes: int = 0
 
     def decide(self, due: DueTraces) -> TraceDecisions:
         n = due.traces.num_rows

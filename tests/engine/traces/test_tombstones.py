@@ -122,7 +122,7 @@ def test_policies_see_the_spans_that_are_left() -> None:
     seen = []
 
     class Sampler:
-        decision_wait_ns, decision_wait_after_root_ns = SECOND, 0
+        decision_wait_ns, decision_wait_after_root_ns, maximum_trace_size_bytes = SECOND, 0, 0
 
         def decide(self, due):
             batch, owner = due.load_spans(["span_id"])

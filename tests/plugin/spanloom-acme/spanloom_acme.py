@@ -1,19 +1,22 @@
-"""A processor on columns, one on single spans, and an exporter: everything a plug-in may bring."""
+"""A processor on columns, one on single spans, an exporter and an extension that reads: what a plug-in may bring."""
 
 import json
 from pathlib import Path
-from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spanloom import (
     ComponentConfig,
+    ComponentHealth,
     ExportBatch,
     ExporterFactory,
+    ExtensionFactory,
+    HealthState,
     ProcessorFactory,
     RetryableError,
     Settings,
+    Signal,
     Span,
     SpanBatch,
     rowwise,
@@ -57,8 +60,6 @@ class LinesConfig(ComponentConfig):
 
 
 class Lines:
-    stores: ClassVar[bool] = False
-
     def __init__(self, config: LinesConfig) -> None:
         self._path = config.path
 
@@ -76,6 +77,37 @@ class Lines:
     def shutdown(self) -> None: ...
 
 
+class WatchConfig(ComponentConfig):
+    path: Path
+    """A line of JSON per range of decisions is appended to it."""
+    closed: Path
+    """While this file exists nothing is read."""
+
+
+class Watch:
+    def __init__(self, config: WatchConfig, settings: Settings) -> None:
+        self._config = config
+        self._closed = False
+        self._ranges = settings.telemetry.counter("spanloom_acme_watch_ranges", "Ranges read.", ("extension",))
+        self._id = str(settings.id)
+
+    async def start(self) -> None: ...
+
+    async def shutdown(self) -> None: ...
+
+    def health(self) -> ComponentHealth:
+        return ComponentHealth(HealthState.RECOVERABLE, "closed") if self._closed else ComponentHealth()
+
+    def read_decided(self, batch: ExportBatch) -> None:
+        self._closed = self._config.closed.exists()
+        if self._closed:
+            raise RetryableError("closed", retry_after=0.05)
+        names = [name for spans in batch.spans for name in spans.observations["span_name"].to_pylist()]
+        with self._config.path.open("a") as file:
+            file.write(json.dumps({"first": batch.first, "last": batch.last, "names": names}) + "\n")
+        self._ranges.labels(self._id).inc()
+
+
 def _make_region(config: RegionConfig, settings: Settings) -> Region:
     return Region(config)
 
@@ -91,3 +123,4 @@ def _make_lines(config: LinesConfig, settings: Settings) -> Lines:
 region = ProcessorFactory(RegionConfig, _make_region)
 redirect = ProcessorFactory(RedirectConfig, _make_redirect)
 lines = ExporterFactory(LinesConfig, _make_lines)
+watch = ExtensionFactory(WatchConfig, Watch, reads_decided=frozenset({Signal.TRACES}))

@@ -62,10 +62,10 @@ def mask_attributes(masker: Pii, values: dict[str, Any]) -> dict[str, Any]:
 
 def counted(masker: Pii) -> Counter[str]:
     """Values masked so far, by entity."""
-    samples = masker._telemetry.masked.collect()[0].samples
+    samples = masker._masked.collect()[0].samples
     return Counter({s.labels["entity"]: int(s.value) for s in samples if s.name.endswith("_total") and s.value})
 
 
 def failed(masker: Pii) -> int:
-    samples = masker._telemetry.mask_failed.collect()[0].samples
+    samples = masker._failed.collect()[0].samples
     return int(sum(s.value for s in samples if s.name.endswith("_total")))
