@@ -1,6 +1,6 @@
 """An export runner on a bench: a real journal and ledger, the other side with faults, and time that tests turn.
 
-What is known here of the journal's and the ledger's making is in ``Bench`` and ``Watched`` alone.
+What is known here of the journal's and the ledger's making is in ``Watched`` and the functions at the end.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Bench:
         self._open()
 
     def _open(self):
-        self.journal = Journal(self.folder, max_bytes=1 << 30)
+        self.journal = open_journal(self.folder)
         self.ledger = Watched(self.journal.ledger, self.exporter.notes, self.faults)
         self.telemetry = Telemetry()
 
@@ -169,10 +169,9 @@ class Bench:
             numbers = range(self._next_item, self._next_item + n)
             self._next_item += n
             batch = builders.logs([{"time_unix_nano": number} for number in numbers])
-            (written,) = self.journal.append([Entry(batch, (pipeline,))], created)
+            written = record(self.journal, batch, pipeline, created)
             decision = Decision.of_records(np.array([written.seq]))
-            new = NewDecision(pipeline, created, written.seq, written.seq, n, written.nbytes, decision.pack())
-            infos += self.ledger.add([new])
+            infos += add_decisions(self.ledger, [(pipeline, decision, [written], n)], created)
         if self.runner is not None:
             self.runner.offer(infos)
 
@@ -180,12 +179,11 @@ class Bench:
         """The next runner, recovered and not started; an exporter without a cursor begins after ``new_from``."""
         if self.batch_rows is not None:
             self.exporter.batch_rows = self.batch_rows
-        decided = DecisionReader(self.journal, lambda *_: None, {})
         self.runner = runners.ExportRunner(
             NAME,
             self.exporter,
             self.pipelines,
-            JournalReader(self.journal, decided, self.telemetry),
+            reader_over(self.journal, self.telemetry),
             self.ledger,
             self.telemetry,
             retry=self.retry,
@@ -244,6 +242,30 @@ class Bench:
             self.runner.drain(0)
             self.runner._thread.join(MINUTE)
         self.journal.close()
+
+
+def open_journal(folder):
+    return Journal(folder, max_bytes=1 << 30)
+
+
+def reader_over(journal, telemetry):
+    """What exporters read decisions with; content is never built."""
+    return JournalReader(journal, DecisionReader(journal, lambda *_: None, {}), telemetry)
+
+
+def record(journal, batch, pipeline, at):
+    """Writes a batch; where it went."""
+    (written,) = journal.append([Entry(batch, (pipeline,))], at)
+    return written
+
+
+def add_decisions(ledger, decisions, created=LONG_AGO):
+    """Writes decisions: (pipeline, decision, the records it is over, rows kept) each."""
+    new = []
+    for pipeline, decision, records, rows in decisions:
+        seqs, nbytes = [w.seq for w in records], sum(w.nbytes for w in records)
+        new.append(NewDecision(pipeline, created, min(seqs), max(seqs), rows, nbytes, decision.pack()))
+    return ledger.add(new)
 
 
 def items_of(batch):

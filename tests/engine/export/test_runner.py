@@ -14,7 +14,7 @@ import time
 import pytest
 
 from collector.component.exporter import Checkpointed
-from collector.errors import RetryableError
+from collector.errors import PermanentError, RetryableError
 from tests.engine.export.runner_kit import MINUTE, CheckpointedStore, Killed, Plain, Store, wait_until
 
 FAR_AHEAD = 2**62
@@ -196,15 +196,15 @@ def test_a_position_of_another_journal_says_nothing(bench):
 
 
 def test_a_range_that_was_given_up_on_is_not_offered_again(bench):
-    on = bench(CheckpointedStore())
-    on.exporter.set_rejecting(True)
-    on.decide(1)
+    on = bench(CheckpointedStore(), batch_rows=1)
+    on.exporter.before.extend([None, PermanentError("never")])
+    on.decide(2, 1)
     on.finish()
-    on.exporter.set_rejecting(False)
     on.restart()
     on.decide(1)
     on.finish()
-    assert on.exporter.items == [2]
+    assert on.exporter.checkpoint()[1] == 3
+    assert on.exporter.items == [1, 2, 4]
 
 
 def test_what_is_not_delivered_is_known_by_its_oldest_record_and_its_bytes(bench):
