@@ -170,8 +170,7 @@ class Bench:
             self._next_item += n
             batch = builders.logs([{"time_unix_nano": number} for number in numbers])
             written = record(self.journal, batch, pipeline, created)
-            decision = Decision.of_records(np.array([written.seq]))
-            infos += add_decisions(self.ledger, [(pipeline, decision, [written], n)], created)
+            infos += add_decisions(self.ledger, [(pipeline, passing_on([written]), [written], n)], created)
         if self.runner is not None:
             self.runner.offer(infos)
 
@@ -229,6 +228,16 @@ class Bench:
         return self.counted("spanloom_exporter_dropped", reason=reason)
 
     @property
+    def oldest(self):
+        """The oldest record that is not delivered."""
+        return self.runner.oldest_seq
+
+    @property
+    def queued(self):
+        """Bytes that wait, as the metric tells them."""
+        return self.telemetry.registry.get_sample_value("otelcol_exporter_queue_size", {"exporter": NAME})
+
+    @property
     def cursor(self):
         return self.ledger.cursors().get(NAME)
 
@@ -257,6 +266,11 @@ def record(journal, batch, pipeline, at):
     """Writes a batch; where it went."""
     (written,) = journal.append([Entry(batch, (pipeline,))], at)
     return written
+
+
+def passing_on(records):
+    """The decision of a pipeline without assembly over these records."""
+    return Decision.of_records(np.array([w.seq for w in records]))
 
 
 def add_decisions(ledger, decisions, created=LONG_AGO):

@@ -13,12 +13,11 @@ import pytest
 
 from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.journal import segments
-from collector.engine.journal.decisions import Decision
 from collector.errors import JournalError
 from collector.model import schema
 from collector.telemetry import Telemetry
 from collector.testing import builders
-from tests.engine.export.runner_kit import add_decisions, open_journal, reader_over, record
+from tests.engine.export.runner_kit import add_decisions, open_journal, passing_on, reader_over, record
 
 CALL = {"role": schema.ROLE_CALL, "usage": [("input", 5)], "total_tokens": 5}
 AGENT = {"role": schema.ROLE_WRAPPER, "usage": [("input", 5)], "total_tokens": 5}
@@ -36,8 +35,7 @@ class Reading:
     def pass_on(self, *batches, pipeline="logs", at=1):
         """A decision of a pipeline without assembly over these batches."""
         records = [record(self.journal, batch, pipeline, at + n) for n, batch in enumerate(batches)]
-        decision = Decision.of_records(np.array([w.seq for w in records]))
-        add_decisions(self.journal.ledger, [(pipeline, decision, records, 1)])
+        add_decisions(self.journal.ledger, [(pipeline, passing_on(records), records, 1)])
 
     def assemble(self, *batches, change=lambda decision: decision):
         """A decision over the traces of these batches, one segment each; ``change`` may mark it first."""
