@@ -115,7 +115,7 @@ class _Checker:
         for kind in Kind:
             self._section(kind)
         service = self._service()
-        listed = extensions.listed(self._declared, self._findings)
+        listed = extension_checks.listed(self._declared, self._findings)
         self._declared.components = self._components
         found = pipelines(root, self._declared, self._findings)
         limiters = self._limiters(service)
@@ -166,7 +166,7 @@ class _Checker:
                 self._findings.warn(path, mapped)
             return
         if kind is Kind.EXTENSION and id_.type not in self._registry.names(kind):
-            extensions.advise(id_.type, path, self._registry, self._findings)
+            extension_checks.advise(id_.type, path, self._registry, self._findings)
             self._declared.factories[kind][id_] = None
             return
         factory = self._factory(kind, id_, path)

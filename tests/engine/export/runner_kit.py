@@ -1,6 +1,6 @@
 """An export runner on a bench: a real journal and ledger, the other side with faults, and time that tests turn.
 
-What is known here of the journal's and the ledger's making is in ``Bench`` and ``Watched`` alone.
+What is known here of the journal's and the ledger's making is in ``Watched`` and the functions at the end.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from collector.component.exporter import ExportPreferences
 from collector.engine.export import runner as runners
 from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import DecisionReader, JournalReader
@@ -37,6 +38,8 @@ class Killed(BaseException):
 
 class Plain(MemoryExporter):
     """The other side. It outlives the runners that feed it, as a backend does."""
+
+    stores = False
 
     def __init__(self):
         super().__init__()
@@ -143,12 +146,13 @@ class _Stop(threading.Event):
 class Bench:
     """A journal whose decisions are written by hand, and one runner after the other over it."""
 
-    def __init__(self, folder, exporter=None, *, pipelines=("logs",), retry=None, batch_rows=None):
+    def __init__(self, folder, exporter=None, *, pipelines=("logs",), retry=None, batch_rows=None, batch_seconds=None):
         self.folder = folder
         self.exporter = exporter or Plain()
         self.pipelines = frozenset(pipelines)
-        self.retry = retry or RetryConfig()
-        self.batch_rows = batch_rows
+        wished = {"rows": batch_rows, "seconds": batch_seconds}
+        given = {name: value for name, value in wished.items() if value is not None}
+        self.preferences = ExportPreferences(**given, retry=(retry or RetryConfig()).retry())
         self.faults = {"intent": deque(), "cursor": deque()}
         """What the next writes to the ledger raise instead; None: nothing."""
         self.time = None
@@ -158,7 +162,7 @@ class Bench:
         self._open()
 
     def _open(self):
-        self.journal = Journal(self.folder, max_bytes=1 << 30)
+        self.journal = open_journal(self.folder)
         self.ledger = Watched(self.journal.ledger, self.exporter.notes, self.faults)
         self.telemetry = Telemetry()
 
@@ -169,26 +173,22 @@ class Bench:
             numbers = range(self._next_item, self._next_item + n)
             self._next_item += n
             batch = builders.logs([{"time_unix_nano": number} for number in numbers])
-            (written,) = self.journal.append([Entry(batch, (pipeline,))], created)
-            decision = DecisionRecord.of_records(np.array([written.seq]))
-            new = NewDecisionRecord(pipeline, created, written.seq, written.seq, n, written.nbytes, decision.pack())
-            infos += self.ledger.add([new])
+            written = record(self.journal, batch, pipeline, created)
+            infos += add_decisions(self.ledger, [(pipeline, passing_on([written]), [written], n)], created)
         if self.runner is not None:
             self.runner.offer(infos)
 
     def build(self, *, new_from=0):
         """The next runner, recovered and not started; an exporter without a cursor begins after ``new_from``."""
-        if self.batch_rows is not None:
-            self.exporter.batch_rows = self.batch_rows
-        decided = DecisionReader(self.journal, lambda *_: None, {})
         self.runner = runners.ExportRunner(
             NAME,
             self.exporter,
             self.pipelines,
-            JournalReader(self.journal, decided, self.telemetry),
+            reader_over(self.journal, self.telemetry),
             self.ledger,
             self.telemetry,
-            retry=self.retry,
+            stores=self.exporter.stores,
+            preferences=self.preferences,
             fatal=self.fatal.append,
         )
         if self.time is not None:
@@ -231,6 +231,16 @@ class Bench:
         return self.counted("spanloom_exporter_dropped", reason=reason)
 
     @property
+    def oldest(self):
+        """The oldest record that is not delivered."""
+        return self.runner.oldest_seq
+
+    @property
+    def queued(self):
+        """Bytes that wait, as the metric tells them."""
+        return self.telemetry.registry.get_sample_value("otelcol_exporter_queue_size", {"exporter": NAME})
+
+    @property
     def cursor(self):
         return self.ledger.cursors().get(NAME)
 
@@ -244,6 +254,35 @@ class Bench:
             self.runner.drain(0)
             self.runner._thread.join(MINUTE)
         self.journal.close()
+
+
+def open_journal(folder):
+    return Journal(folder, max_bytes=1 << 30)
+
+
+def reader_over(journal, telemetry):
+    """What exporters read decisions with; content is never built."""
+    return JournalReader(journal, DecisionReader(journal, lambda *_: None, {}), telemetry)
+
+
+def record(journal, batch, pipeline, at):
+    """Writes a batch; where it went."""
+    (written,) = journal.append([Entry(batch, (pipeline,))], at)
+    return written
+
+
+def passing_on(records):
+    """The decision of a pipeline without assembly over these records."""
+    return DecisionRecord.of_records(np.array([w.seq for w in records]))
+
+
+def add_decisions(ledger, decisions, created=LONG_AGO):
+    """Writes decisions: (pipeline, decision, the records it is over, rows kept) each."""
+    new = []
+    for pipeline, decision, records, rows in decisions:
+        seqs, nbytes = [w.seq for w in records], sum(w.nbytes for w in records)
+        new.append(NewDecisionRecord(pipeline, created, min(seqs), max(seqs), rows, nbytes, decision.pack()))
+    return ledger.add(new)
 
 
 def items_of(batch):

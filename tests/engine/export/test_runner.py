@@ -14,7 +14,7 @@ import time
 import pytest
 
 from collector.component.exporter import Checkpointed
-from collector.errors import RetryableError
+from collector.errors import PermanentError, RetryableError
 from tests.engine.export.runner_kit import MINUTE, CheckpointedStore, Killed, Plain, Store, wait_until
 
 FAR_AHEAD = 2**62
@@ -65,8 +65,7 @@ def test_a_range_without_anything_of_ours_moves_the_position_alone(bench):
 
 
 def test_fresh_decisions_wait_until_there_are_enough(bench):
-    on = bench(batch_rows=3)
-    on.exporter.batch_seconds = MINUTE
+    on = bench(batch_rows=3, batch_seconds=MINUTE)
     on.start()
     on.decide(1, 1, 1, created=time.time_ns())
     assert on.exporter.wait_for_rows(3)
@@ -74,8 +73,7 @@ def test_fresh_decisions_wait_until_there_are_enough(bench):
 
 
 def test_the_end_waits_for_no_more(bench):
-    on = bench()
-    on.exporter.batch_seconds = MINUTE
+    on = bench(batch_seconds=MINUTE)
     on.start()
     on.decide(1, created=time.time_ns())
     assert on.finish()
@@ -83,8 +81,7 @@ def test_the_end_waits_for_no_more(bench):
 
 
 def test_a_clock_that_was_set_back_holds_nothing_up(bench):
-    on = bench()
-    on.exporter.batch_seconds = MINUTE
+    on = bench(batch_seconds=MINUTE)
     on.start()
     on.decide(1, created=FAR_AHEAD)
     assert on.exporter.wait_for_rows(1)
@@ -196,28 +193,26 @@ def test_a_position_of_another_journal_says_nothing(bench):
 
 
 def test_a_range_that_was_given_up_on_is_not_offered_again(bench):
-    on = bench(CheckpointedStore())
-    on.exporter.set_rejecting(True)
-    on.decide(1)
+    on = bench(CheckpointedStore(), batch_rows=1)
+    on.exporter.before.extend([None, PermanentError("never")])
+    on.decide(2, 1)
     on.finish()
-    on.exporter.set_rejecting(False)
     on.restart()
     on.decide(1)
     on.finish()
-    assert on.exporter.items == [2]
+    assert on.exporter.checkpoint()[1] == 3
+    assert on.exporter.items == [1, 2, 4]
 
 
 def test_what_is_not_delivered_is_known_by_its_oldest_record_and_its_bytes(bench):
     on = bench(batch_rows=1)
     on.decide(1, 1, 1)
     on.build()
-    oldest = on.runner.oldest_seq
-    queued = on.telemetry.registry.get_sample_value("otelcol_exporter_queue_size", {"exporter": "sink"})
-    assert (oldest, queued) == (1, sum(info.nbytes for info in on.ledger.infos(0)))
+    assert on.oldest == 1
+    assert on.queued == sum(info.nbytes for info in on.ledger.infos(0))
     runner = on.runner
     on.finish()
-    assert runner.oldest_seq is None
-    assert on.telemetry.registry.get_sample_value("otelcol_exporter_queue_size", {"exporter": "sink"}) == 0
+    assert (runner.oldest_seq, on.queued) == (None, 0)
 
 
 def test_past_the_time_a_call_in_progress_may_end_and_no_other_begins(bench):
