@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.component.base import ComponentId, Kind
 from collector.component.factories import AnyFactory
 from collector.component.registry import Registry
-from collector.config import confmap, extensions, memory_bound, yaml_tree
+from collector.config import confmap, extension_checks, memory_bound, yaml_tree
 from collector.config.engine_processors import ENGINE_PROCESSORS, MemoryLimiterConfig
 from collector.config.pipelines import Declared, pipelines
 from collector.config.plan import CollectorConfig, Component

@@ -68,6 +68,8 @@ class _KeyPair(ComponentConfig):
 
 
 class TlsServerConfig(_KeyPair):
+    """The Collector's ``tls`` block of a server."""
+
     client_ca_file: Path | None = None
     """PEM file of the authorities that clients' certificates must come from (mTLS)."""
 
