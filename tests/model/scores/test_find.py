@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from collector.errors import ConfigError
 from collector.model import schema
-from collector.model.dialects import fact_tables
-from collector.model.dialects.aliases import key_class
+from collector.model.dialects import fact_tables, table_files
+from collector.model.dialects.key_classes import key_class
 from collector.model.facts import resolve
 from collector.model.scores import find, record as scores
 from collector.testing import builders
@@ -76,7 +76,7 @@ def test_a_record_by_which_an_api_sends_a_score_is_the_whole_row():
 
 
 def test_the_tables_read_what_the_carrier_writes():
-    (carrier,) = [carrier for file in fact_tables.files() for carrier in file.scores if EVENT in carrier.events]
+    (carrier,) = [carrier for file in table_files.files() for carrier in file.scores if EVENT in carrier.events]
     read = {key for keys in carrier.fields.values() for key in keys}
     written = {value for name, value in vars(scores).items() if name.isupper() and isinstance(value, str)}
     assert written - {EVENT} <= read
@@ -486,4 +486,4 @@ def test_a_result_that_names_a_response_judges_the_call_that_counts():
 )
 def test_a_wrong_entry_is_refused_by_name(entry):
     with pytest.raises(ConfigError, match=r"x\.yaml: scores\.0"):
-        fact_tables.check(fact_tables.File, {"scores": [entry]}, "x.yaml")
+        table_files.check(fact_tables.File, {"scores": [entry]}, "x.yaml")

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.model.dialects.messages import ai_sdk, chat, event_messages, langfuse, openinference, parts, traceloop
+from collector.model.dialects.messages import chat, event_messages, langfuse, openinference, traceloop
+from collector.model.dialects.messages.blocks import ai_sdk, parts
 from collector.model.dialects.messages.event_messages import Event
 from collector.model.json_values import parse_json
 

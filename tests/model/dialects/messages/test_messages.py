@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from collector.model.dialects.messages import blocks, chat, choices as resolve, content_tables
+from collector.model.dialects.messages import chat, choices as resolve, content_tables
+from collector.model.dialects.messages.blocks import blocks
 from collector.model.dialects.messages.carriers import contents
 from collector.model.dialects.messages.shapes import SHAPES
 from collector.testing import builders
