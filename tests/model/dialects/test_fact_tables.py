@@ -1,12 +1,15 @@
 """The dialect tables: a wrong row is refused when it is read, and a key has one class."""
 
 import copy
+from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
 
 from collector.errors import ConfigError
-from collector.model.dialects import aliases, compiled_tables, conditions, fact_tables, key_classes, table_files
+from collector.model.dialects import aliases, compiled_tables, conditions, fact_tables, fields, key_classes, table_files
+from collector.model.dialects.messages.shapes import SHAPES
+from collector.model.facts.convert import TEXT_CONVERTS
 
 FILE = {
     "dialect": "mine",
@@ -197,3 +200,17 @@ def test_finish_reasons_have_one_spelling():
     spellings = ["tool_calls", "tool-calls", "tool_use", "TOOL_CALL", "function_call"]
     assert {aliases.finish_reason(text) for text in spellings} == {"tool_call"}
     assert aliases.finish_reason("Strange") == "strange"
+
+
+def test_the_closed_lists_name_the_functions_there_are():
+    assert set(get_args(fields.Shape)) == set(SHAPES)
+    read_elsewhere = {
+        "list",
+        "finish_reasons",
+        "count",
+        "money",
+        "iso_time",
+        "seconds_after_start",
+        "millis_after_start",
+    }
+    assert set(get_args(fields.Convert)) == {*TEXT_CONVERTS, *read_elsewhere}

@@ -23,7 +23,7 @@ from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects import message_words
 from collector.model.dialects.messages import content_tables
 from collector.model.dialects.messages.event_messages import Event
-from collector.model.dialects.messages.shapes import Content
+from collector.model.dialects.messages.span_content import Content
 
 EXCEPTION = "exception"
 CLIENT_EXCEPTION = "gen_ai.client.operation.exception"

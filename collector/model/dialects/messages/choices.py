@@ -19,7 +19,8 @@ from collector.model.dialects.messages import carriers, content_tables
 from collector.model.dialects.messages.blocks import parts
 from collector.model.dialects.messages.content_tables import Row
 from collector.model.dialects.messages.event_messages import Event
-from collector.model.dialects.messages.shapes import SHAPES, Content, Shape
+from collector.model.dialects.messages.shapes import SHAPES
+from collector.model.dialects.messages.span_content import Content, Shape
 
 METADATA = "metadata"
 KINDS = ("input", "output", "tool_definitions", "model_parameters", "status_message", "error_message", METADATA)

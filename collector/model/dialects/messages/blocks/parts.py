@@ -128,3 +128,11 @@ def any_json(text: str) -> Any:
         return loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def json_container(value: Any) -> Any:
+    """The object or array behind JSON text; anything else, quoted text included, unchanged."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
+        return value
+    inner = json_value(value)
+    return inner if isinstance(inner, dict | list) else value
