@@ -27,7 +27,7 @@ class Placed(Strict):
 
     before: str | None = None
     """A dialect, or one row of it (``dialect/what it reads``): this row is asked right before. Those of the same field
-    below it in the file follow it, up to the next that says its place."""
+    below it in the file follow it, up to the next that says its place. All fields of money count as one."""
     after: str | None = None
     """The same, right behind."""
     id: str | None = None
