@@ -163,7 +163,7 @@ if TYPE_CHECKING:
         SpanBatch as SpanBatch,
     )
     from collector.model.codec.chosen import encode as encode, encode_json as encode_json
-    from collector.model.dialects.aliases import key_class as key_class
+    from collector.model.dialects.key_classes import key_class as key_class
     from collector.model.forward.translate import translate as translate
     from collector.model.scores.find import (
         log_scores as log_scores,
@@ -281,7 +281,7 @@ _HOMES = {
     "collector.model.attributes": ("Flat", "dumps", "flatten", "parse_resource", "parse_scope"),
     "collector.model.batch": ("Batch", "BatchT", "LogBatch", "MetricBatch", "Signal", "SpanBatch"),
     "collector.model.codec.chosen": ("encode", "encode_json"),
-    "collector.model.dialects.aliases": ("key_class",),
+    "collector.model.dialects.key_classes": ("key_class",),
     "collector.model.forward.translate": ("translate",),
     "collector.model.scores.find": ("log_scores", "newest_scores", "span_scores"),
     "collector.model.stored.logs_and_metrics": ("stored_logs", "stored_metrics"),

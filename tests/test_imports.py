@@ -116,6 +116,25 @@ def test_the_order_inside_the_large_parts(package: str) -> None:
     assert breaches == []
 
 
+DIALECTS = tuple(f"collector.model.dialects{part}" for part in ("", ".messages.blocks", ".messages"))
+"""Folders that read tables and messages; each may import those in front of it."""
+
+
+def test_folders_of_the_dialects_import_one_way() -> None:
+    breaches = [
+        f"{module} imports {other}: {DIALECTS} stand in a row, each is to be understood without those behind it"
+        for module, path in MODULES.items()
+        for other in imported(path)
+        if folder_of(module) in DIALECTS and folder_of(other) in DIALECTS
+        if DIALECTS.index(folder_of(other)) > DIALECTS.index(folder_of(module))
+    ]
+    assert breaches == []
+
+
+def folder_of(module: str) -> str:
+    return module.rpartition(".")[0]
+
+
 def test_the_engine_knows_of_the_configuration_only_what_was_planned() -> None:
     breaches = [
         f"{module} imports {other}: the engine is built from a checked plan, it reads no files"

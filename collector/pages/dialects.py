@@ -10,19 +10,19 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from collector.model.dialects import fact_tables
+from collector.model.dialects import table_files
+from collector.model.dialects.compiled_tables import COST_OBJECT, Rule, compiled
 from collector.model.dialects.fact_tables import (
-    COUNT_FIELDS,
-    MONEY_FIELDS,
     CostObject,
     File,
     Row,
-    ScoreCarrier,
     Source,
     UsageObject,
     When,
 )
+from collector.model.dialects.fields import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.dialects.messages import content_tables as content
+from collector.model.dialects.score_carriers import ScoreCarrier
 
 INDEX = "README.md"
 _SOURCES = "order-of-all-sources"
@@ -55,7 +55,7 @@ _CONVERTS = {
 
 def pages() -> dict[str, str]:
     """File name → text of every page."""
-    files = fact_tables.files()
+    files = table_files.files()
     made = {f"{file.table}.md": "\n".join([*_page(file), ""]) for file in files}
     return {INDEX: "\n".join([*_index(files), ""]), **made}
 
@@ -73,26 +73,30 @@ def write(directory: Path) -> None:
 
 def _index(files: Sequence[File]) -> Iterator[str]:
     yield from ("# Dialects", "", _GENERATED, "")
-    yield "The first dialect whose test holds names the span's `dialect`. It decides nothing else: every row of every"
-    yield "table is asked on every span, and of a field's sources the one with the lowest rank that has a value wins."
+    yield "The first dialect of this table whose test holds names the span's `dialect`. It decides nothing else: every"
+    yield "row of every table is asked on every span, and of a field's sources the first that has a value wins."
     yield "`spanloom explain` shows it for a payload."
     yield ""
     yield from _table(
-        ("order", "dialect", "who", "captured"),
-        ((_order(f), f"[{f.title}]({f.table}.md)", f.about, "yes" if f.versions else "no") for f in files),
+        ("dialect", "who", "captured"),
+        ((f"[{f.title}]({f.table}.md)", f.about, "yes" if f.versions else "no") for f in files),
     )
     yield from ("", "## Order of all sources", "")
-    by_field: dict[str, list[tuple[int, str]]] = {}
-    for file in files:
-        for row in file.rows:
-            place = f"{_source(row.source)} ([{row.rank}]({file.table}.md))"
-            by_field.setdefault(row.field, []).append((row.rank, place))
-    rows = ((f"`{name}`", " > ".join(place for _, place in sorted(found))) for name, found in sorted(by_field.items()))
-    yield from _table(("field", "sources, first wins"), rows)
+    order = ", ".join(f"[{name}]({name}.md)" for name in table_files.families())
+    yield f"Rows stand in the order of their dialects: {order}. Inside a dialect they stand as in its file. A row that"
+    yield "stands elsewhere says so (`before`, `after`), and the rows of its field below it follow it."
+    yield ""
+    rows = ((f"`{name}`", " > ".join(map(_asked, _rows_of(name)))) for name in sorted(compiled().by_field))
+    yield from _table(("field", "sources, first wins"), (row for row in rows if row[1]))
 
 
-def _order(file: File) -> str:
-    return "" if file.order is None else str(file.order)
+def _rows_of(name: str) -> list[Rule]:
+    """The rules of a field that read no whole object: those have tables of their own."""
+    return [rule for rule in compiled().by_field[name] if not rule.usage_object and name != COST_OBJECT]
+
+
+def _asked(rule: Rule) -> str:
+    return f"{_source(rule.source)} ([{rule.table}]({rule.table}.md))"
 
 
 def _page(file: File) -> Iterator[str]:
@@ -112,7 +116,7 @@ def _page(file: File) -> Iterator[str]:
             "",
             "## Detection",
             "",
-            f"`dialect` is `{file.dialect}`, place {file.order}, if one of these holds:",
+            f"`dialect` is `{file.dialect}` if one of these holds and no dialect [before it]({INDEX}) is spoken:",
             "",
         )
         yield from (f"- {_when(when)}" for when in file.detect)
@@ -134,19 +138,24 @@ def _page(file: File) -> Iterator[str]:
 
 
 def _facts(title: str, file: File, wanted: Callable[[str], bool]) -> Iterator[str]:
-    rows = sorted((r for r in file.rows if wanted(r.field)), key=lambda r: (r.field, r.rank))
+    rows = sorted((r for r in file.rows if wanted(r.field)), key=lambda r: r.field)
     if rows:
         yield from ("", f"## {title}", "")
-        cells = ((f"`{r.field}`", str(r.rank), _source(r.source), _reading(r), _when(r.when)) for r in rows)
-        yield from _table(("field", "rank", "from", "read as", "when"), cells)
+        cells = ((f"`{r.field}`", _source(r.source), _reading(r), _when(r.when), _place(r)) for r in rows)
+        yield from _table(("field", "from", "read as", "when", "place"), cells)
+
+
+def _place(row: Row | UsageObject | CostObject) -> str:
+    """Where a row says that it stands."""
+    return f"before `{row.before}`" if row.before else f"after `{row.after}`" if row.after else ""
 
 
 def _roles(file: File) -> Iterator[str]:
-    rows = sorted((r for r in file.rows if r.field == "role"), key=lambda r: r.rank)
+    rows = [r for r in file.rows if r.field == "role"]
     if rows:
         yield from ("", "## Roles", "", "What counts is decided over the trace; a role says what a span is in it.", "")
-        cells = ((str(r.rank), _source(r.source), _reading(r), _when(r.when)) for r in rows)
-        yield from _table(("rank", "from", "read as", "when"), cells)
+        cells = ((_source(r.source), _reading(r), _when(r.when), _place(r)) for r in rows)
+        yield from _table(("from", "read as", "when", "place"), cells)
         used = dict.fromkeys(v for r in rows for v in [*(r.values or {}).values(), *([r.const] if r.const else [])])
         yield from ("", *(f"- `{role}`: {_ROLES[role]}" for role in used))
 
@@ -156,14 +165,14 @@ def _objects(title: str, objects: Sequence[UsageObject | CostObject]) -> Iterato
         yield from ("", f"## {title}", "")
         cells = (
             (
-                str(o.rank),
                 f"`{o.key}`" + (f" → `{o.path}`" if o.path else ""),
                 "says all by itself" if isinstance(o, UsageObject) and o.explicit else "",
                 _when(o.when),
+                _place(o),
             )
             for o in objects
         )
-        yield from _table(("rank", "key", "", "when"), cells)
+        yield from _table(("key", "", "when", "place"), cells)
 
 
 def _inclusion(file: File) -> Iterator[str]:
@@ -189,15 +198,23 @@ def _content(file: File) -> Iterator[str]:
     rows = [row for row in content.ROWS if is_of(file, row)]
     if rows:
         yield from ("", "## Content", "", "Of a kind the first row that yields something wins; metadata is merged.", "")
-        cells = ((f"`{row.content}`", _content_source(row), f"`{row.shape}`", _content_when(row)) for row in rows)
-        yield from _table(("column", "from", "shape", "when"), cells)
+        cells = (
+            (f"`{row.content}`", _content_source(row), f"`{row.shape}`", _content_when(row), _home(file, row))
+            for row in rows
+        )
+        yield from _table(("column", "from", "shape", "when", "of"), cells)
 
 
 def is_of(file: File, row: content.Row) -> bool:
-    """Whether a content row is for the page of this table."""
-    written = fact_tables.matcher(file.content_keys)
+    """Whether a content row is for the page of this table: its own, or one whose keys its emitter writes, too."""
+    written = table_files.matcher(file.content_keys)
     names = row.events if row.source == "events" else {row.name}
-    return any(written.match(name) for name in names)
+    return row.table == file.table or any(written.match(name) for name in names)
+
+
+def _home(file: File, row: content.Row) -> str:
+    """The table a row stands in, if that is another one."""
+    return "" if row.table == file.table else f"[{row.table}]({row.table}.md)"
 
 
 def _content_source(row: content.Row) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.codec.chosen import encode
-from collector.model.dialects import fact_tables
+from collector.model.dialects import table_files
 from collector.model.dialects.messages import content_tables as contents
 from collector.testing.builders import logs, spans
 from tests.e2e.running import PORTS, Spanloom, duckdb_rows, parquet_rows
@@ -75,7 +75,7 @@ service:
 
 
 def keys() -> list[str]:
-    known = {key for file in fact_tables.files() if file.dialect for key in all_keys(file.dialect)}
+    known = {key for file in table_files.files() if file.dialect for key in all_keys(file.dialect)}
     for row in contents.ROWS:
         if row.name:
             known |= {row.name, f"{row.name.removesuffix('.')}.0.message.content"}

@@ -1,120 +1,34 @@
-"""The dialect tables: typed rows read from the YAML files of this package, checked at load.
+"""What a dialect's file says: rows, objects of counts and costs, detection; read by ``table_files``.
 
 A file is one dialect (or one shared list). A *row* says: this field can come from there, under these
-conditions, converted so. ``rank`` orders all rows of a field over all files; the lowest that yields
-a value wins. Two rows of one field never share a rank, so the files can be read in any order.
+conditions, converted so. Of the rows of a field, over all files, the first that yields a value wins; which
+is asked first is a matter of neighbourhood (``neighbours``): the order of the dialects, then of the rows in a file.
 """
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Iterable, Mapping
-from importlib import resources
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from collections.abc import Mapping
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
+from pydantic import Field, model_validator
 
-from collector.errors import ConfigError
-
-TextField = Literal[
-    "name",
-    "trace_name",
-    "error_type",
-    "environment",
-    "release",
-    "version",
-    "user_id",
-    "session_id",
-    "provider",
-    "request_model",
-    "response_model",
-    "model",
-    "service_tier",
-    "response_id",
-    "agent_name",
-    "tool_name",
-    "tool_call_id",
-    "prompt_name",
-    "prompt_version",
-    "type",
-    "level",
-    "usual_level",
-    "role",
-    "cache_hit",
-    "currency",
-]
-ListField = Literal["tags", "finish_reasons"]
-TimeField = Literal["completion_start_unix_nano"]
-CountField = Literal[
-    "input_total",
-    "output_total",
-    "total",
-    "cache_read",
-    "cache_write",
-    "cache_write_5m",
-    "cache_write_1h",
-    "reasoning",
-    "input_audio",
-    "input_image",
-    "input_audio_cached",
-    "input_image_cached",
-    "output_audio",
-    "output_image",
-]
-MoneyField = Literal[
-    "cost_total",
-    "cost_input",
-    "cost_output",
-    "cost_cache_read",
-    "cost_cache_write",
-    "cost_reasoning",
-]
-_M = TypeVar("_M", bound=BaseModel)
-FieldName = TextField | ListField | TimeField | CountField | MoneyField
-
-COUNT_FIELDS: tuple[CountField, ...] = get_args(CountField)
-MONEY_FIELDS: tuple[MoneyField, ...] = get_args(MoneyField)
-
-Convert = Literal[
-    "text",
-    "json_unwrap",
-    "said",
-    "provider",
-    "provider_of_model",
-    "provider_of_server",
-    "environment",
-    "observation_type",
-    "list",
-    "finish_reasons",
-    "count",
-    "money",
-    "iso_time",
-    "seconds_after_start",
-    "millis_after_start",
-]
-
-ObservationType = Literal[
-    "span", "event", "generation", "agent", "tool", "chain", "retriever", "evaluator", "embedding", "guardrail"
-]
-TYPES: tuple[str, ...] = get_args(ObservationType)
-LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
-ROLES = ("other", "call", "wrapper", "never", "native", "placeholder")
+from collector.model.dialects.content_rows import ContentRow
+from collector.model.dialects.fields import (
+    COUNT_FIELDS,
+    LEVELS,
+    MONEY_FIELDS,
+    ROLES,
+    TYPES,
+    Convert,
+    CountField,
+    FieldName,
+    ObservationType,
+    TextField,
+)
+from collector.model.dialects.row_base import Placed, Strict, Texts
+from collector.model.dialects.score_carriers import ScoreCarrier
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class When(_Strict):
+class When(Strict):
     """Conditions on the context of a span; all that are given must hold."""
 
     scope: Texts = ()
@@ -141,7 +55,7 @@ class When(_Strict):
     """Types of observation, as resolved from the ``type`` rows; not allowed on those themselves."""
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where a value comes from: exactly one of these."""
 
     key: str | None = None
@@ -172,12 +86,25 @@ class Source(_Strict):
             raise ValueError("'json' and 'path' go together")
         return self
 
+    @property
+    def said(self) -> str:
+        """What it reads, in one word: a key, ``key#path``, or a kind of source and a name."""
+        if self.json_key:
+            return f"{self.json_key}#{self.path}"
+        kinds = {
+            "resource": self.resource,
+            "field": self.field,
+            "event": self.event,
+            "event_time": "+".join(self.event_time),
+        }
+        named = next((f"{kind}:{name}" for kind, name in kinds.items() if name), "span_name")
+        return self.key or "+".join(self.join) or named
 
-class Row(_Strict):
+
+class Row(Placed):
     """One way to fill one field."""
 
     field: FieldName
-    rank: int = Field(ge=0)
     source: Source = Field(alias="from")
     when: When = When()
     convert: Convert = "text"
@@ -188,6 +115,9 @@ class Row(_Strict):
     """The value if the source is there at all, whatever it holds."""
     weak: bool = False
     """Tags: only if no span of the trace says more."""
+    report: str = ""
+    """Money: the bill it is part of. Parts that do not add up to the total count only if they are of its bill. Without
+    a name, what stands in one JSON object is a bill, and what else the dialect has another."""
 
     @model_validator(mode="after")
     def _fits(self) -> Row:
@@ -206,31 +136,43 @@ class Row(_Strict):
                     raise ValueError(f"{field}: {meaning!r} is none of {', '.join(closed)}")
         if field == "type" and self.when.type:
             raise ValueError("type: a condition on the type itself")
+        if self.report and field not in MONEY_FIELDS:
+            raise ValueError(f"{field}: only money stands in a report")
         return self
 
+    @property
+    def said(self) -> str:
+        return self.id or self.source.said
 
-class UsageObject(_Strict):
+
+class UsageObject(Placed):
     """A JSON object of token counts; its keys are those of ``usage_objects.yaml``."""
 
     key: str
-    rank: int = Field(ge=0)
     path: str | None = None
     """Dotted path of the object inside the JSON; none: the whole."""
     explicit: bool = False
     """The object is all there is to say: other counts of the span are not asked."""
     when: When = When()
 
+    @property
+    def said(self) -> str:
+        return self.id or (f"{self.key}#{self.path}" if self.path else self.key)
 
-class CostObject(_Strict):
+
+class CostObject(Placed):
     """A JSON object of costs by bucket, in USD."""
 
     key: str
-    rank: int = Field(ge=0)
     path: str | None = None
     when: When = When()
 
+    @property
+    def said(self) -> str:
+        return self.id or (f"{self.key}#{self.path}" if self.path else self.key)
 
-class Inclusion(_Strict):
+
+class Inclusion(Strict):
     """Whether an emitter's input count includes cached tokens, where the numbers of
     one span do not tell.
     """
@@ -243,76 +185,7 @@ class Inclusion(_Strict):
     """Seen in captures; beats the comparison with the total, which such emitters add up wrongly."""
 
 
-ScoreField = Literal[
-    "id",
-    "identifier",
-    "name",
-    "value",
-    "label",
-    "correction",
-    "comment",
-    "metadata",
-    "source",
-    "data_type",
-    "time",
-    "trace_id",
-    "span_id",
-    "session_id",
-    "environment",
-    "config_id",
-    "queue_id",
-    "dataset_run_id",
-    "response_id",
-]
-
-
-class ScoreCarrier(_Strict):
-    """Where results of evaluations stand: exactly one of ``events``, ``indexed``, ``objects`` and ``named``."""
-
-    events: Texts = ()
-    """Names of span events and of log records; each is a result."""
-    indexed: str | None = None
-    """A prefix with ``*`` for the index; the attributes below one index are a result."""
-    objects: Texts = ()
-    """Prefixes; each attribute below one that holds a JSON object is a result."""
-    named: str | None = None
-    """A prefix; each attribute below it is the value of the result that the rest of its key names."""
-    about: Literal["span", "linked", "trace", "session"] = "span"
-    """What is judged: the span that carries it, the one it links to (itself, if there is not exactly one), the
-    trace of that one, or its session."""
-    fields: Mapping[ScoreField, Texts] = {}
-    """Where each field stands: attributes of the event, ends of indexed keys, or dotted paths in the object; the
-    first that holds a value wins. What no field names is kept in the result's metadata."""
-    sources: Mapping[str, Literal["API", "EVAL", "ANNOTATION", "RULE"]] = {}
-    """Spellings of the source."""
-    source: Literal["API", "EVAL", "ANNOTATION", "RULE"] = "EVAL"
-    """The source of results that do not say."""
-    booleans: Mapping[str, bool] = {}
-    """Labels (case-folded) that are a yes or a no where there is no number."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> ScoreCarrier:
-        if sum(bool(given) for given in (self.events, self.indexed, self.objects, self.named)) != 1:
-            raise ValueError("results stand in exactly one of events, indexed, objects, named")
-        if self.named is None and not {"name", "value"} <= self.fields.keys():
-            raise ValueError("'fields' names at least name and value")
-        return self
-
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """Of the attributes that carry results; none: events do."""
-        return self.objects or tuple(prefix for prefix in (self.indexed, self.named) if prefix)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The attribute keys it reads; ``*`` at the end makes a prefix, elsewhere it is an index."""
-        ends = tuple(key for keys in self.fields.values() for key in keys)
-        if self.events:
-            return ends
-        return tuple(self.indexed + end for end in ends) if self.indexed else tuple(p + "*" for p in self.prefixes)
-
-
-class File(_Strict):
+class File(Strict):
     """One YAML file."""
 
     table: str = ""
@@ -325,15 +198,19 @@ class File(_Strict):
     """Packages and versions whose payloads were captured and are tested."""
     link: str | None = None
     content_keys: Texts = ()
-    """Keys, prefixes (``*``) and event names of content rows that this emitter writes: for its page only."""
+    """Keys, prefixes (``*``) and event names of other dialects' content rows that this emitter writes, too: for its
+    page only."""
     dialect: str | None = Field(None, pattern=r"^[a-z0-9_]+$")
-    order: int | None = None
-    """Place of this dialect in the order of detection."""
+    before: str | None = None
+    """A dialect: this one is detected, and its rows are asked, right before it."""
+    after: str | None = None
+    """The same, right behind. Without either, and if ``order.yaml`` does not list it, it stands at the ``*`` there."""
     detect: tuple[When, ...] = ()
     """The span speaks this dialect if one of these holds."""
     mark: str | None = None
     """A key by which spans are known that were translated to this dialect, whatever else is detected."""
     rows: tuple[Row, ...] = ()
+    content: tuple[ContentRow, ...] = ()
     usage_objects: tuple[UsageObject, ...] = ()
     cost_objects: tuple[CostObject, ...] = ()
     inclusion: tuple[Inclusion, ...] = ()
@@ -350,29 +227,13 @@ class File(_Strict):
     """Further keys that are known: no column is for them, so they stay in ``attributes``."""
 
     @model_validator(mode="after")
-    def _dialect_is_ordered(self) -> File:
-        if (self.dialect is None) != (self.order is None) or bool(self.detect) > bool(self.dialect):
-            raise ValueError("'dialect', 'order' and 'detect' go together")
+    def _detects_a_dialect(self) -> File:
+        if bool(self.detect) > bool(self.dialect):
+            raise ValueError("'detect' needs a 'dialect'")
         return self
 
 
-class Aliases(_Strict):
-    """The lists of ``aliases.yaml``."""
-
-    providers: Mapping[str, str]
-    """Spelling → canonical provider."""
-    not_providers: tuple[str, ...]
-    """Names of frameworks found where a provider should be."""
-    provider_suffixes: tuple[str, ...]
-    """Kinds of model that may follow a provider's name after a dot."""
-    models: tuple[tuple[str, str], ...]
-    """(regular expression on the model name, provider), first match wins."""
-    servers: tuple[tuple[str, str], ...]
-    """(regular expression on the host, provider), first match wins."""
-    finish_reasons: Mapping[str, str]
-
-
-class UsageKey(_Strict):
+class UsageKey(Strict):
     """One key of a usage object."""
 
     field: CountField
@@ -380,7 +241,7 @@ class UsageKey(_Strict):
     """Dotted paths in the object, first wins."""
 
 
-class UsageKeys(_Strict):
+class UsageKeys(Strict):
     """``usage_objects.yaml``: how keys of usage objects are read."""
 
     counts: tuple[UsageKey, ...]
@@ -388,70 +249,3 @@ class UsageKeys(_Strict):
     """A key (prefix with ``*``) whose presence says that input includes cached tokens."""
     ignore: tuple[str, ...]
     """Subsets and notes that are no bucket of their own."""
-
-
-def read_yaml(name: str) -> Any:
-    """One YAML file of this package, unchecked."""
-    text = (resources.files(__package__) / name).read_text(encoding="utf-8")
-    # Not ``pure``: ruamel reads these files with its C parser, ten times as fast.
-    return YAML(typ="safe").load(text)
-
-
-def load(model: type[_M], name: str) -> _M:
-    """One checked file. Raises ``ConfigError`` naming the file and every bad row."""
-    return check(model, read_yaml(name), name)
-
-
-def check(model: type[_M], data: Any, name: str) -> _M:
-    """``data`` as ``model``. Raises ``ConfigError`` naming ``name`` and every bad entry."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        lines = [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
-
-
-def check_ranks(files: Iterable[File]) -> None:
-    """Raises ``ConfigError`` if two rows of a field share a rank: their order would be chance."""
-    seen: dict[tuple[str, int], str] = {}
-    for file in files:
-        for row in file.rows:
-            key = row.field, row.rank
-            given = next((str(value) for _, value in row.source if value), "a constant")
-            here = f"{given} ({file.dialect or 'a shared list'})"
-            if key in seen:
-                raise ConfigError(f"rank {row.rank} of {row.field} is given to {seen[key]} and to {here}")
-            seen[key] = here
-
-
-@functools.cache
-def files() -> tuple[File, ...]:
-    """All dialect files, in the order of detection; shared lists last."""
-    names = sorted(f.name for f in resources.files(__package__).iterdir() if f.name.endswith(".yaml"))
-    chosen = [name for name in names if name not in {"aliases.yaml", "usage_objects.yaml"}]
-    loaded = [load(File, name).model_copy(update={"table": name.removesuffix(".yaml")}) for name in chosen]
-    check_ranks(loaded)
-    return tuple(sorted(loaded, key=lambda file: 10_000 if file.order is None else file.order))
-
-
-@functools.cache
-def aliases() -> Aliases:
-    """The provider, model and finish-reason lists."""
-    return load(Aliases, "aliases.yaml")
-
-
-@functools.cache
-def usage_keys() -> UsageKeys:
-    """How usage objects are read."""
-    return load(UsageKeys, "usage_objects.yaml")
-
-
-def matcher(names: Iterable[str]) -> re.Pattern[str]:
-    """One pattern for keys, prefixes (trailing ``*``) and indexed keys (``.*.``)."""
-    return re.compile("|".join(_pattern(name) for name in names) or r"(?!)")
-
-
-def _pattern(name: str) -> str:
-    prefix = name.endswith("*")
-    body = re.escape(name.removesuffix("*")).replace(r"\*", r"\d+")
-    return rf"\A{body}" if prefix else rf"\A{body}\Z"

@@ -14,7 +14,7 @@ from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import Any
 
-from collector.model.dialects import aliases, fact_tables
+from collector.model.dialects import aliases, fields
 from collector.model.json_values import MAX_COUNT, parse_json, scalar_text, text
 
 PICO = Decimal(10) ** 12
@@ -180,7 +180,7 @@ def iso_time(value: str) -> int | None:
 
 def observation_type(value: str) -> str | None:
     """A type, or ``type/subtype``, as the model itself writes it."""
-    return value if _TYPE.fullmatch(value) and value.partition("/")[0] in fact_tables.TYPES else None
+    return value if _TYPE.fullmatch(value) and value.partition("/")[0] in fields.TYPES else None
 
 
 TEXT_CONVERTS: dict[str, Callable[[str], str | None]] = {

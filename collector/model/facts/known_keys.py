@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from collector.model.dialects import aliases, fact_tables
+from collector.model.dialects import key_classes, table_files
 from collector.model.dialects.messages import carriers
 
 
@@ -20,11 +20,11 @@ def is_known(key: str) -> bool:
 
 @functools.cache
 def _known() -> re.Pattern[str]:
-    files = fact_tables.files()
+    files = table_files.files()
     detect = [when for file in files for when in file.detect]
     others = [entry.when for f in files for e in (f.rows, f.usage_objects, f.cost_objects, f.inclusion) for entry in e]
     signs = {key for when in others for key in (*when.has, *when.any, *when.lacks)}
     signs |= {k for when in detect for k in (*when.has, *when.any, *when.lacks) if not k.endswith("*")}
     results = {f"{prefix}*" for f in files for carrier in f.scores for prefix in carrier.prefixes}
     ignored = {key for f in files for key in f.ignored_keys}
-    return fact_tables.matcher(sorted(signs | results | ignored | aliases.known_keys()))
+    return table_files.matcher(sorted(signs | results | ignored | key_classes.known_keys()))

@@ -10,22 +10,23 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
-from collector.model.attributes import decode_value, flatten
+from collector.model.attributes import flatten
 from collector.model.batch import SpanBatch
-from collector.model.dialects.fact_tables import TYPES, Source
-from collector.model.dialects.rules import ROOT_BIT, SERVED_BIT, Compiled, Rule, compiled
+from collector.model.dialects.compiled_tables import Compiled, Rule, compiled
+from collector.model.dialects.fact_tables import Source
+from collector.model.dialects.fields import TYPES
 from collector.model.facts.convert import TEXT_CONVERTS
 from collector.model.facts.origins import origin, read_resource, read_scope
 from collector.model.facts.recorder import Recorder
+from collector.model.facts.span_contexts import Words, distinct_bits, distinct_ints, mark_values, marker_words
 from collector.model.facts.span_events import SpanEvents
+from collector.model.facts.text_codes import TextCodes
 from collector.model.facts.values import (
     MISSING,
     Bools,
@@ -35,54 +36,31 @@ from collector.model.facts.values import (
     JsonGroup,
     filled,
     int_array,
-    named,
-    text_array,
 )
 from collector.model.json_values import at_path, scalar_text
-from collector.model.schema import KINDS
 
-UNENCODED = -(2**62)
-"""Marks attributes whose text has no made code."""
-
-MAX_BLANK = 3
-"""A longer text is taken not to be white space throughout."""
-
-
-_IS_NUMBER = np.isin(np.arange(256), (schema.INT, schema.DOUBLE, schema.BOOL))
-_SERVER = KINDS.index("SERVER")
-_NO_BITS, _ALL_BITS = np.uint64(0), 2**64 - 1
 _IS_TEXT = np.isin(np.arange(256), (schema.STRING, schema.KVLIST, schema.ARRAY))
 
 # Typed: Arrow looks for pandas (and fails, slowly) to learn the type of a bare Python value.
 _COLON = pa.scalar(":", pa.string())
 
 
-class Lookup:
-    """One batch, indexed by the keys its tables know.
-
-    Texts are passed around as *codes*: a code from 0 on is a position in the batch's attribute
-    texts, ``MISSING`` is none, and lower codes number texts made here (conversions, constants).
-    """
+class Lookup(TextCodes):
+    """One batch, indexed by the keys its tables know."""
 
     def __init__(self, batch: SpanBatch, faults: Counter[str], recorder: Recorder | None = None) -> None:
+        super().__init__(flatten(batch.column("attributes")), batch.num_rows)
         self.batch = batch
         self.faults = faults
         self.recorder = recorder
         self.tables: Compiled = compiled()
-        self.num_rows = batch.num_rows
-        self.flat = flatten(batch.column("attributes"))
         self.events = SpanEvents(batch.column("events"))
         self.keys = self.tables.keys(tuple(self.flat.keys))
-        self.nothing = np.full(self.num_rows, MISSING, np.int64)
-        """The codes of a field that no row has: results are tested for being this very array."""
-        self.nothing.flags.writeable = False
         self.types_of_rows = np.zeros(self.num_rows, np.int64)
         """Per row, the index of its type of observation in ``TYPES``; set once they are known."""
-        self._made: list[str] = []
-        self._made_codes: dict[str, int] = {}
         self._json: dict[str, list[JsonGroup]] = {}
         self._index_keys()
-        self._encode_texts()
+        self.encode(self.wanted[self.keys.encode[self.flat.key_codes[self.wanted]]])
         self._read_origins()
         self._find_contexts()
         if recorder is not None:
@@ -106,31 +84,6 @@ class Lookup:
         for groups in self._groups.values():
             groups.sort(key=lambda group: group[0])
 
-    def _encode_texts(self) -> None:
-        """Gives every distinct text that is likely to recur (models, enums, ...) a made code.
-
-        One encoding for all of them; what is unique per span (ids, names, JSON) keeps its position.
-        """
-        positions = self.wanted[self.keys.encode[self.flat.key_codes[self.wanted]]]
-        positions = positions[self.flat.types[positions] == schema.STRING]
-        encoded = self.flat.texts.take(int_array(positions)).dictionary_encode()
-        codes = [self.make(text) if text.strip() else MISSING for text in encoded.dictionary.to_pylist()]
-        self._codes_of_positions = np.full(len(self.flat.rows), UNENCODED, np.int64)
-        if codes:
-            indices = encoded.indices.to_numpy(zero_copy_only=False)
-            self._codes_of_positions[positions] = np.array(codes, np.int64)[indices]
-
-    @functools.cached_property
-    def _blank(self) -> Bools:
-        """Per attribute, whether its text is empty or white space."""
-        lengths = pc.binary_length(self.flat.texts).to_numpy(zero_copy_only=False)
-        blank = lengths == 0
-        short = np.flatnonzero((lengths > 0) & (lengths <= MAX_BLANK))
-        if len(short):
-            trimmed = pc.utf8_trim_whitespace(self.flat.texts.take(int_array(short)))
-            blank[short] = pc.binary_length(trimmed).to_numpy(zero_copy_only=False) == 0
-        return cast("Bools", blank)
-
     def _read_origins(self) -> None:
         scopes, self.scope_codes = _dictionary(self.batch.column("scope"))
         resources, self.resource_codes = _dictionary(self.batch.column("resource"))
@@ -139,37 +92,26 @@ class Lookup:
 
     def _find_contexts(self) -> None:
         pairs = self.scope_codes * len(self.resources) + self.resource_codes
-        distinct_bits, bits_of_row = _distinct_ints(self._marker_bits().view(np.int64))
-        distinct, self.contexts = _distinct_ints(pairs * len(distinct_bits) + bits_of_row)
+        bits, bits_of_row = distinct_bits(self._marker_words())
+        distinct, self.contexts = distinct_ints(pairs * len(bits) + bits_of_row)
         found = []
         for code in distinct:
-            pair, bits = divmod(code, len(distinct_bits))
+            pair, which = divmod(code, len(bits))
             scope, resource = divmod(pair, len(self.resources))
             sender = origin(self.scopes[scope], self.resources[resource])
-            found.append(self.tables.context(sender, distinct_bits[bits] & _ALL_BITS))
+            found.append(self.tables.context(sender, bits[which]))
         self.distinct_contexts = found
         resource_keys = frozenset(key for resource in self.resources for key in resource)
         self.plan = self.tables.plan(frozenset(self._groups), resource_keys, tuple(found))
 
-    def _marker_bits(self) -> npt.NDArray[np.uint64]:
-        roots = self.batch.column("parent_span_id").is_null().to_numpy(zero_copy_only=False)
-        served = ~roots & (self.batch.column("kind").to_numpy(zero_copy_only=False) == _SERVER)
-        bits: npt.NDArray[np.uint64] = np.where(roots, ROOT_BIT, np.where(served, SERVED_BIT, _NO_BITS))
-        offsets = self.batch.column("attributes").offsets.to_numpy(zero_copy_only=False)
-        some = offsets[:-1] < offsets[1:]
-        if np.count_nonzero(some):
-            starts = (offsets[:-1] - offsets[0])[some]
-            bits[some] |= np.bitwise_or.reduceat(self.keys.markers[self.flat.key_codes], starts)
+    def _marker_words(self) -> Words:
+        words = marker_words(self.batch, self.flat, self.keys)
         for key in self.tables.valued & self._groups.keys():
-            self._mark_values(key, bits)
-        return bits
-
-    def _mark_values(self, key: str, bits: npt.NDArray[np.uint64]) -> None:
-        """Adds the bits of conditions on the text of ``key``."""
-        for _, entries in self._groups[key]:
-            found = self.distinct(self.plain_codes(entries.positions))
-            markers = [self.tables.key_info(f"{key}={text}").markers for text in found.values]
-            np.bitwise_or.at(bits, entries.rows, np.array([*markers, 0], np.uint64)[found.indices])
+            for _, entries in self._groups[key]:
+                found = self.distinct(self.plain_codes(entries.positions))
+                markers = [self.tables.key_info(f"{key}={text}").markers for text in found.values]
+                mark_values(words, entries, found.indices, markers)
+        return words
 
     def rules(self, field: str) -> Sequence[Rule]:
         """The rules of a field that can yield something in this batch, by rank."""
@@ -271,27 +213,6 @@ class Lookup:
             return np.full(len(positions), self.make(rule.row.const), np.int64)
         return self.converted(rule, self.plain_codes(positions))
 
-    def plain_codes(self, positions: Ints) -> Ints:
-        """Codes of attributes as text: strings, numbers and booleans; ``MISSING`` for blank ones."""
-        codes = self._codes_of_positions[positions]
-        rest = codes == UNENCODED
-        if np.count_nonzero(rest):
-            codes[rest] = self._unencoded(positions[rest])
-        return codes
-
-    def _unencoded(self, positions: Ints) -> Ints:
-        types = self.flat.types[positions]
-        codes = np.where((types == schema.STRING) & ~self._blank[positions], positions, MISSING)
-        numbers = _IS_NUMBER[types]
-        if np.count_nonzero(numbers):
-            pairs = zip(types[numbers].tolist(), self.flat.nums[positions[numbers]].tolist(), strict=True)
-            codes[numbers] = [self._make_number(kind, number) for kind, number in pairs]
-        return codes
-
-    def _make_number(self, kind: int, number: int) -> int:
-        text = _number_text(kind, number)
-        return self.make(text) if text else MISSING
-
     def converted(self, rule: Rule, codes: Ints) -> Ints:
         """Codes after the rule's ``convert`` and ``values``, worked out per distinct text."""
         values = rule.row.values
@@ -301,52 +222,11 @@ class Lookup:
 
         def change(text: str) -> str | None:
             found = convert(text)
-            return found if found is None or values is None else _value(rule, found)
+            return found if found is None else rule.meaning(found)
 
         found = self.distinct(codes)
         changed = (change(text) for text in found.values)
         return found.spread([MISSING if text is None else self.make(text) for text in changed])
-
-    def distinct(self, codes: Ints) -> Distinct:
-        """The distinct texts behind codes."""
-        if len(codes) and codes.max() >= 0:
-            encoded = self.texts(codes).dictionary_encode()
-            indices = filled(encoded.indices)
-            return Distinct(encoded.dictionary.to_pylist(), indices)
-        used, indices = self._made_indices(codes)
-        return Distinct([self._made[number] for number in used], indices)
-
-    def _made_indices(self, codes: Ints) -> tuple[list[int], npt.NDArray[np.int32]]:
-        """The numbers of the made texts that codes use, and per code the place among these (-1)."""
-        seen = np.zeros(len(self._made) + 1, np.bool_)
-        seen[-codes - 2] = True  # MISSING marks the last place, which is cut off
-        used = seen[:-1].nonzero()[0]
-        place = np.full(len(seen), -1, np.int32)
-        place[used] = np.arange(len(used), dtype=np.int32)
-        return used.tolist(), place[-codes - 2]
-
-    def texts(self, codes: Ints) -> pa.StringArray:
-        """The texts behind codes; null for ``MISSING``."""
-        if codes is self.nothing:
-            return pa.nulls(self.num_rows, pa.string())
-        stored, made = codes >= 0, codes < MISSING
-        if not np.count_nonzero(stored):
-            return self._made_texts(codes) if np.count_nonzero(made) else pa.nulls(len(codes), pa.string())
-        texts = self.flat.texts.take(int_array(codes, ~stored))
-        return pc.coalesce(texts, self._made_texts(codes)) if np.count_nonzero(made) else texts
-
-    def _made_texts(self, codes: Ints) -> pa.StringArray:
-        used, indices = self._made_indices(np.minimum(codes, MISSING))
-        return text_array([self._made[number] for number in used]).take(int_array(indices, indices < 0))
-
-    def make(self, text: str) -> int:
-        """The code of a text made here."""
-        code = self._made_codes.get(text)
-        if code is None:
-            code = -2 - len(self._made)
-            self._made.append(text)
-            self._made_codes[text] = code
-        return code
 
     def _from_json(self, rule: Rule, todo: Bools) -> Iterator[tuple[Ints, Ints]]:
         for entries, distinct in self.json_values(rule, todo):
@@ -432,16 +312,9 @@ class Lookup:
     def _span_name_codes(self, rule: Rule, rows: Ints) -> Ints:
         encoded = self.batch.column("span_name").take(int_array(rows)).dictionary_encode()
         names = encoded.dictionary.to_pylist()
-        found = [name or None if rule.row.values is None else _value(rule, name) for name in names]
+        found = [rule.meaning(name) or None for name in names]
         made = [MISSING if text is None else self.make(text) for text in found]
         return Distinct(names, filled(encoded.indices)).spread(made)
-
-    def name_column(self, codes: Ints) -> pa.DictionaryArray:
-        """A dictionary column of texts with few distinct values."""
-        if codes is self.nothing:
-            return pa.nulls(self.num_rows, schema.NAME)
-        found = self.distinct(codes)
-        return named(found.values, found.indices)
 
 
 @functools.cache
@@ -450,33 +323,5 @@ def _one_of_types(types: tuple[str, ...]) -> Bools:
     return np.array([kind in types for kind in TYPES], np.bool_)
 
 
-def _distinct_ints(values: Ints) -> tuple[list[int], Ints]:
-    """The distinct numbers, and per entry the place of its own."""
-    encoded = int_array(values).dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
-
-
 def _dictionary(column: pa.DictionaryArray) -> tuple[list[bytes], Ints]:
     return column.dictionary.to_pylist(), column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-@functools.lru_cache(maxsize=8_192)
-def _number_text(kind: int, number: int) -> str | None:
-    return scalar_text(decode_value(kind, number, ""))
-
-
-def _value(rule: Rule, text: str) -> str | None:
-    """What a rule's ``values`` make of a text: exact, else the longest prefix entry (``x*``)."""
-    exact, prefixes = _folded(rule.id)
-    folded = text.casefold()
-    if folded in exact:
-        return exact[folded]
-    return next((meaning for prefix, meaning in prefixes if folded.startswith(prefix)), None)
-
-
-@functools.cache
-def _folded(rule_id: int) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    values = compiled().rules[rule_id].row.values or {}
-    exact = {key.casefold(): meaning for key, meaning in values.items() if not key.endswith("*")}
-    prefixes = [(key[:-1].casefold(), meaning) for key, meaning in values.items() if key.endswith("*")]
-    return exact, sorted(prefixes, key=lambda entry: -len(entry[0]))

@@ -6,7 +6,8 @@ import functools
 from collections.abc import Mapping
 
 from collector.model.attributes import parse_resource, parse_scope
-from collector.model.dialects.rules import Origin, compiled
+from collector.model.dialects.compiled_tables import compiled
+from collector.model.dialects.conditions import Origin
 from collector.model.json_values import scalar_text
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.model import schema
-from collector.model.dialects.fact_tables import COUNT_FIELDS, MONEY_FIELDS
+from collector.model.dialects.fields import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.facts.convert import EXACT_BELOW, MAX_MONEY, PICO, RefusedError, pico
 from collector.model.facts.lookup import Lookup
 from collector.model.facts.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS, Usage, bucket_map, nullable
@@ -56,7 +56,7 @@ def cost(lookup: Lookup, usage: Usage, cache_hits: Bools, foreign_currency: Bool
     if not lookup.any_rules(("cost_object", *MONEY_FIELDS)):
         return _no_cost(lookup.num_rows)
     objects = _object_costs(lookup)
-    first = min((rule.row.rank for name in MONEY_FIELDS for rule in lookup.rules(name)), default=0)
+    first = min((rule.rank for name in MONEY_FIELDS for rule in lookup.rules(name)), default=0)
     todo = (objects.total <= 0) | (objects.rank > first)
     sent: dict[str, _Amounts] = {name: _money(lookup, name, todo) for name in MONEY_FIELDS}
     attribute_buckets, attribute_total = _from_attributes(lookup, _of_one_source(sent))
@@ -146,6 +146,8 @@ class _Amounts:
     pico: Ints
     rank: Ints
     """Of the row of the tables that was believed; ``_LAST`` where none was."""
+    report: Ints
+    """The bill that row is part of; ``MISSING`` where none was believed."""
 
 
 def _of_one_source(sent: dict[str, _Amounts]) -> dict[str, Ints]:
@@ -153,15 +155,15 @@ def _of_one_source(sent: dict[str, _Amounts]) -> dict[str, Ints]:
     total = sent["cost_total"]
     summed = np.maximum(sent["cost_input"].pico, 0) + np.maximum(sent["cost_output"].pico, 0)
     agrees = (total.pico <= 0) | (summed == total.pico)
-    return {name: np.where(agrees | (a.rank == total.rank), a.pico, MISSING) for name, a in sent.items()}
+    return {name: np.where(agrees | (a.report == total.report), a.pico, MISSING) for name, a in sent.items()}
 
 
 def _money(lookup: Lookup, name: str, todo: Bools) -> _Amounts:
     rules = lookup.rules(name)
     rank = np.full(lookup.num_rows, _LAST, np.int64)
     if not rules:
-        return _Amounts(lookup.nothing, rank)
-    out = lookup.nothing.copy()
+        return _Amounts(lookup.nothing, rank, lookup.nothing)
+    out, report = lookup.nothing.copy(), lookup.nothing.copy()
     todo = todo.copy()
     for rule in rules:
         before = None if lookup.recorder is None else out.copy()
@@ -169,11 +171,11 @@ def _money(lookup: Lookup, name: str, todo: Bools) -> _Amounts:
             # A zero may mean "unknown", so it only stands if nobody says more.
             some = values > out[rows]
             out[rows[some]] = values[some]
-            rank[rows[some]] = rule.row.rank
+            rank[rows[some]], report[rows[some]] = rule.rank, rule.report
             todo[rows[values > 0]] = False
         if lookup.recorder is not None and before is not None:
             lookup.recorder.heard(name, rule, _amounts(lookup, rule, lookup.everything), out != before, _dollars)
-    return _Amounts(out, rank)
+    return _Amounts(out, rank, report)
 
 
 def _dollars(amounts: Ints) -> list[Decimal]:
@@ -244,7 +246,7 @@ def _object_costs(lookup: Lookup) -> _ObjectCosts:
                 others = [[(name, cost) for name, cost in p.items() if name not in _NAMED] for p in parsed]
                 pairs = zip(entries.rows.tolist(), distinct.indices.tolist(), strict=True)
                 out.extras += [(row, name, cost) for row, index in pairs for name, cost in others[index]]
-        rank[todo & (out.total != MISSING)] = rule.row.rank
+        rank[todo & (out.total != MISSING)] = rule.rank
         if lookup.recorder is not None:
             heard = (
                 (

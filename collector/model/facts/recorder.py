@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from collector.model.batch import SpanBatch
+from collector.model.dialects.compiled_tables import Context, Rule
 from collector.model.dialects.messages.choices import Choice
-from collector.model.dialects.rules import Context, Rule
 from collector.model.facts.values import MISSING, Bools, Ints
 
 SpanKey = tuple[bytes, bytes]

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from collector.model import schema
 from collector.model.batch import SpanBatch
-from collector.model.dialects.fact_tables import LEVELS, ROLES, TYPES
-from collector.model.dialects.rules import Rule
+from collector.model.dialects.compiled_tables import Rule
+from collector.model.dialects.fields import LEVELS, ROLES, TYPES
 from collector.model.facts.as_sent import as_sent
 from collector.model.facts.convert import finish_reasons, flat_texts, iso_time, texts
 from collector.model.facts.lookup import Lookup

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from collector.model.dialects.rules import PLAIN
+from collector.model.dialects.compiled_tables import PLAIN
 from collector.model.facts import known_keys
 from collector.model.facts.lookup import Lookup
 from collector.model.facts.values import Bools

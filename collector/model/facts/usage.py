@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.model import schema
-from collector.model.dialects.fact_tables import COUNT_FIELDS
+from collector.model.dialects.fields import COUNT_FIELDS
 from collector.model.facts import usage_counts
 from collector.model.facts.lookup import Lookup
 from collector.model.facts.usage_counts import Counts

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.model import schema
-from collector.model.dialects.fact_tables import COUNT_FIELDS
-from collector.model.dialects.rules import Rule
+from collector.model.dialects.compiled_tables import Rule
+from collector.model.dialects.fields import COUNT_FIELDS
 from collector.model.facts.convert import RefusedError, count, long_value
 from collector.model.facts.lookup import Lookup
 from collector.model.facts.usage_objects import FIELD, Objects, read_objects

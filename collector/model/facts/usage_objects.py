@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from collector.model.dialects import fact_tables
-from collector.model.dialects.fact_tables import COUNT_FIELDS
+from collector.model.dialects import table_files
+from collector.model.dialects.fields import COUNT_FIELDS
 from collector.model.facts.values import MISSING, Bools, Ints
 from collector.model.json_values import MAX_COUNT
 
@@ -154,7 +154,7 @@ class Place:
 @functools.cache
 def object_keys() -> dict[str, Place]:
     """The known keys of usage objects."""
-    entries = fact_tables.usage_keys().counts
+    entries = table_files.usage_keys().counts
     return {key: Place(FIELD[entry.field], rank) for entry in entries for rank, key in enumerate(entry.keys)}
 
 
@@ -175,9 +175,9 @@ def _is_bucket(key: str) -> bool:
 
 @functools.cache
 def _inclusive_keys() -> re.Pattern[str]:
-    return fact_tables.matcher(fact_tables.usage_keys().inclusive)
+    return table_files.matcher(table_files.usage_keys().inclusive)
 
 
 @functools.cache
 def _ignored_keys() -> re.Pattern[str]:
-    return fact_tables.matcher(fact_tables.usage_keys().ignore)
+    return table_files.matcher(table_files.usage_keys().ignore)

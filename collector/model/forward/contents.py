@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from collector.model.dialects.messages.parts import Message
+from collector.model.dialects.messages.blocks.parts import Message
 from collector.model.fast_json import loads
 from collector.model.forward.scalars import Facts
 

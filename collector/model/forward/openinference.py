@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from collector.model.attributes import dumps
-from collector.model.dialects.messages.parts import Message, Part
+from collector.model.dialects.messages.blocks.parts import Message, Part
 from collector.model.forward.contents import RowContent, Value, function_tool
 from collector.model.forward.outgoing import Outgoing
 

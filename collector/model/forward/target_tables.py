@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
-from collector.model.dialects import fact_tables as dialects
+from collector.model.dialects import table_files as dialects
 
 TARGETS = ("semconv", "openinference", "langfuse")
 """The dialects a span can be forwarded in."""

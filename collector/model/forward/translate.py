@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from collector.model import attributes, schema
 from collector.model.batch import SpanBatch
-from collector.model.dialects.aliases import compiled
+from collector.model.dialects.compiled_tables import compiled
 from collector.model.dialects.messages import carriers
 from collector.model.forward import langfuse, openinference, readback, scalars, semconv, target_tables
 from collector.model.forward.contents import RowContent, rows

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 
 from collector.model import attributes, json_values
 from collector.model.batch import LogBatch, SpanBatch
-from collector.model.dialects import fact_tables
-from collector.model.dialects.fact_tables import ScoreCarrier
+from collector.model.dialects import table_files
 from collector.model.dialects.messages import carriers
+from collector.model.dialects.score_carriers import ScoreCarrier
 from collector.model.facts import convert
 from collector.model.scores.rows import Result, Target, table
 from collector.model.stored import columns as stored_columns, logs_and_metrics
@@ -283,7 +283,7 @@ def _is_result(names: pa.StringArray) -> pa.BooleanArray:
 
 @functools.cache
 def _carriers() -> tuple[ScoreCarrier, ...]:
-    return tuple(carrier for file in fact_tables.files() for carrier in file.scores)
+    return tuple(carrier for file in table_files.files() for carrier in file.scores)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from collector.model import attributes, json_values, schema
-from collector.model.dialects.fact_tables import ScoreCarrier
+from collector.model.dialects.score_carriers import ScoreCarrier
 from collector.model.facts import convert
 from collector.model.scores.record import DATA_TYPES
 from collector.model.stored import json_text

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from collector.model import attributes, schema
 from collector.model.attributes import dumps
 from collector.model.batch import Batch, LogBatch, MetricBatch
-from collector.model.dialects import fact_tables
+from collector.model.dialects.compiled_tables import compiled
 from collector.model.facts import convert
 from collector.model.stored import columns as stored_columns, json_text
 
@@ -158,9 +158,8 @@ def _environment(header: bytes) -> str | None:
 @functools.cache
 def _environment_keys() -> tuple[str, ...]:
     """The resource attributes that name the environment, best first, by the dialect tables."""
-    rows = [row for file in fact_tables.files() for row in file.rows if row.field == "environment"]
-    keys = (row.source.resource for row in sorted(rows, key=lambda row: row.rank))
-    return tuple(key for key in keys if key)
+    sources = (rule.source for rule in compiled().by_field["environment"])
+    return tuple(source.resource for source in sources if source.resource)
 
 
 _BODY_TYPE = {code: name for code, name in enumerate(BODY_TYPES) if code not in {schema.EMPTY, schema.STRING}}

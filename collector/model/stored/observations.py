@@ -17,7 +17,7 @@ from collector.model import schema
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects.messages import carriers, choices as resolve
 from collector.model.dialects.messages.carriers import genai_logs
-from collector.model.dialects.messages.shapes import Content
+from collector.model.dialects.messages.span_content import Content
 from collector.model.facts.recorder import Recorder
 from collector.model.schema import KINDS, STATUS_CODES
 from collector.model.stored import columns as stored_columns, json_text

@@ -12,7 +12,7 @@ from typing import Any
 from collector.config.plan import CollectorConfig, Pipeline
 from collector.errors import ConfigError
 from collector.model.batch import Signal
-from collector.model.dialects.fact_tables import COUNT_FIELDS, MONEY_FIELDS
+from collector.model.dialects.fields import COUNT_FIELDS, MONEY_FIELDS
 from collector.model.dialects.messages.choices import KINDS
 from collector.model.facts.recorder import FieldRecord, Recorder, SpanRecord
 from collector.model.stored.as_json import json_objects

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collector.model.dialects import fact_tables
+from collector.model.dialects import table_files
 from collector.model.dialects.fact_tables import When
 from collector.model.facts.recorder import SpanRecord
 
@@ -114,7 +114,7 @@ def usage_rule(value: str) -> str:
     if rule in _INCLUSION:
         return _INCLUSION[rule]
     name = rule.partition(":")[2]
-    for file in fact_tables.files():
+    for file in table_files.files():
         for row in file.inclusion:
             if row.rule == name:
                 who = f", provider {' | '.join(row.provider)}" if row.provider else ""

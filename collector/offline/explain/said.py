@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from collector.model.dialects.fact_tables import TYPES, Source
-from collector.model.dialects.messages import content_tables
+from collector.model.dialects.compiled_tables import Rule, compiled
+from collector.model.dialects.fact_tables import Source
+from collector.model.dialects.fields import TYPES
 from collector.model.dialects.messages.choices import Choice
-from collector.model.dialects.rules import Rule, compiled
 from collector.model.facts.recorder import Candidate, SpanRecord
 from collector.model.facts.usage_objects import member_of
 from collector.model.json_values import at_path, parse_json
@@ -33,7 +33,7 @@ class Said:
     table: str
     """The dialect table the row stands in, or ``content``."""
     rank: int
-    """The row's rank; of a content row its place in the table, from 1."""
+    """The row's place among those of its field or kind of content, from 1; money is counted together."""
     reading: str
     """The row's conversion or shape."""
     when: str
@@ -79,8 +79,7 @@ def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None
     origin = " ".join(filter(None, (carried, ", ".join(choice.events), place)))
     sent = attributes.get(row.name) if row.source == "key" and not row.events else None
     when = ", ".join(filter(None, (_types(row.types), f"beside {row.has}" if row.has else "")))
-    number = content_tables.ROWS.index(row) + 1
-    return Said(None, origin, sent, CONTENT, number, row.shape, when, why_not)
+    return Said(None, origin, sent, CONTENT, row.rank, row.shape, when, why_not)
 
 
 def passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any]) -> list[Said]:
@@ -112,7 +111,7 @@ def _why(rule: Rule, record: SpanRecord, sent: Any) -> str:
 
 def _row(rule: Rule) -> tuple[str, int, str, str]:
     """Table, rank, conversion and conditions."""
-    return rule.table, rule.row.rank, rule.row.convert, reasons.condition(rule.row.when)
+    return rule.table, rule.rank, rule.row.convert, reasons.condition(rule.row.when)
 
 
 def _types(types: frozenset[str]) -> str:

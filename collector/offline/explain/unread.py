@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from collector.model.dialects.compiled_tables import compiled
 from collector.model.dialects.messages import carriers
-from collector.model.dialects.rules import compiled
 from collector.model.facts import known_keys
 from collector.model.facts.recorder import SpanRecord
 

@@ -1,6 +1,6 @@
-"""A dialect nobody has seen, as data: renamed keys and known shapes give right rows without any code.
+"""A dialect nobody has seen, as one file: renamed keys and known shapes give right rows without any code.
 
-Proves it with a table the test writes. Does not prove that shapes nobody has met can be described.
+Proves that facts, content, detection and order are said in that file alone. Does not prove shapes nobody has used.
 """
 
 import json
@@ -17,31 +17,31 @@ ACME = """\
 title: Acme
 about: Nobody's SDK.
 dialect: acme
-order: 5
+before: openinference # whose keys its spans carry, too
 detect:
   - {scope: acme.sdk}
 rows:
-  - {field: type, rank: 890, from: {key: acme.kind}, values: {model-call: generation, agent-run: agent}}
-  - {field: role, rank: 890, from: {key: acme.kind}, values: {agent-run: wrapper}}
-  - {field: request_model, rank: 890, from: {key: acme.model.asked}}
-  - {field: response_model, rank: 890, from: {json: acme.answer, path: meta.model}}
-  - {field: provider, rank: 890, from: {key: acme.vendor}, convert: provider}
-  - {field: user_id, rank: 890, from: {key: acme.person}}
-  - {field: tags, rank: 890, from: {key: acme.labels}, convert: list}
-  - {field: input_total, rank: 890, from: {key: acme.tokens.in}, convert: count, when: {version: ">=2"}}
-  - {field: output_total, rank: 890, from: {key: acme.tokens.out}, convert: count}
-  - {field: cache_read, rank: 890, from: {key: acme.tokens.cached}, convert: count}
-  - {field: cost_total, rank: 890, from: {key: acme.price}, convert: money}
+  - {field: type, from: {key: acme.kind}, values: {model-call: generation, agent-run: agent}}
+  - {field: role, from: {key: acme.kind}, values: {agent-run: wrapper, model-call: call}}
+  - {field: request_model, from: {key: acme.model.asked}}
+  - {field: response_model, from: {json: acme.answer, path: meta.model}}
+  - {field: provider, from: {key: acme.vendor}, convert: provider}
+  - {field: user_id, from: {key: acme.person}}
+  - {field: tags, from: {key: acme.labels}, convert: list}
+  - {field: input_total, from: {key: acme.tokens.in}, convert: count, when: {version: ">=2"}}
+  - {field: output_total, from: {key: acme.tokens.out}, convert: count}
+  - {field: cache_read, from: {key: acme.tokens.cached}, convert: count}
+  - {field: cost_total, from: {key: acme.price}, convert: money}
+content:
+  - {content: input, from: {key: acme.asked}, shape: messages}
+  - {content: output, from: {indexed: acme.said}, shape: openinference_messages}
+  - {content: metadata, from: {prefix: acme.note.}, shape: metadata_values}
+  # Older versions wrote the tool's arguments where Langfuse's users put anything: asked before Langfuse is.
+  - {content: tool_definitions, before: langfuse, from: {key: acme.tools}, shape: tool_definitions}
 inclusion:
   - {rule: acme, includes_cache: false, certain: true, when: {scope: acme.sdk}}
 usage_keys: [acme.tokens.*]
 cost_keys: [acme.price]
-"""
-CONTENT = """\
-contents:
-- {content: input, from: {key: acme.asked}, shape: messages}
-- {content: output, from: {indexed: acme.said}, shape: openinference_messages}
-- {content: metadata, from: {prefix: acme.note.}, shape: metadata_values}
 """
 CALL = {
     "acme.kind": "model-call",
@@ -58,6 +58,15 @@ CALL = {
     "acme.said.0.message.role": "assistant",
     "acme.said.0.message.content": "hi",
     "acme.note.plan": "gold",
+    "acme.tools": json.dumps([{"name": "weather"}]),
+    # What OpenInference's rows read: they are asked after Acme's.
+    "openinference.span.kind": "TOOL",
+    "llm.model_name": "somebody else's",
+    "llm.token_count.prompt": 7,
+    "input.value": "asked of OpenInference",
+    "output.value": "said by OpenInference",
+    "llm.input_messages.0.message.role": "user",
+    "llm.input_messages.0.message.content": "asked of OpenInference",
 }
 AGENT = {"acme.kind": "agent-run", "acme.tokens.in": 1000, "acme.tokens.out": 20}
 
@@ -68,8 +77,6 @@ def acme(tmp_path):
     source = Path(collector.__file__).parent
     shutil.copytree(source, tmp_path / "collector", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "collector/model/dialects/acme.yaml").write_text(ACME, encoding="utf-8")
-    table = tmp_path / "collector/model/dialects/messages/content.yaml"
-    table.write_text(table.read_text(encoding="utf-8").replace("contents:\n", CONTENT, 1), encoding="utf-8")
     return tmp_path
 
 
@@ -114,6 +121,7 @@ def test_renamed_keys_and_known_shapes_need_no_code(acme):
         "input": '[{"role":"user","parts":[{"type":"text","content":"hello"}]}]',
         "output": '[{"role":"assistant","parts":[{"type":"text","content":"hi"}]}]',
         "metadata": '{"plan":"gold"}',
+        "tool_definitions": '[{"type":"function","name":"weather"}]',
     }
     assert {name: call[name] for name in expected} == expected
     assert (agent["type"], agent["usage_scope"], agent["user_id"]) == ("agent", "rollup", "u-1")

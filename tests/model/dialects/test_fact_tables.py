@@ -5,19 +5,22 @@ about an SDK.
 """
 
 import copy
+from typing import get_args
 
 import pytest
+from ruamel.yaml import YAML
 
 from collector.errors import ConfigError
-from collector.model.dialects import aliases, fact_tables, rules
+from collector.model.dialects import aliases, compiled_tables, conditions, fact_tables, fields, key_classes, table_files
+from collector.model.dialects.messages.shapes import SHAPES
+from collector.model.facts.convert import TEXT_CONVERTS
 
 FILE = {
     "dialect": "mine",
-    "order": 1,
     "detect": [{"scope": "mine*"}],
     "rows": [
-        {"field": "type", "rank": 1, "from": {"key": "mine.kind"}, "values": {"llm": "generation"}},
-        {"field": "input_total", "rank": 1, "from": {"key": "mine.tokens"}, "convert": "count"},
+        {"field": "type", "from": {"key": "mine.kind"}, "values": {"llm": "generation"}},
+        {"field": "input_total", "from": {"key": "mine.tokens"}, "convert": "count"},
     ],
 }
 
@@ -33,7 +36,7 @@ def row(**values):
 
 
 def test_a_good_file_is_read():
-    file = fact_tables.check(fact_tables.File, FILE, "mine.yaml")
+    file = table_files.check(fact_tables.File, FILE, "mine.yaml")
     assert [r.field for r in file.rows] == ["type", "input_total"]
 
 
@@ -51,21 +54,36 @@ def test_a_good_file_is_read():
         (row(when={"type": ["tool"]}), "condition on the type itself"),
         (row(field="user_id", convert="count", values=None), "does not fit"),
         (lambda data: data["rows"][1].update(convert="text"), "does not fit"),
-        (lambda data: data.pop("order"), "go together"),
+        (lambda data: data.pop("dialect"), "'detect' needs a 'dialect'"),
         (lambda data: data["rows"][0].update(when={"scpoe": "x"}), "when.scpoe"),
     ],
 )
 def test_a_wrong_row_is_refused_with_its_place(change, said):
     with pytest.raises(ConfigError, match=r"mine\.yaml") as error:
-        fact_tables.check(fact_tables.File, changed(change), "mine.yaml")
+        table_files.check(fact_tables.File, changed(change), "mine.yaml")
     assert said in str(error.value)
 
 
-def test_two_rows_of_a_field_may_not_share_a_rank():
-    other = changed(lambda data: data["rows"][0].update({"from": {"key": "other"}}))
-    files = [fact_tables.check(fact_tables.File, data, "mine.yaml") for data in (FILE, other)]
-    with pytest.raises(ConfigError, match=r"rank 1 of type is given to \S+ \(\w+\) and to other \(\w+\)"):
-        fact_tables.check_ranks(files)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  - {field: type, from: {key: k}, convrt: text}", "mine.yaml:5: rows.1.convrt: Extra inputs"),
+        ("  - {field: type, from: {key: k}, convrt: text}", "(did you mean 'convert'?)"),
+        ("  - {field: typ, from: {key: k}}", "mine.yaml:5: rows.1.field: Input should be"),
+        ("  - {field: typ, from: {key: k}}", "(did you mean 'type'?)"),
+        ("  - {field: user_id, from: {kye: k}}", "rows.1.from.kye: Extra inputs are not permitted (did you mean 'key'"),
+        ("content:\n  - {content: inputs, from: {key: k}, shape: value}", "mine.yaml:6: content.0.content: "),
+        ("content:\n  - {content: inputs, from: {key: k}, shape: value}", "(did you mean 'input'?)"),
+        ("content:\n  - {content: input, from: {key: k}, shape: valu}", "(did you mean 'value'?)"),
+        ("content:\n  - {content: input, from: {key: k, prefix: p}, shape: value}", "exactly one of key, indexed"),
+        ("rows_: []", "mine.yaml:5: rows_: Extra inputs are not permitted (did you mean 'rows'?)"),
+    ],
+)  # fmt: skip
+def test_a_problem_names_file_line_row_and_key_and_what_may_have_been_meant(line, said):
+    text = "dialect: mine\nrows:\n  # a comment\n  - {field: user_id, from: {key: mine.user}}\n" + line + "\n"
+    with pytest.raises(ConfigError) as error:
+        table_files.check(fact_tables.File, YAML(typ="safe").load(text), "mine.yaml", text)
+    assert said in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -84,22 +102,18 @@ def test_two_rows_of_a_field_may_not_share_a_rank():
 )
 def test_versions_are_compared_as_numbers(bounds, version, holds):
     when = fact_tables.When(scope="x", version=bounds)
-    compiled = rules.Compiled()
+    compiled = compiled_tables.Compiled()
     compiled.add(
-        fact_tables.File(
-            rows=(fact_tables.Row(field="user_id", rank=1, source=fact_tables.Source(key="k"), when=when),)
-        )
+        fact_tables.File(rows=(fact_tables.Row(field="user_id", source=fact_tables.Source(key="k"), when=when),))
     )
-    assert compiled.rules[0].condition.holds(rules.Origin("x", version, "", ""), 0) is holds
+    assert compiled.rules[0].condition.holds(conditions.Origin("x", version, "", ""), 0) is holds
 
 
 def test_an_unreadable_bound_is_refused():
     when = fact_tables.When(version="newer than 3")
     with pytest.raises(ConfigError, match="newer than 3"):
-        rules.Compiled().add(
-            fact_tables.File(
-                rows=(fact_tables.Row(field="user_id", rank=1, source=fact_tables.Source(key="k"), when=when),)
-            )
+        compiled_tables.Compiled().add(
+            fact_tables.File(rows=(fact_tables.Row(field="user_id", source=fact_tables.Source(key="k"), when=when),))
         )
 
 
@@ -142,27 +156,27 @@ def test_an_unreadable_bound_is_refused():
     ],
 )
 def test_class_of_a_key(key, expected):
-    assert aliases.key_class(key) == expected
+    assert key_classes.key_class(key) == expected
 
 
 def test_every_known_key_has_one_class():
-    classes = {aliases.key_class(key) for key in aliases.known_keys()}
+    classes = {key_classes.key_class(key) for key in key_classes.known_keys()}
     assert classes == {"fact", "identity", "content"}
 
 
 def test_json_texts_are_never_facts_by_way_of_a_member():
     """A JSON object that rules only look into is content: the rest of it is unknown."""
-    for file in fact_tables.files():
+    for file in table_files.files():
         for r in file.rows:
-            if r.source.json_key and r.source.json_key not in {k for f in fact_tables.files() for k in f.fact_keys}:
-                listed = {o.key for f in fact_tables.files() for o in f.usage_objects if o.path is None}
-                usage_keys = fact_tables.matcher(k for f in fact_tables.files() for k in f.fact_keys)
+            if r.source.json_key and r.source.json_key not in {k for f in table_files.files() for k in f.fact_keys}:
+                listed = {o.key for f in table_files.files() for o in f.usage_objects if o.path is None}
+                usage_keys = table_files.matcher(k for f in table_files.files() for k in f.fact_keys)
                 if r.source.json_key not in listed and not usage_keys.match(r.source.json_key):
-                    assert aliases.key_class(r.source.json_key) != "fact", r.source.json_key
+                    assert key_classes.key_class(r.source.json_key) != "fact", r.source.json_key
 
 
 def test_the_shipped_tables_compile_and_name_every_dialect_once():
-    compiled = aliases.compiled()
+    compiled = compiled_tables.compiled()
     names = [name for name, _ in compiled.dialects]
     assert len(set(names)) == len(names)
     assert {"langfuse", "openinference", "otel_genai", "traceloop", "vercel_ai", "openlit", "mlflow"} <= set(names)
@@ -190,3 +204,17 @@ def test_finish_reasons_have_one_spelling():
     spellings = ["tool_calls", "tool-calls", "tool_use", "TOOL_CALL", "function_call"]
     assert {aliases.finish_reason(text) for text in spellings} == {"tool_call"}
     assert aliases.finish_reason("Strange") == "strange"
+
+
+def test_the_closed_lists_name_the_functions_there_are():
+    assert set(get_args(fields.Shape)) == set(SHAPES)
+    read_elsewhere = {
+        "list",
+        "finish_reasons",
+        "count",
+        "money",
+        "iso_time",
+        "seconds_after_start",
+        "millis_after_start",
+    }
+    assert set(get_args(fields.Convert)) == {*TEXT_CONVERTS, *read_elsewhere}

@@ -10,8 +10,8 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from collector.model.dialects import fact_tables
-from collector.model.dialects.rules import compiled
+from collector.model.dialects import fields, table_files
+from collector.model.dialects.compiled_tables import compiled
 from tests.model.dialects.rows import fact, stored
 
 SCOPES = {
@@ -39,7 +39,7 @@ AS_SENT = {"attributes", "provided_usage", "provided_cost", "metadata", "model_p
 
 def keys_of(dialect, fields):
     """Keys whose values are read for these fields and whose presence means nothing."""
-    (file,) = (f for f in fact_tables.files() if f.dialect == dialect)
+    (file,) = (f for f in table_files.files() if f.dialect == dialect)
     rows = [row for row in file.rows if row.field in fields and row.const is None]
     objects = [o.key for o in (*file.usage_objects, *file.cost_objects)] if "input_total" in fields else []
     found = {key for row in rows for key in (row.source.key, row.source.json_key) if key} | set(objects)
@@ -47,12 +47,12 @@ def keys_of(dialect, fields):
 
 
 def all_keys(dialect):
-    (file,) = (f for f in fact_tables.files() if f.dialect == dialect)
+    (file,) = (f for f in table_files.files() if f.dialect == dialect)
     listed = [*file.usage_keys, *file.cost_keys, *file.fact_keys, *file.identity_keys]
     return sorted({*keys_of(dialect, {row.field for row in file.rows}), *(key.replace("*", "x") for key in listed)})
 
 
-NUMBERS = {*fact_tables.COUNT_FIELDS, *fact_tables.MONEY_FIELDS, "completion_start_unix_nano"}
+NUMBERS = {*fields.COUNT_FIELDS, *fields.MONEY_FIELDS, "completion_start_unix_nano"}
 MALFORMED = st.one_of(
     st.sampled_from(["", " ", "abc", "{", "[", '{"a":', '"', "NaN", "Infinity", "-5", "{'a': ", "\ud7ff\x00", "x" * 5000]),
     st.booleans(),

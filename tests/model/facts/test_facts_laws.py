@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from collector.model import schema
 from collector.model.batch import Signal, SpanBatch
 from collector.model.codec.chosen import decode
-from collector.model.dialects.aliases import known_keys
+from collector.model.dialects.key_classes import known_keys
 from collector.model.facts import resolve
 from collector.testing.builders import spans
 from collector.testing.laws import check_pure, same_rows

@@ -13,7 +13,7 @@ import pytest
 
 from collector.errors import ConfigError
 from collector.model import schema
-from collector.model.dialects import fact_tables
+from collector.model.dialects import fact_tables, table_files
 from collector.model.scores import find, record as scores
 from collector.testing import builders
 from collector.testing.builders import START_UNIX_NANO
@@ -102,4 +102,4 @@ def test_a_result_that_names_a_response_judges_the_call_that_counts():
 )
 def test_a_wrong_entry_is_refused_by_name(entry):
     with pytest.raises(ConfigError, match=r"x\.yaml: scores\.0"):
-        fact_tables.check(fact_tables.File, {"scores": [entry]}, "x.yaml")
+        table_files.check(fact_tables.File, {"scores": [entry]}, "x.yaml")

@@ -77,7 +77,7 @@ def test_a_value_names_its_key_its_rule_and_what_came_too_late(tmp_path: Path) -
     assert (line.value, line.said and line.said.origin, line.said and line.said.rule) == (
         "gpt-4o-mini-2024-07-18",
         "field response_model",
-        "otel_genai rank 20",
+        "otel_genai rank 3",
     )
     assert [(said.value, said.origin) for said in line.also] == [("gpt-4o-mini", "field request_model")]
 
@@ -92,7 +92,7 @@ def test_values_are_masked_as_the_pipeline_masks_them(tmp_path: Path) -> None:
 
 def test_a_rule_whose_condition_does_not_hold_is_named_with_it(tmp_path: Path) -> None:
     (early,) = (s for s in field(explained("provided-cost", tmp_path)["1"], "type").also if s.why_not)
-    assert (early.rule, early.why_not) == ("langfuse rank 5", "condition does not hold")
+    assert (early.rule, early.why_not) == ("langfuse rank 2", "condition does not hold")
     assert "scope version <=3.3.0" in early.when
 
 
@@ -194,7 +194,7 @@ def test_the_command_takes_a_trace_and_a_span_and_prints_text_or_json(
             "origin": "openinference.span.kind",
             "sent": "LLM",
             "table": "openinference",
-            "rank": 20,
+            "rank": 5,
             "reading": "text",
             "when": "",
             "why_not": None,

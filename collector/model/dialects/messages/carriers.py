@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 
 from collector.model import attributes, schema
 from collector.model.batch import LogBatch, SpanBatch
+from collector.model.dialects import message_words
 from collector.model.dialects.messages import content_tables
 from collector.model.dialects.messages.event_messages import Event
-from collector.model.dialects.messages.shapes import Content
+from collector.model.dialects.messages.span_content import Content
 
 EXCEPTION = "exception"
 CLIENT_EXCEPTION = "gen_ai.client.operation.exception"
@@ -167,21 +168,21 @@ def dicts(column: pa.ListArray) -> list[dict[str, Any]]:
 
 def _json_metadata(spans: SpanBatch) -> npt.NDArray[np.bool_]:
     """Rows of an SDK that writes every metadata value as JSON text."""
-    rule = content_tables.JSON_METADATA
+    rule = message_words.JSON_METADATA
     scopes, resources = spans.column("scope"), spans.column("resource")
     scope_ok = np.array([_writes_json(h, rule) for h in scopes.dictionary.to_pylist()], np.bool_)
     if not scope_ok.any():
         return np.zeros(spans.num_rows, np.bool_)
-    spoken = [_language(h) == rule["language"] for h in resources.dictionary.to_pylist()]
+    spoken = [_language(h) == rule.language for h in resources.dictionary.to_pylist()]
     codes = scopes.indices.to_numpy(zero_copy_only=False), resources.indices.to_numpy(zero_copy_only=False)
     matched: npt.NDArray[np.bool_] = scope_ok[codes[0]] & np.array(spoken, np.bool_)[codes[1]]
     return matched
 
 
-def _writes_json(header: bytes, rule: Any) -> bool:
+def _writes_json(header: bytes, rule: message_words.MetadataCondition) -> bool:
     scope = attributes.parse_scope(header).scope
     major = scope.version.split(".", maxsplit=1)[0]
-    return scope.name.startswith(rule["scope"]) and major.isdecimal() and int(major) >= rule["version"]
+    return scope.name.startswith(rule.scope) and major.isdecimal() and int(major) >= rule.version
 
 
 def _language(header: bytes) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from collector.model.dialects.messages import ai_sdk, anthropic, blocks, content_tables, langchain, openai, parts
-from collector.model.dialects.messages.parts import Message
+from collector.model.dialects import message_words
+from collector.model.dialects.messages import langchain
+from collector.model.dialects.messages.blocks import ai_sdk, anthropic, blocks, openai, parts
+from collector.model.dialects.messages.blocks.parts import Message
 
 _ITEM_ROLES = {
     "function_call": "assistant", "custom_tool_call": "assistant", "reasoning": "assistant",
@@ -42,7 +44,7 @@ def read(value: dict[str, Any]) -> Message:
         return parts.message(role, blocks.parts_of(value))
     found = blocks.parts_of(value.get("parts"))
     content = value.get("content", value.get("message") if isinstance(value.get("message"), str) else None)  # Cohere 1
-    if content_tables.role(role) == "tool" or value.get("tool_call_id"):
+    if message_words.role(role) == "tool" or value.get("tool_call_id"):
         found += _answer(value, content, already=found)
     else:
         thoughts = value.get("reasoning_content") or value.get("reasoning")
@@ -53,7 +55,7 @@ def read(value: dict[str, Any]) -> Message:
     reason = value.get("finish_reason") or value.get("stop_reason") or langchain.finish_reason(value)
     name = value.get("name")
     if (
-        value.get("tool_call_id") and str(role).lower() not in content_tables.KNOWN_ROLES
+        value.get("tool_call_id") and str(role).lower() not in message_words.KNOWN_ROLES
     ):  # Langfuse writes the tool's name there
         role, name = "tool", name or role
     return parts.message(role, found, name=name, finish_reason=reason)
@@ -154,7 +156,7 @@ def _kind(value: dict[str, Any]) -> str:
 
 def _recognise_request(value: dict[str, Any]) -> list[Message] | None:
     held = [member for member in _REQUEST_MESSAGES if member in value]
-    if len(held) != 1 or not set(value) <= content_tables.REQUEST_MEMBERS:
+    if len(held) != 1 or not set(value) <= message_words.REQUEST_MEMBERS:
         return None
     inner = value[held[0]]
     config = value.get("config")  # Gemini's Python SDK, Google ADK
@@ -186,7 +188,7 @@ def _recognise_response(value: dict[str, Any]) -> list[Message] | None:
             return read_all([{"role": "assistant", "content": text}])
         case {"generations": [*_]}:
             return read_all(langchain.generations(value["generations"]))
-        case {"message": dict(message)} if _is_message(message) and set(value) <= content_tables.RESPONSE_MEMBERS:
+        case {"message": dict(message)} if _is_message(message) and set(value) <= message_words.RESPONSE_MEMBERS:
             return read_all([{**message, "finish_reason": value.get("finishReason", value.get("finish_reason"))}])
     return _recognise_answer(value)
 

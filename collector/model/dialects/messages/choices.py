@@ -15,10 +15,12 @@ from functools import lru_cache
 from typing import Any
 
 from collector.model import fast_json
-from collector.model.dialects.messages import carriers, content_tables, parts
+from collector.model.dialects.messages import carriers, content_tables
+from collector.model.dialects.messages.blocks import parts
 from collector.model.dialects.messages.content_tables import Row
 from collector.model.dialects.messages.event_messages import Event
-from collector.model.dialects.messages.shapes import SHAPES, Content, Shape
+from collector.model.dialects.messages.shapes import SHAPES
+from collector.model.dialects.messages.span_content import Content, Shape
 
 METADATA = "metadata"
 KINDS = ("input", "output", "tool_definitions", "model_parameters", "status_message", "error_message", METADATA)

@@ -1,20 +1,23 @@
-"""The content tables, read once from ``content.yaml``."""
+"""The content rows of all dialects in the order in which they are asked, read once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any
+from typing import get_args
 
-from ruamel.yaml import YAML
+from collector.model.dialects import table_files
+from collector.model.dialects.content_rows import ContentRow
+from collector.model.dialects.fact_tables import File
+from collector.model.dialects.fields import ContentKind
+from collector.model.dialects.neighbours import Item, arrange
 
-from collector.model.dialects import aliases
+KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of ``contents``: where a piece of content stands and how it is read."""
+    """Where a piece of content stands and how it is read."""
 
     content: str
     shape: str
@@ -29,50 +32,45 @@ class Row:
     """Types of observation the row is for; empty: all."""
     has: str | None
     drop: frozenset[str]
+    table: str
+    """The file it stands in."""
+    rank: int
+    """Its place among the rows of its kind, from 1."""
 
 
-def _row(entry: Mapping[str, Any]) -> Row:
-    origin, when = entry["from"], entry.get("when", {})
-    source = next(kind for kind in ("key", "indexed", "prefix", "events") if kind in origin)
-    types = when.get("type", [])
+def ordered(files: Sequence[File], dialects: Sequence[str]) -> Iterator[Row]:
+    """The content rows of these files, kind by kind, those asked first in front. Raises ``ConfigError``.
+
+    ``dialects``: the files' names, those asked first in front.
+    """
+    for kind in KINDS:
+        rows = [(file, n, row) for file in files for n, row in enumerate(file.content) if row.content == kind]
+        items = [
+            Item(file.table, row.said, f"{file.table}.yaml: content.{n} ({kind})", row.before, row.after)
+            for file, n, row in rows
+        ]
+        for rank, chosen in enumerate(arrange(dialects, items), 1):
+            file, _, row = rows[chosen]
+            yield _row(row, file.table, rank)
+
+
+def _row(row: ContentRow, table: str, rank: int) -> Row:
+    source = row.source
+    named = {"key": source.key, "indexed": source.indexed, "prefix": source.prefix}
+    kind, name = next(((kind, name) for kind, name in named.items() if name), ("events", ""))
     return Row(
-        content=entry["content"],
-        shape=entry["shape"],
-        source=source,
-        name="" if source == "events" else origin[source],
-        events=frozenset(origin["events"] if source == "events" else [origin["event"]] if "event" in origin else []),
-        system=entry.get("system"),
-        types=frozenset([types] if isinstance(types, str) else types),
-        has=when.get("has"),
-        drop=frozenset(entry.get("drop", [])),
+        content=row.content,
+        shape=row.shape,
+        source=kind,
+        name=name,
+        events=frozenset([*source.events, *([source.event] if source.event else [])]),
+        system=row.system,
+        types=frozenset(row.when.type),
+        has=row.when.has,
+        drop=frozenset(row.drop),
+        table=table,
+        rank=rank,
     )
 
 
-def _read() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("content.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = YAML(typ="safe").load(text)
-    return loaded
-
-
-_TABLES = _read()
-
-ROWS = tuple(_row(entry) for entry in _TABLES["contents"])
-REQUEST_MEMBERS = frozenset(_TABLES["request_members"])
-RESPONSE_MEMBERS = frozenset(_TABLES["response_members"])
-ROLES: Mapping[str, str] = _TABLES["roles"]
-KNOWN_ROLES = frozenset([*ROLES, *ROLES.values()])
-"""Roles in any spelling, lower case."""
-JSON_METADATA: Mapping[str, Any] = _TABLES["json_metadata"]
-_FINISH_REASONS = frozenset({"stop", "length", "content_filter", "tool_call", "error", "compaction"})
-"""The spellings of the semantic conventions."""
-
-
-def role(spelled: object) -> str:
-    """A role in its canonical spelling; one nobody knows stays as sent."""
-    return ROLES.get(spelled.lower(), spelled) if isinstance(spelled, str) else ""
-
-
-def finish_reason(reason: str) -> str:
-    """The semconv spelling of a finish reason; one nobody knows stays as sent."""
-    found = aliases.finish_reason(reason)
-    return found if found in _FINISH_REASONS else reason
+ROWS = tuple(ordered(table_files.files(), table_files.families()))

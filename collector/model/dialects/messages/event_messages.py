@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from collector.model.dialects.messages import anthropic, chat, parts
-from collector.model.dialects.messages.parts import Message
+from collector.model.dialects.messages import chat
+from collector.model.dialects.messages.blocks import anthropic, parts
+from collector.model.dialects.messages.blocks.parts import Message
 
 CHOICE = "gen_ai.choice"
 _SUFFIX = ".message"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from collector.model.dialects.messages import content_tables
+from collector.model.dialects import message_words
 
 _ROLES = {
     "human": "user",
@@ -38,7 +38,7 @@ def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
 def from_pair(value: Any) -> Any:
     """The message that a ``(role, text)`` pair stands for; other values as they are."""
     match value:
-        case [str(role_), str(content)] if role_ in _ROLES or content_tables.ROLES.get(role_, role_) in _ROLES.values():
+        case [str(role_), str(content)] if role_ in _ROLES or message_words.ROLES.get(role_, role_) in _ROLES.values():
             return {"role": _ROLES.get(role_, role_), "content": content}
     return value
 

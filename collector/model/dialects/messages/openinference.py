@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.model.dialects.messages import blocks, parts
-from collector.model.dialects.messages.parts import Message, Part
+from collector.model.dialects.messages.blocks import blocks, parts
+from collector.model.dialects.messages.blocks.parts import Message, Part
 
 
 def message(entry: dict[str, Any]) -> Message:

@@ -7,33 +7,30 @@ is), or None: nothing here, try the next row.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from collector.model.dialects.messages import ai_sdk, chat, event_messages, langfuse, openinference, parts, traceloop
+from collector.model.dialects.messages import chat, event_messages, langfuse, openinference, traceloop
+from collector.model.dialects.messages.blocks import ai_sdk, parts
 from collector.model.dialects.messages.event_messages import Event
+from collector.model.dialects.messages.object_shapes import (
+    genkit_config,
+    json_object,
+    langfuse_metadata,
+    members,
+    metadata_object,
+    metadata_values,
+    request_parameters,
+    semconv_parameters,
+)
+from collector.model.dialects.messages.span_content import Content, Shape
+from collector.model.dialects.messages.tool_shapes import (
+    openinference_tools,
+    pydantic_tools,
+    request_tools,
+    tool_definitions,
+)
 from collector.model.json_values import parse_json
-
-
-@dataclass(slots=True)
-class Content:
-    """What one span carries, as far as content rows look at it."""
-
-    type: str
-    keys: dict[str, Any] = field(default_factory=dict)
-    indexed: dict[str, dict[Any, Any]] = field(default_factory=dict)
-    prefixed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    """Span events, in order."""
-    logs: list[Event] = field(default_factory=list)
-    """Log records of the span, by time."""
-    json_metadata: bool = False
-    """Whether metadata values are JSON text whatever they hold."""
-
-
-Shape = Callable[[Any, Any, Content], Any]
-"""(value, system instructions, everything the span carries) → content."""
 
 _LABEL = re.compile(r"\[[A-Z ]+(?:: [^\]\n]*)?\]\n")
 _PLACEHOLDERS = {"{}", "N/A", "null", '""', "[]"}
@@ -64,7 +61,7 @@ def instructions(value: Any, _system: Any, _content: Content) -> Any:
 
 def declared(value: Any, _system: Any, _content: Content) -> Any:
     """A value the user set: messages are made canonical, anything else stays as it was sent."""
-    return chat.recognise(langfuse.messages(_json_container(value))) or value
+    return chat.recognise(langfuse.messages(parts.json_container(value))) or value
 
 
 def value(value: Any, _system: Any, _content: Content) -> Any:
@@ -281,134 +278,11 @@ def _leaf(entry: Any, *path: str) -> Any:
     return entry if isinstance(entry, str) else None
 
 
-def tool_definitions(value: Any, _system: Any, _content: Content) -> Any:
-    """Tool definitions in any provider's form, as ``{type, name, description?, parameters?}``."""
-    inner = parts.json_value(value)
-    if isinstance(inner, dict):
-        inner = [inner] if "name" in inner or "function" in inner else list(inner.values())
-    if not isinstance(inner, list):
-        return inner or None
-    return [_definition(tool) for entry in inner if entry for tool in _declared(parts.json_value(entry))] or None
-
-
-def _declared(tool: Any) -> list[Any]:
-    """The functions of one entry: Gemini's holds several."""
-    if isinstance(tool, dict):
-        for member in ("function_declarations", "functionDeclarations"):
-            if isinstance(tool.get(member), list) and tool[member]:
-                return list(tool[member])
-    return [tool]
-
-
-def openinference_tools(entries: list[Any], system: Any, content: Content) -> Any:
-    found = [e.get("tool", e) if isinstance(e, dict) else e for e in entries]
-    return tool_definitions([f.get("json_schema", f) if isinstance(f, dict) else f for f in found], system, content)
-
-
-def request_tools(value: Any, system: Any, content: Content) -> Any:
-    inner = _json_container(value)
-    tools = chat.tools_in(inner) or langfuse.definitions(inner)
-    return tool_definitions(tools, system, content) if isinstance(tools, list) else None
-
-
 def request_prompt(value: Any, _system: Any, _content: Content) -> Any:
     """The prompt inside a request's body, as a message of the user."""
-    inner = _json_container(value)
+    inner = parts.json_container(value)
     asked = (inner.get("inputText") or inner.get("prompt")) if isinstance(inner, dict) else None
     return chat.read_all([{"role": "user", "content": asked}]) if asked else None
-
-
-def pydantic_tools(value: Any, system: Any, content: Content) -> Any:
-    inner = parts.json_value(value)
-    return tool_definitions(inner.get("function_tools"), system, content) if isinstance(inner, dict) else None
-
-
-def _definition(tool: Any) -> Any:
-    if not isinstance(tool, dict):
-        return tool
-    if isinstance(tool.get("toolSpec"), dict) and "name" not in tool:  # Bedrock
-        tool = tool["toolSpec"]
-    inner = tool.get("function") if isinstance(tool.get("function"), dict) else tool
-    assert isinstance(inner, dict)
-    if not inner.get("name"):
-        return tool
-    out = {"type": tool.get("type") or "function", "name": inner["name"]}
-    schema_members = ("parameters", "input_schema", "inputSchema", "parameters_json_schema")
-    parameters = next((inner[m] for m in schema_members if inner.get(m)), None)
-    if inner.get("description"):
-        out["description"] = inner["description"]
-    if parameters is not None:
-        parameters = parts.json_value(parameters)
-        wrapped = isinstance(parameters, dict) and parameters.keys() == {"json"}  # Bedrock
-        out["parameters"] = parameters["json"] if wrapped else parameters
-    known = {"type", "name", "description", "function", *schema_members}
-    return {**out, **{k: v for k, v in {**tool, **inner}.items() if k not in known and v is not None}}
-
-
-def members(value: Any, _system: Any, _content: Content) -> Any:
-    """The members of an object; an empty text is how some emitters write one that was not given."""
-    inner = parts.json_value(value)
-    return {k: v for k, v in inner.items() if v != ""} or None if isinstance(inner, dict) else None
-
-
-def semconv_parameters(_value: Any, system: Any, content: Content) -> Any:
-    """``gen_ai.request.*``, the output type, and what OpenAI's own deprecated names say beyond them."""
-    deprecated = dict(content.prefixed.get("gen_ai.openai.request.", {}))
-    wanted = content.keys.get("gen_ai.output.type") or deprecated.pop("response_format", None)
-    deprecated.pop("response_format", None)
-    found = {**deprecated, "output_type": wanted, **content.prefixed.get("gen_ai.request.", {})}
-    return request_parameters(found, system, content)
-
-
-def request_parameters(fields: dict[str, Any], _system: Any, content: Content) -> Any:
-    """The request's parameters, and what the AI SDK calls settings beside them."""
-    found = {**content.prefixed.get("ai.settings.", {}), **fields}
-    return {k: v for k, v in found.items() if v not in (None, "", []) and not k.startswith("context.")} or None
-
-
-def genkit_config(value: Any, _system: Any, _content: Content) -> Any:
-    inner = parts.json_value(value)
-    config = inner.get("config") if isinstance(inner, dict) else None
-    return config if isinstance(config, dict) and config else None
-
-
-def metadata_object(value: Any, _system: Any, _content: Content) -> Any:
-    """A JSON object; another value under the name ``metadata``, as Langfuse keeps it."""
-    inner = parts.json_value(value)
-    if isinstance(inner, dict):
-        return inner
-    return None if inner in (None, "", []) else {"metadata": inner}
-
-
-def json_object(value: Any, _system: Any, _content: Content) -> Any:
-    """The object the text is; nothing else is one."""
-    inner = parts.json_value(value)
-    return inner if isinstance(inner, dict) else None
-
-
-def metadata_values(fields: dict[str, Any], _system: Any, _content: Content) -> Any:
-    return {k: _json_container(v) for k, v in fields.items() if v not in (None, "")}
-
-
-def langfuse_metadata(fields: dict[str, Any], _system: Any, content: Content) -> Any:
-    """Values by SDK: JSON text of anything, or raw text beside JSON of containers."""
-    return {k: _langfuse_value(v, json_text=content.json_metadata) for k, v in fields.items()}
-
-
-def _langfuse_value(value: Any, *, json_text: bool) -> Any:
-    if not isinstance(value, str):
-        return value
-    if json_text:
-        return parts.any_json(value)
-    return parts.json_value(value) if value[:1] == value[-1:] == '"' else _json_container(value)
-
-
-def _json_container(value: Any) -> Any:
-    """The object or array behind JSON text; anything else, quoted text included, unchanged."""
-    if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
-        return value
-    inner = parts.json_value(value)
-    return inner if isinstance(inner, dict | list) else value
 
 
 SHAPES: dict[str, Shape] = {

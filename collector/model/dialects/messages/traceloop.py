@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from collector.model.dialects.messages import chat, parts
-from collector.model.dialects.messages.parts import Message
+from collector.model.dialects.messages import chat
+from collector.model.dialects.messages.blocks import parts
+from collector.model.dialects.messages.blocks.parts import Message
 
 
 def messages(entries: list[Any], *, role: str) -> list[Message] | None:

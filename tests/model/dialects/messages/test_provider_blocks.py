@@ -9,7 +9,8 @@ import json
 
 import pytest
 
-from collector.model.dialects.messages import blocks, chat
+from collector.model.dialects.messages import chat
+from collector.model.dialects.messages.blocks import blocks
 from tests.model.dialects.messages.messages_kit import found
 from tests.model.dialects.rows import answer, call, message, text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from collector.model.dialects.messages import parts
-from collector.model.dialects.messages.parts import Message, Part
+from collector.model.dialects.messages.blocks import parts
+from collector.model.dialects.messages.blocks.parts import Message, Part
 
 # An outcome's object is its text once more, parsed; its reasoning stands there twice.
 _OUTCOME = frozenset(["text", "toolCalls", "reasoning", "reasoningText", "files", "sources", "warnings", "object"])

@@ -8,26 +8,27 @@ rule holds is worked out once per distinct context and kept, bounded, over batch
 from __future__ import annotations
 
 import functools
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.errors import ConfigError
 from collector.model.attributes import dumps
-from collector.model.dialects import fact_tables
-from collector.model.dialects.fact_tables import COUNT_FIELDS, Inclusion, Row, Source, When
+from collector.model.dialects.conditions import Condition, Markers, Origin, in_words
+from collector.model.dialects.fact_tables import CostObject, File, Inclusion, Row, Source, UsageObject, When
+from collector.model.dialects.fields import COUNT_FIELDS, MONEY_FIELDS
+from collector.model.dialects.neighbours import Item, arrange
+from collector.model.dialects.table_files import families, files, matcher
 
 PLAIN = "otel"
 """The dialect of a span that speaks none of the others."""
 
-ROOT_BIT, SERVED_BIT = np.uint64(1), np.uint64(2)
-_MAX_MARKERS = 64
+COST_OBJECT = "cost_object"
+"""The name under which rules stand that read a whole object of costs."""
+_MONEY = frozenset({COST_OBJECT, *MONEY_FIELDS})
 _MAX_KEPT_KEYS = 65_536
 """Characters of the keys of one batch."""
 
@@ -38,45 +39,7 @@ RECURRING = frozenset(
 """Fields whose texts are few in a batch, however many rows it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What conditions may ask about the sender; interned, so equal origins are few."""
-
-    scope: str
-    version: str
-    language: str
-    sdk: str
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A ``When`` over an origin and marker bits."""
-
-    when: When
-    scopes: re.Pattern[str]
-    not_scopes: re.Pattern[str]
-    bounds: tuple[tuple[Callable[[Any, Any], bool], tuple[int, ...]], ...]
-    all_bits: int
-    no_bits: int
-
-    def holds(self, origin: Origin, bits: int) -> bool:
-        """Whether the condition holds (types of observation left aside)."""
-        when = self.when
-        return (
-            bits & self.all_bits == self.all_bits
-            and not bits & self.no_bits
-            and (not when.scope or bool(self.scopes.match(origin.scope)))
-            and (not when.not_scope or not self.not_scopes.match(origin.scope))
-            and (when.language is None or when.language == origin.language)
-            and (when.sdk is None or when.sdk == origin.sdk)
-            and self._version_fits(origin.version)
-        )
-
-    def _version_fits(self, text: str) -> bool:
-        if not self.bounds:
-            return True
-        version = parse_version(text)
-        return bool(version) and all(compare(_pad(version), _pad(bound)) for compare, bound in self.bounds)
+_NOWHERE = Item("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +54,30 @@ class Rule:
     """An attribute the rule needs; none: it asks something that every span has."""
     usage_object: bool = False
     explicit: bool = False
-    table: str = ""
-    """The file the row stands in."""
+    item: Item = _NOWHERE
+    """Where the row stands: its file and its neighbours."""
+    rank: int = 0
+    """Its place among the rules of its field, from 1; all rules on money are counted together."""
+    report: int = 0
+    """Money: the number of the bill it is part of."""
+    exact: Mapping[str, str] = field(default_factory=dict)
+    """Of ``values``, the texts as a whole, folded."""
+    prefixes: tuple[tuple[str, str], ...] = ()
+    """Of ``values``, the prefixes (``x*``), folded, longest first."""
+
+    @property
+    def table(self) -> str:
+        """The file the row stands in."""
+        return self.item.table
+
+    def meaning(self, text: str) -> str | None:
+        """What ``values`` make of a text: exact, else by the longest prefix; without ``values`` the text."""
+        if self.row.values is None:
+            return text
+        folded = text.casefold()
+        if folded in self.exact:
+            return self.exact[folded]
+        return next((meaning for prefix, meaning in self.prefixes if folded.startswith(prefix)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +120,7 @@ class Keys:
     names: tuple[str, ...]
     infos: tuple[KeyInfo, ...]
     markers: npt.NDArray[np.uint64]
+    """(words, keys): the marker bits of each key."""
     wanted: npt.NDArray[np.bool_]
     encode: npt.NDArray[np.bool_]
     usage: npt.NDArray[np.bool_]
@@ -176,79 +162,90 @@ class Compiled:
     """Keys whose text some condition asks for."""
     json_needles: dict[str, str | None] = field(default_factory=dict)
     """Key that holds JSON → a pattern of the members rules ask for; none: they ask for the whole."""
-    _markers: dict[tuple[str, ...], int] = field(default_factory=dict)
-    _table: str = ""
+    words: int = 1
+    """How many words of 64 bits the markers of a span take."""
+    _markers: Markers = field(default_factory=Markers)
+    _reports: dict[tuple[str, str], int] = field(default_factory=dict)
+    _files: list[File] = field(default_factory=list)
 
-    def add(self, file: fact_tables.File) -> None:
+    def add(self, file: File) -> None:
         """Takes over one file."""
-        self._table = file.table
-        for row in file.rows:
-            self._add_rule(row)
-        for usage in file.usage_objects:
-            self._add_object(usage)
-        for cost in file.cost_objects:
-            source = _object_source(cost.key, cost.path)
-            row = Row(field="cost_total", rank=cost.rank, source=source, when=cost.when, convert="money")
-            self._add_rule(row, field_name="cost_object")
-        self.inclusions += [(i, self._condition(i.when)) for i in file.inclusion]
+        self._files.append(file)
+        table = file.table
+        for n, row in enumerate(file.rows):
+            place = f"{table}.yaml: rows.{n} ({row.field})"
+            self._add_rule(row, row.field, Item(table, row.said, place, row.before, row.after))
+        for n, usage in enumerate(file.usage_objects):
+            place = f"{table}.yaml: usage_objects.{n}"
+            self._add_object(usage, Item(table, usage.said, place, usage.before, usage.after, "usage_objects"))
+        for n, cost in enumerate(file.cost_objects):
+            place = f"{table}.yaml: cost_objects.{n}"
+            row = Row(field="cost_total", source=_object_source(cost), when=cost.when, convert="money")
+            self._add_rule(row, COST_OBJECT, Item(table, cost.said, place, cost.before, cost.after, "cost_objects"))
+        self.inclusions += [(i, self._markers.condition(i.when)) for i in file.inclusion]
         if file.dialect:
-            self.dialects.append((file.dialect, [self._condition(when) for when in file.detect]))
+            self.dialects.append((file.dialect, [self._markers.condition(when) for when in file.detect]))
         if file.dialect and file.mark:
-            self.marked.append((file.dialect, [self._condition(When(has=(file.mark,)))]))
+            self.marked.append((file.dialect, [self._markers.condition(When(has=(file.mark,)))]))
 
-    def _add_object(self, usage: fact_tables.UsageObject) -> None:
+    def _add_object(self, usage: UsageObject, item: Item) -> None:
         for name in COUNT_FIELDS:
-            source = _object_source(usage.key, usage.path)
-            row = Row(field=name, rank=usage.rank, source=source, when=usage.when, convert="count")
-            self._add_rule(row, usage_object=True, explicit=usage.explicit)
+            row = Row(field=name, source=_object_source(usage), when=usage.when, convert="count")
+            self._add_rule(row, name, item, usage)
 
-    def _add_rule(self, row: Row, *, field_name: str = "", usage_object: bool = False, explicit: bool = False) -> None:
+    def _add_rule(self, row: Row, field_name: str, item: Item, usage: UsageObject | None = None) -> None:
         source = row.source
-        key = source.key or source.json_key or next(iter(source.join), None)
-        rule = Rule(len(self.rules), row, self._condition(row.when), source, key, usage_object, explicit, self._table)
-        self.rules.append(rule)
-        self.by_field.setdefault(field_name or row.field, []).append(rule)
-
-    def _condition(self, when: When) -> Condition:
-        required = [(key,) for key in when.has] + ([when.any] if when.any else [])
-        bits = sum({self._marker(keys) for keys in required})
-        bits |= (int(ROOT_BIT) if when.root else 0) | (int(SERVED_BIT) if when.served else 0)
-        return Condition(
-            when,
-            fact_tables.matcher(when.scope),
-            fact_tables.matcher(when.not_scope),
-            tuple(_bound(part) for part in (when.version or "").split(",") if part.strip()),
-            bits,
-            self._marker(when.lacks) if when.lacks else 0,
+        values = {text.casefold(): meaning for text, meaning in (row.values or {}).items()}
+        prefixes = [(text[:-1], meaning) for text, meaning in values.items() if text.endswith("*")]
+        bill = self._reports.setdefault((item.table, row.report or source.json_key or ""), len(self._reports))
+        rule = Rule(
+            id=len(self.rules),
+            row=row,
+            condition=self._markers.condition(row.when),
+            source=source,
+            key=source.key or source.json_key or next(iter(source.join), None),
+            usage_object=usage is not None,
+            explicit=usage is not None and usage.explicit,
+            item=item,
+            report=bill,
+            exact={text: meaning for text, meaning in values.items() if not text.endswith("*")},
+            prefixes=tuple(sorted(prefixes, key=lambda entry: -len(entry[0]))),
         )
+        self.rules.append(rule)
+        self.by_field.setdefault(field_name, []).append(rule)
 
-    def _marker(self, keys: Sequence[str]) -> int:
-        place = self._markers.setdefault(tuple(sorted(keys)), len(self._markers) + 2)
-        if place >= _MAX_MARKERS:
-            raise ConfigError(f"dialect tables: more than {_MAX_MARKERS - 1} different sets of keys in conditions")
-        return 1 << place
+    def finish(self, dialects: Sequence[str]) -> None:
+        """Orders and indexes what was added. ``dialects``: the tables, those asked first in front.
 
-    def finish(self) -> None:
-        """Sorts and indexes what was added."""
-        for rules in self.by_field.values():
-            rules.sort(key=lambda rule: rule.row.rank)
-            ranks = [rule.row.rank for rule in rules]
-            if len(set(ranks)) != len(ranks):
-                raise ConfigError(f"dialect tables: two rows of {rules[0].row.field} share a rank")
+        Raises ``ConfigError`` for rows that say an impossible place.
+        """
+        self._order(dialects)
+        self.words = self._markers.words
         sources = [rule.source for rule in self.rules]
         self.resource_keys = frozenset(s.resource for s in sources if s.resource)
         for key in {s.json_key for s in sources if s.json_key}:
             members = {_needle(s.path or ".") for s in sources if s.json_key == key}
             self.json_needles[key] = None if "" in members else "|".join(map(re.escape, sorted(members)))
-        self.valued = frozenset(key.partition("=")[0] for keys in self._markers for key in keys if "=" in key)
+        self.valued = frozenset(key.partition("=")[0] for key in self._markers if "=" in key)
         asked = {k for s in sources for k in (s.key, s.json_key, *s.join) if k} | self.valued
         self._exact = frozenset(k for k in asked if "*" not in k)
         self._recurring = frozenset(rule.source.key for rule in self.rules if rule.row.field in RECURRING)
         self._indexed = [(k, _index_pattern(k)) for k in sorted(asked) if "*" in k]
-        self._marker_patterns = [(fact_tables.matcher(keys), 1 << place) for keys, place in self._markers.items()]
-        files = fact_tables.files()
-        self._usage_keys = fact_tables.matcher(k for f in files for k in f.usage_keys)
-        self._cost_keys = fact_tables.matcher(k for f in files for k in f.cost_keys)
+        self._marker_patterns = self._markers.patterns()
+        self._usage_keys = matcher(k for f in self._files for k in f.usage_keys)
+        self._cost_keys = matcher(k for f in self._files for k in f.cost_keys)
+
+    def _order(self, dialects: Sequence[str]) -> None:
+        """Gives every rule its rank and sorts those of each field. What money is believed is a matter of all its
+        fields, so they are put in one order.
+        """
+        money = [rule for rule in self.rules if rule.row.field in MONEY_FIELDS]
+        groups = [rules for name, rules in self.by_field.items() if name not in _MONEY]
+        for rules in (*groups, money):
+            for rank, n in enumerate(arrange(dialects, [rule.item for rule in rules]), 1):
+                self.rules[rules[n].id] = replace(rules[n], rank=rank)
+        for name, rules in self.by_field.items():
+            self.by_field[name] = sorted((self.rules[rule.id] for rule in rules), key=lambda rule: rule.rank)
 
     @functools.lru_cache(maxsize=16_384)  # noqa: B019 - one instance lives as long as the process
     def key_info(self, key: str) -> KeyInfo:
@@ -276,7 +273,7 @@ class Compiled:
         return Keys(
             keys,
             infos,
-            np.array([info.markers for info in infos], np.uint64),
+            np.array([in_words(i.markers, self.words) for i in infos], np.uint64).reshape(-1, self.words).T.copy(),
             np.array([info.wanted for info in infos], np.bool_),
             np.array([info.encode for info in infos], np.bool_),
             np.array([info.usage for info in infos], np.bool_),
@@ -329,36 +326,10 @@ class Compiled:
 def compiled() -> Compiled:
     """The tables of this package, compiled. Raises ``ConfigError`` for a table that is wrong."""
     result = Compiled()
-    for file in fact_tables.files():
+    for file in files():
         result.add(file)
-    result.finish()
+    result.finish(families())
     return result
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version: ``"3.15.0rc1"`` → (3, 15, 0); empty if there are none."""
-    match = re.match(r"v?(\d{1,9}(?:\.\d{1,9}){0,3})", text)
-    return tuple(int(part) for part in match[1].split(".")) if match else ()
-
-
-def _pad(version: tuple[int, ...]) -> tuple[int, ...]:
-    return (*version, 0, 0, 0, 0)[:4]
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-
-
-def _bound(text: str) -> tuple[Callable[[Any, Any], bool], tuple[int, ...]]:
-    match = re.fullmatch(r"\s*(>=|<=|==|>|<)\s*([\d.]+)\s*", text)
-    if not match:
-        raise ConfigError(f"dialect tables: {text!r} is no bound on a version")
-    return _COMPARE[match[1]], parse_version(match[2])
 
 
 def _index_pattern(key: str) -> re.Pattern[str]:
@@ -366,8 +337,8 @@ def _index_pattern(key: str) -> re.Pattern[str]:
     return re.compile(rf"\A{body}\Z")
 
 
-def _object_source(key: str, path: str | None) -> Source:
-    return Source(json_key=key, path=path or ".")
+def _object_source(entry: UsageObject | CostObject) -> Source:
+    return Source(json_key=entry.key, path=entry.path or ".")
 
 
 def _needle(path: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from collector.model.dialects.messages import parts
-from collector.model.dialects.messages.parts import Part
+from collector.model.dialects.messages.blocks import parts
+from collector.model.dialects.messages.blocks.parts import Part
 
 
 def function_call(block: dict[str, Any]) -> Part:

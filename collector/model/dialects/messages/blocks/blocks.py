@@ -11,8 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from collector.model.attributes import dumps
-from collector.model.dialects.messages import ai_sdk, anthropic, bedrock, gemini, genkit, openai, parts, pydantic_ai
-from collector.model.dialects.messages.parts import Part
+from collector.model.dialects.messages.blocks import (
+    ai_sdk,
+    anthropic,
+    bedrock,
+    gemini,
+    genkit,
+    openai,
+    parts,
+    pydantic_ai,
+)
+from collector.model.dialects.messages.blocks.parts import Part
 
 Block = dict[str, Any]
 _BY_TYPE: dict[str, Callable[[Block], Part | None]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from collector.model.dialects.messages import parts
-from collector.model.dialects.messages.anthropic import unwrapped
-from collector.model.dialects.messages.parts import Part
+from collector.model.dialects.messages.blocks import parts
+from collector.model.dialects.messages.blocks.anthropic import unwrapped
+from collector.model.dialects.messages.blocks.parts import Part
 
 
 def tool_use(block: dict[str, Any]) -> Part:

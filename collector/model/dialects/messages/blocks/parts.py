@@ -11,7 +11,7 @@ import base64
 from typing import Any
 
 from collector.model.attributes import dumps
-from collector.model.dialects.messages import content_tables
+from collector.model.dialects import message_words
 from collector.model.fast_json import loads
 
 Part = dict[str, Any]
@@ -88,11 +88,11 @@ def reference(kind: str, target: Any, mime_type: Any, modality: str | None) -> P
 
 def message(role: Any, parts: list[Part], *, name: Any = None, finish_reason: Any = None) -> Message:
     """One message; role and finish reason in their canonical spelling."""
-    out: Message = {"role": content_tables.role(role), "parts": parts}
+    out: Message = {"role": message_words.role(role), "parts": parts}
     if name:
         out["name"] = name
     if isinstance(finish_reason, str) and finish_reason:
-        out["finish_reason"] = content_tables.finish_reason(finish_reason)
+        out["finish_reason"] = message_words.finish_reason(finish_reason)
     return out
 
 
@@ -128,3 +128,11 @@ def any_json(text: str) -> Any:
         return loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def json_container(value: Any) -> Any:
+    """The object or array behind JSON text; anything else, quoted text included, unchanged."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "["}:
+        return value
+    inner = json_value(value)
+    return inner if isinstance(inner, dict | list) else value
