@@ -41,13 +41,13 @@ class ResponseBody(ComponentConfig):
 
 class CheckCollectorPipeline(ComponentConfig):
     enabled: bool = False
-    """See above."""
+    """Without effect, as all of ``check_collector_pipeline``."""
 
     interval: Duration = timedelta(minutes=5)
-    """See above."""
+    """Without effect, as all of ``check_collector_pipeline``."""
 
     exporter_failure_threshold: int = Field(default=5, ge=1)
-    """See above."""
+    """Without effect, as all of ``check_collector_pipeline``."""
 
 
 class Config(ComponentConfig):
@@ -65,7 +65,7 @@ class Config(ComponentConfig):
 
     check_collector_pipeline: CheckCollectorPipeline = CheckCollectorPipeline()
     """No effect, and deprecated in the Collector: a failing exporter stops nobody from sending, as the journal keeps
-    what it has not delivered; watch ``otelcol_exporter_send_failed_spans``."""
+    what it has not delivered; watch the metric otelcol_exporter_send_failed_spans."""
 
     @field_validator("path")
     @classmethod

@@ -10,6 +10,7 @@ import structlog
 
 from collector.cli.output import print_line
 from collector.component.base import ComponentId
+from collector.component.receiver import ReceiverFactory
 from collector.config.plan import CollectorConfig
 from collector.service import running
 from collector.version import VERSION
@@ -62,8 +63,9 @@ def env_block(config: CollectorConfig, addresses: Addresses) -> dict[str, str]:
 
 def _has_tls(config: CollectorConfig, receiver: str, protocol: str) -> bool:
     component = config.receivers.get(ComponentId.parse(receiver))
-    protocols = getattr(component.config, "protocols", None) if component else None
-    return getattr(getattr(protocols, protocol, None), "tls", None) is not None
+    if component is None or not isinstance(component.factory, ReceiverFactory):
+        return False
+    return protocol in component.factory.over_tls(component.config)
 
 
 def _print(addresses: Addresses, data_dir: Path, block: Mapping[str, str]) -> None:

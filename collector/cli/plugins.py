@@ -40,6 +40,7 @@ class PluginKind(StrEnum):
 
     PROCESSOR = "processor"
     EXPORTER = "exporter"
+    EXTENSION = "extension"
 
 
 @plugins.command("new")

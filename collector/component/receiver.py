@@ -75,6 +75,11 @@ class Receiver(Protocol):
         """Protocol (``grpc``, ``http``) → address it listens on, e.g. ``127.0.0.1:4317``."""
 
 
+def never_over_tls(_config: Any) -> frozenset[str]:
+    """For a receiver that has no TLS."""
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class ReceiverFactory:
     """How a receiver is made: its options, and what turns them and the settings into one."""
@@ -83,3 +88,5 @@ class ReceiverFactory:
     create: Callable[[Any, ReceiverSettings], Receiver]
     signals: frozenset[Signal] = frozenset(Signal)
     stability: Stability = Stability.BETA
+    over_tls: Callable[[Any], frozenset[str]] = never_over_tls
+    """From its options: the protocols of ``Receiver.endpoints`` that it serves over TLS."""

@@ -90,4 +90,9 @@ class OtlpReceiver:
         )
 
 
-factory = ReceiverFactory(Config, OtlpReceiver)
+def _over_tls(config: Config) -> frozenset[str]:
+    servers = {"grpc": config.protocols.grpc, "http": config.protocols.http}
+    return frozenset(protocol for protocol, server in servers.items() if server is not None and server.tls is not None)
+
+
+factory = ReceiverFactory(Config, OtlpReceiver, over_tls=_over_tls)

@@ -47,6 +47,10 @@ class _AttributeOptions(Options):
     """Keeps the traces that have no such value."""
 
     @property
+    def is_inverted(self) -> bool:
+        return self.invert_match
+
+    @property
     def columns(self) -> Sequence[str]:
         return ("attributes", "resource")
 

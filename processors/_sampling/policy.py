@@ -34,6 +34,11 @@ class Options(ComponentConfig):
         return False
 
     @property
+    def is_inverted(self) -> bool:
+        """True when it keeps what is not as its options say: the user's ``invert_match``."""
+        return False
+
+    @property
     def thresholds(self) -> Mapping[str, int]:
         """Chance → the largest hash that is kept."""
         return {}

@@ -64,7 +64,7 @@ class PolicySet:
         """
         self._policies = sorted(policies, key=lambda policy: not isinstance(policy, DropPolicy))
         self._first_match = first_match
-        self._vetoes = [inverted_veto and getattr(policy.options, "invert_match", False) for policy in self._policies]
+        self._vetoes = [inverted_veto and policy.options.is_inverted for policy in self._policies]
         parts = [part.options for policy in policies for part in policy.walk()]
         self._columns = sorted({column for options in parts for column in options.columns})
         self._limiters = {key: limiter for options in parts for key, limiter in options.limiters().items()}

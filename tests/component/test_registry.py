@@ -13,9 +13,11 @@ import pytest
 
 from collector.component.base import ComponentConfig, Kind
 from collector.component.exporter import ExporterFactory
-from collector.component.processor import ProcessorFactory
+from collector.component.processor import ProcessorFactory, Stage
 from collector.component.registry import ALIASES, Registry, installed
+from collector.component.sampler import SamplerFactory
 from collector.errors import ConfigError, suggest
+from collector.model.batch import Signal
 
 FACTORY = ExporterFactory(ComponentConfig, lambda *_: None)  # type: ignore[arg-type, return-value]
 
@@ -58,6 +60,19 @@ def test_a_factory_of_the_wrong_kind_is_refused(entry_points: Callable[..., Any]
     registry = Registry(entry_points({Kind.EXPORTER: {"x": processor}, Kind.CONNECTOR: {"y": FACTORY}}))
     assert "somewhere:factory is no ExporterFactory" in error_of(registry, Kind.EXPORTER, "x")
     assert "somewhere:factory is no ConnectorFactory" in error_of(registry, Kind.CONNECTOR, "y")
+
+
+def test_a_sampler_is_among_the_processors(entry_points: Callable[..., Any]) -> None:
+    sampler = SamplerFactory(ComponentConfig, lambda *_: None)  # type: ignore[arg-type, return-value]
+    registry = Registry(entry_points({Kind.PROCESSOR: {"x": sampler, "y": FACTORY}}))
+    assert registry.get(Kind.PROCESSOR, "x") is sampler
+    assert (sampler.stage, sampler.signals) == (Stage.SAMPLING, {Signal.TRACES})
+    assert "somewhere:factory is no ProcessorFactory or SamplerFactory" in error_of(registry, Kind.PROCESSOR, "y")
+
+
+def test_a_processor_of_the_sampling_stage_is_told_what_to_be() -> None:
+    with pytest.raises(TypeError, match="make a SamplerFactory"):
+        ProcessorFactory(ComponentConfig, lambda *_: None, stage=Stage.SAMPLING)  # type: ignore[arg-type, return-value]
 
 
 def test_two_distributions_may_not_provide_the_same_type(entry_points: Callable[..., Any]) -> None:

@@ -126,6 +126,8 @@ class StoreConfig(ComponentConfig):
 class ProbeConfig(ComponentConfig):
     endpoint: str = "localhost:13133"
     """Where it answers."""
+    key: SecretStr | None = None
+    """A secret whose name does not say so."""
 
 
 def _never(*_: Any) -> Any:

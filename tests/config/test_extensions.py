@@ -128,3 +128,9 @@ def test_the_schema_knows_them(registry: Any) -> None:
     section = json_schema(registry)["properties"]["extensions"]["patternProperties"]
     assert section["^(health_check)(/.+)?$"]["anyOf"][0] == {"$ref": "#/$defs/extension.health_check"}
     assert any("zpages" in pattern and "health_check" not in pattern for pattern in section)
+
+
+def test_what_its_type_says_is_secret_is_hidden(load_text: Load) -> None:
+    config = load_text(text("{health_check: {key: hunter2}}", "health_check"))
+    assert config.document["extensions"] == {"health_check": {"key": "[REDACTED]"}}
+    assert config.document["service"]["extensions"] == ["health_check"]

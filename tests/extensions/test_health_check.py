@@ -6,6 +6,7 @@ Does not prove that the service tells it when they do: ``tests/service/test_exte
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+import trustme
 from pydantic import ValidationError
 
 from collector.component.base import ComponentId, Settings
@@ -103,6 +105,18 @@ async def test_any_method_will_do(method: str) -> None:
         answer = await client.request(method, "/", content=b"x" if method == "POST" else None)
     assert answer.status_code == 200
     assert bool(answer.content) == (method == "POST")
+
+
+async def test_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate, context = authority.issue_cert("127.0.0.1"), ssl.create_default_context()
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    certificate.cert_chain_pems[0].write_to_path(str(cert))
+    certificate.private_key_pem.write_to_path(str(key))
+    authority.configure_trust(context)
+    probe = made(tls={"cert_file": str(cert), "key_file": str(key)})
+    async with running(probe), httpx.AsyncClient(verify=context, trust_env=False) as client:
+        assert (await client.get(f"https://{probe.endpoints[0]}/")).status_code == 503
 
 
 async def test_an_address_in_use_is_named() -> None:

@@ -8,8 +8,10 @@ from datetime import timedelta
 
 from hypothesis import given, strategies as st
 
+from collector.component.exporter import ExportPreferences, Retry
 from collector.engine.export.backoff import Backoff
 from collector.options.retry import RetryConfig
+from exporters import otlp_grpc, otlp_http
 
 
 def _backoff(config, *, draw=0.5, now=lambda: 0.0):
@@ -52,3 +54,14 @@ def test_waits_are_positive_and_bounded(asked, draw):
     for delay in asked:
         wait = backoff.next(delay)
         assert 2.5 <= wait <= 3600
+
+
+def test_what_the_user_says_is_what_the_engine_is_told():
+    assert RetryConfig().retry() == Retry()
+    said = RetryConfig(enabled=False, initial_interval="1s", multiplier=2, max_elapsed_time="5m")
+    for factory in (otlp_http.factory, otlp_grpc.factory):
+        config = factory.config(endpoint="http://localhost:1", retry_on_failure=said)
+        assert factory.preferences(config) == ExportPreferences(
+            retry=Retry(enabled=False, initial_interval=timedelta(seconds=1), multiplier=2,
+                        max_elapsed_time=timedelta(minutes=5))
+        )  # fmt: skip

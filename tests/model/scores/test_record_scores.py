@@ -13,8 +13,8 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from collector.model.dialects import fact_tables
-from collector.model.dialects.aliases import key_class
+from collector.model.dialects import table_files
+from collector.model.dialects.key_classes import key_class
 from collector.model.scores import record as scores
 from collector.testing.builders import START_UNIX_NANO
 from tests.model.scores.scores_kit import EVENT, NOW, SPAN, TRACE, any_value, of_logs, said
@@ -38,7 +38,7 @@ def test_a_record_by_which_an_api_sends_a_score_is_the_whole_row():
 
 
 def test_the_tables_read_what_the_carrier_writes():
-    (carrier,) = [carrier for file in fact_tables.files() for carrier in file.scores if EVENT in carrier.events]
+    (carrier,) = [carrier for file in table_files.files() for carrier in file.scores if EVENT in carrier.events]
     read = {key for keys in carrier.fields.values() for key in keys}
     written = {value for name, value in vars(scores).items() if name.isupper() and isinstance(value, str)}
     assert written - {EVENT} <= read
