@@ -61,7 +61,7 @@ class Conditions(ComponentConfig):
     def _can_be_run(self) -> Self:
         if not any(self.of(item) for item in RELATIONS):
             raise ValueError("give conditions under 'span', 'log' or 'metric'")
-        wrong = [said for item in RELATIONS for text in self.of(item) if (said := _wrong(RELATIONS[item], text))]
+        wrong = [problem for item in RELATIONS for text in self.of(item) if (problem := _wrong(RELATIONS[item], text))]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -85,8 +85,8 @@ class Config(ComponentConfig):
     def _is_no_ottl(cls, given: Any) -> Any:
         if isinstance(given, dict) and (keys := [key for key in _OTTL if key in given]):
             texts = [entry for key in keys for entry in _conditions(key, given[key])]
-            said = f": {ottl.described(texts, ottl.sql_of)}" if texts else ""
-            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write SQL, under 'sql'{said}")
+            instead = f": {ottl.described(texts, ottl.sql_of)}" if texts else ""
+            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write SQL, under 'sql'{instead}")
         return given
 
     @field_validator("error_mode", mode="before")

@@ -1,4 +1,4 @@
-"""The ``service:`` section of the configuration, and a whole configuration once it is checked."""
+"""The options of the ``service:`` section of the configuration."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _ZERO = pa.scalar(0, pa.int64())
 
 @dataclass(slots=True)
 class ModelChange:
-    """What became of one model's rows. Money is USD."""
+    """How the prices of one model's rows changed. Money is in USD."""
 
     provider: str | None
     model: str | None

@@ -47,8 +47,8 @@ class Usage:
         keys, items = _pick(usage.keys, entries).dictionary_encode(), _pick(usage.items, entries)
         codes, units = keys.indices.to_numpy(), items.fill_null(0).to_numpy()
         if items.null_count:
-            said = numpy_of(items.is_valid())
-            of_row, codes, units = of_row[said], codes[said], units[said]
+            present = numpy_of(items.is_valid())
+            of_row, codes, units = of_row[present], codes[present], units[present]
         return cls(len(rows), of_row, codes, tuple(keys.dictionary.to_pylist()), units)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a decision looks at besides the facts of its rows, read back from the journal when somebody asks."""
+"""Reads spans and log records of due traces back from the journal: what a sampler may look at besides trace facts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from collector.model.facts import log_identity
 
 
 class Loading:
-    """Reads rows of records."""
+    """Reads due traces' rows of journal records. Spans and logs are read only when a policy asks for them."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -31,7 +31,7 @@ class Loading:
     def due_traces(
         self, traces: pa.RecordBatch, due: Refs, live: npt.NDArray[np.bool_], counted: counting.Counted, now: int
     ) -> DueTraces:
-        """What a sampler is given; ``live``: the rows that are spans and not tombstones."""
+        """The input of a sampler. ``live``: rows of ``due`` that are spans, not tombstones or spans sent again."""
         return DueTraces(
             traces=traces,
             now_unix_nano=now,
@@ -41,12 +41,12 @@ class Loading:
         )
 
     def are_tombstones(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which rows lie in records of spans that a processor dropped."""
+        """Which rows are tombstones: they lie in records of dropped spans."""
         distinct, record = np.unique(seqs, return_inverse=True)
         return np.array([self._records.read(seq).dropped for seq in distinct.tolist()], np.bool_)[record]
 
     def with_log_identity(self, traces: pa.RecordBatch, logs: pa.RecordBatch) -> pa.RecordBatch:
-        """The trace facts with the user and the session that only log records name."""
+        """The trace facts, with user and session from log records where no span names them."""
         lacking = [name for name in log_identity.IDENTITY if traces[name].null_count]
         if not logs.num_rows or not lacking:
             return traces
@@ -61,7 +61,7 @@ class Loading:
         return traces
 
     def row_bytes(self, seq: int) -> float:
-        """The size of a row of a record, on average."""
+        """The average size of a row of this record, in bytes."""
         entry = self._records.read(seq)
         return self._records.info(seq).nbytes / max(1, entry.batch.num_rows)
 

@@ -1,4 +1,4 @@
-"""The counting rule's view of the rows of due traces."""
+"""Builds the input of the counting rule from columns of spans."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CALLING_OUT = pa.array(["tool", "agent", "retriever", "guardrail", "evaluator"]
 
 
 def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Marks the first row of each (trace, span id): the rest were sent again."""
+    """Marks the first row of each (trace, span id). The other rows are spans that were sent again."""
     order = np.lexsort((np.arange(len(ids)), ids, trace))
     same = (trace[order[1:]] == trace[order[:-1]]) & (ids[order[1:]] == ids[order[:-1]])
     first = np.ones(len(ids), np.bool_)
@@ -31,7 +31,7 @@ def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> 
 
 
 def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
-    """The counting rule's view; spans seen before get no part in it."""
+    """The input of the counting rule. Rows that are not ``fresh`` (sent again) are made to take no part in it."""
     n = len(trace)
     # A repeated span must not stand for its id, or its children would hang on the wrong row.
     span_id = np.where(fresh, words(facts["span_id"]), np.uint64(0))
@@ -53,7 +53,7 @@ def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArra
 
 
 def reports(spans: SpanBatch | pa.RecordBatch) -> npt.NDArray[np.bool_]:
-    """What reports usage, or money alone: spent is spent, though nobody says on how many tokens."""
+    """Which spans report usage. A cost without tokens counts as usage, too: the money was spent."""
     usage: npt.NDArray[np.bool_] = numpy_of(spans.column("usage").is_valid())
     cost = spans.column("total_cost").fill_null(0)
     paid: npt.NDArray[np.bool_] = numpy_of(cost) > 0
@@ -63,7 +63,9 @@ def reports(spans: SpanBatch | pa.RecordBatch) -> npt.NDArray[np.bool_]:
 def _calls_out(
     trace: npt.NDArray[np.int32], span_id: npt.NDArray[np.uint64], facts: pa.RecordBatch
 ) -> npt.NDArray[np.bool_]:
-    """What a model call can have below it that is not the call itself; an embedding under a generation, too."""
+    """Which spans are not part of the model call above them: tools, agents and the like, and embeddings right below a
+    generation.
+    """
     kinds = facts["type"].cast(pa.string())
     out: npt.NDArray[np.bool_] = numpy_of(pc.is_in(kinds, value_set=_CALLING_OUT))
     embeddings = np.flatnonzero(numpy_of(pc.equal(kinds, "embedding")))

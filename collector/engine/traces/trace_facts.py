@@ -26,7 +26,7 @@ from collector.model.trace_schema import STORED, SpanValue
 FILLED_DOWN = tuple(
     fact.name for fact in STORED.values() if fact.span_value is not SpanValue.NEVER and fact.dtype == schema.TEXT
 )
-"""Facts of a trace that are the text of one of its spans."""
+"""Trace facts that are copied from one of the trace's spans."""
 
 _DAY = 86_400 * 10**9
 
@@ -201,7 +201,7 @@ NEEDED = tuple(name for name in schema.SPANS.names if name in _READ)
 def trace_facts(due: TraceSpans, recorder: Recorder | None = None) -> pa.RecordBatch:
     """``schema.TRACE_FACTS``, one row per trace.
 
-    ``recorder`` takes down which spans the facts filled down come from.
+    ``recorder``: notes for each fact in ``FILLED_DOWN`` which span it comes from.
     """
     if recorder is not None:
         for name in FILLED_DOWN:

@@ -102,7 +102,7 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> tuple[Ints, Bools]:
 
 def _levels(lookup: Lookup) -> Ints:
     """Said levels first, then the status, ``error.type`` and exception events, then what is usual for the span."""
-    said = lookup.meanings("level", LEVELS.index)
+    by_rule = lookup.meanings("level", LEVELS.index)
     status = numpy_of(lookup.batch.column("status_code"))
     failed = (status == _ERROR) | _has_error_type(lookup)
     excepted = lookup.events.has_exception
@@ -113,21 +113,21 @@ def _levels(lookup: Lookup) -> Ints:
         lookup.recorder.note("level", "an exception event, and the status is not ERROR", excepted & ~failed)
     usual = lookup.meanings("usual_level", LEVELS.index)
     derived = np.where((derived == default) & (usual != MISSING), usual, derived)
-    return np.where(said != MISSING, said, derived)
+    return np.where(by_rule != MISSING, by_rule, derived)
 
 
 def _has_error_type(lookup: Lookup) -> Bools:
-    said: Bools = lookup.by_row("error.type") != MISSING
-    return said
+    by_rule: Bools = lookup.by_row("error.type") != MISSING
+    return by_rule
 
 
 def _roles(lookup: Lookup, types: Ints) -> pa.Array:
-    said = lookup.meanings("role", ROLES.index)
+    by_rule = lookup.meanings("role", ROLES.index)
     calls = (types == TYPES.index("generation")) | (types == TYPES.index("embedding"))
     derived = np.where(calls, schema.ROLE_CALL, schema.ROLE_OTHER)
     if lookup.recorder is not None:
         lookup.recorder.note("role", "a call, by its type", calls)
-    return int_array(np.where(said != MISSING, said, derived).astype(np.uint8))
+    return int_array(np.where(by_rule != MISSING, by_rule, derived).astype(np.uint8))
 
 
 def _enum(values: Ints, names: tuple[str, ...]) -> pa.DictionaryArray:

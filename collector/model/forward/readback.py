@@ -131,8 +131,8 @@ def _contents(read: SpanBatch, facts: Facts, out: Outgoing) -> None:
     faults: Counter[str] = Counter()
     for row, (content, row_wanted) in enumerate(zip(carriers.contents(read, None), wanted, strict=True)):
         found = dict(zip(choices.KINDS, choices.texts(content, faults), strict=True))
-        said = (found["status_message"], sent[row], found["error_message"], choices.raised_message(content))
-        found["status_message"] = next((text for text in said if text), None)
+        candidates = (found["status_message"], sent[row], found["error_message"], choices.raised_message(content))
+        found["status_message"] = next((text for text in candidates if text), None)
         for name, want in zip(CONTENTS, row_wanted, strict=True):
             if want is not None and not _same(found[name], want):
                 out.put(row, CARRIER + name, want)

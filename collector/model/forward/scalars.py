@@ -88,8 +88,8 @@ def full_types(types: pa.StringArray, subtypes: pa.StringArray) -> pa.StringArra
 def typed(facts: Facts, values: Mapping[str, str]) -> pa.StringArray:
     """What the values say for each row's ``type/subtype``, or for its type; null for none."""
     encoded = facts.full_types().dictionary_encode()
-    said = [values.get(text, values.get(text.partition("/")[0])) for text in encoded.dictionary.to_pylist()]
-    return pa.array(said, pa.string()).take(encoded.indices)
+    translated = [values.get(text, values.get(text.partition("/")[0])) for text in encoded.dictionary.to_pylist()]
+    return pa.array(translated, pa.string()).take(encoded.indices)
 
 
 def _write_column(attribute: Attribute, column: Any, where: Where, out: Outgoing) -> None:

@@ -133,8 +133,8 @@ class _Found:
 
     def result(self, row: int, carrier: ScoreCarrier, members: Mapping[str, Any], time: int = 0) -> Result:
         fields = _fields(carrier, members)
-        said = fields.get("environment")
-        known = convert.environment(said) if isinstance(said, str) else None
+        sent_environment = fields.get("environment")
+        known = convert.environment(sent_environment) if isinstance(sent_environment, str) else None
         return Result(
             carrier,
             fields,
@@ -192,8 +192,8 @@ def _in_logs(logs: LogBatch, ingested: int, faults: Counter[str]) -> Iterator[Re
         if target.span_id is None and (response := fields.get("response_id")) is not None:
             rest["response_id"] = response
         time = sent[row] or observed[row]
-        said = fields.get("environment")
-        environment = convert.environment(said) if isinstance(said, str) else None
+        sent_environment = fields.get("environment")
+        environment = convert.environment(sent_environment) if isinstance(sent_environment, str) else None
         yield Result(carrier, fields, rest, target, time, ingested, environment or environments[row])
 
 
