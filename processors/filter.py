@@ -33,6 +33,7 @@ from spanloom import (
     Signal,
     SqlFaults,
     WrongValuesError,
+    numpy_of,
     ottl,
     sql_condition,
     unless_propagate,
@@ -62,13 +63,13 @@ class Conditions(ComponentConfig):
         if not any(self.of(item) for item in RELATIONS):
             raise ValueError("give conditions under 'span', 'log' or 'metric'")
         wrong = [
-            ((item, n), said)
+            ((item, n), problem)
             for item, relation in RELATIONS.items()
             for n, text in enumerate(self.of(item))
-            if (said := _wrong(relation, text))
+            if (problem := _wrong(relation, text))
         ]
         if wrong:
-            raise WrongValuesError(wrong, "; ".join(f"{path[0]}: {said}" for path, said in wrong))
+            raise WrongValuesError(wrong, "; ".join(f"{path[0]}: {problem}" for path, problem in wrong))
         return self
 
     def of(self, item: str) -> tuple[str, ...]:
@@ -90,8 +91,8 @@ class Config(ComponentConfig):
     def _is_no_ottl(cls, given: Any) -> Any:
         if isinstance(given, dict) and (keys := [key for key in _OTTL if key in given]):
             texts = [entry for key in keys for entry in _conditions(key, given[key])]
-            said = f": {ottl.described(texts, ottl.sql_of)}" if texts else ""
-            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write SQL, under 'sql'{said}")
+            instead = f": {ottl.described(texts, ottl.sql_of)}" if texts else ""
+            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write SQL, under 'sql'{instead}")
         return given
 
     @field_validator("error_mode", mode="before")
@@ -121,7 +122,7 @@ class Filter:
         drop = np.zeros(batch.num_rows, np.bool_)
         failed = np.zeros(batch.num_rows, np.bool_)
         for matched, faults in computed.of(batch):
-            drop |= matched.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
+            drop |= numpy_of(matched.cast(pa.bool_()).fill_null(pa.scalar(False)))
             failed |= faults
         self._faults.count(int(failed.sum()), batch.signal)
         return batch.filter(~drop) if drop.any() else batch

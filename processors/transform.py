@@ -45,10 +45,13 @@ class Statements(ComponentConfig):
         if not any(self.of(item) for item in RELATIONS):
             raise ValueError("give operations under 'span', 'log' or 'metric'")
         wrong = [
-            ((item, n), said) for item in RELATIONS for n, op in enumerate(self.of(item)) if (said := _wrong(item, op))
+            ((item, n), problem)
+            for item in RELATIONS
+            for n, op in enumerate(self.of(item))
+            if (problem := _wrong(item, op))
         ]
         if wrong:
-            raise WrongValuesError(wrong, "; ".join(f"{item}[{n}]: {said}" for (item, n), said in wrong))
+            raise WrongValuesError(wrong, "; ".join(f"{item}[{n}]: {problem}" for (item, n), problem in wrong))
         return self
 
     def of(self, item: str) -> tuple[Operation, ...]:
@@ -70,8 +73,8 @@ class Config(ComponentConfig):
     def _is_no_ottl(cls, given: Any) -> Any:
         if isinstance(given, dict) and (keys := [key for key in _OTTL if key in given]):
             texts = [(_OTTL[key] or key, text) for key in keys for text in _statements(given[key])]
-            said = f": {ottl.described(texts, ottl.operation_of)}" if texts else ""
-            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write operations, under 'sql'{said}")
+            instead = f": {ottl.described(texts, ottl.operation_of)}" if texts else ""
+            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write operations, under 'sql'{instead}")
         return given
 
     @field_validator("error_mode", mode="before")

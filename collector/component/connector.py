@@ -16,11 +16,13 @@ from collector.model.batch import LogBatch, MetricBatch, Signal
 
 
 class RequestCondition(Protocol):
-    """A condition over a request's metadata. Only that it is met is kept, never the metadata."""
+    """A condition on a request's metadata. The journal keeps the keys of matched conditions, never the metadata."""
 
     @property
     def key(self) -> str:
-        """Names the condition, in one line and the same after a restart: what is kept, so neither header nor value."""
+        """Identifies the condition: one line, the same after a restart. It is written to the journal, so it must not
+        hold the header's name or value.
+        """
 
     def is_met(self, metadata: Metadata) -> bool: ...
 
@@ -43,7 +45,7 @@ class Connector(Protocol):
 
     @property
     def request_conditions(self) -> Sequence[RequestCondition]:
-        """What is asked of every request."""
+        """The conditions that are checked for every request."""
 
     def route_traces(self, due: DueTraces) -> Routes: ...
 
@@ -53,7 +55,7 @@ class Connector(Protocol):
 
 @dataclass(frozen=True)
 class ConnectorFactory:
-    """How a connector is made, and where it may send what it gets."""
+    """How a connector is made, and to which pipelines it may send data."""
 
     config: type[ComponentConfig]
     create: Callable[[Any, Settings], Connector]

@@ -1,4 +1,4 @@
-"""Exporters: decided data on its way out, and what a store may offer besides."""
+"""Exporters, the batches they get, and optional protocols that a store may implement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from collector.model.batch import LogBatch, MetricBatch, Signal, SpanBatch
 
 
 class Scoring(Protocol):
-    """Makes the rows of ``schema.SCORES``, as ``collector.model.scores.find`` does; without one there are none."""
+    """Builds rows of ``schema.SCORES`` from spans and log records; ``collector.model.scores.find`` does."""
 
     def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table: ...
 
@@ -27,9 +27,9 @@ class Scoring(Protocol):
 
 
 class DecidedSpans:
-    """Kept spans with what the decision added; observations and scores are built on first use.
+    """Kept spans with the decision about each. Observations and scores are built on first use.
 
-    Shared by all exporters that are at the same place, so that content is made once.
+    Exporters at the same position share one object, so stored rows are built once.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class ReadAtRest(Protocol):
 
 @dataclass(frozen=True)
 class Repriced:
-    """What pricing stored rows again changed."""
+    """The rows that changed when stored rows were priced again."""
 
     rows: npt.NDArray[np.int64]
     """Positions of the changed rows in the table that was given."""

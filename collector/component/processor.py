@@ -1,4 +1,4 @@
-"""Processors: pure functions of one batch, and what some can say besides."""
+"""Processors: pure functions of one batch, and optional protocols that some implement."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class PriceList(Protocol):
 
 @runtime_checkable
 class Finder(Protocol):
-    """A masker that can say what it would mask, without saying it (``spanloom pii report``)."""
+    """A masker that can report what it would mask, without the content itself (``spanloom pii report``)."""
 
     def findings(self, batch: Batch) -> pa.Table:
-        """What is found where in a batch: ``entity``, ``carrier`` (the column), ``key`` (an attribute's, masked
+        """The findings in a batch, one row each: ``entity``, ``carrier`` (the column), ``key`` (an attribute's, masked
         as well), all text, and ``count``, int64. A text that many rows share is counted once.
         """
 

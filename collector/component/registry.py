@@ -40,7 +40,7 @@ def installed(group: str) -> tuple[metadata.EntryPoint, ...]:
 
 @dataclass(frozen=True)
 class ComponentInfo:
-    """What ``spanloom components`` says about one type."""
+    """One component type, as ``spanloom components`` shows it."""
 
     kind: Kind
     type: str
@@ -49,7 +49,7 @@ class ComponentInfo:
     distribution: str
     aliases: tuple[str, ...] = ()
     error: str | None = None
-    """Why it cannot be loaded, if so."""
+    """Why it cannot be loaded; None: it can."""
 
 
 class Registry:

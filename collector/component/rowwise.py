@@ -58,7 +58,7 @@ class Span:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the trace model made of it: ``type``, ``model``, ``input_tokens``, ... (``schema.FACTS``)."""
+        """Its facts: ``type``, ``model``, ``input_tokens``, ... (``schema.FACTS``)."""
         present = [name for name in schema.FACTS.names if self._batch.has(name)]
         row: dict[str, Any] = self._batch.record_batch.select(present).slice(self._row, 1).to_pylist()[0]
         return row
@@ -80,7 +80,7 @@ class RowWise:
         self._process = process
 
     def process(self, batch: SpanBatch) -> SpanBatch:
-        """The spans the function gave back. What it left alone stays exactly as it was sent."""
+        """The spans that the function returned. A span it did not change stays exactly as it was sent."""
         spans = _spans(batch)
         before = [_changeable(span) for span in spans]
         kept: list[int] = []
@@ -121,7 +121,7 @@ def _spans(batch: SpanBatch) -> list[Span]:
 
 
 def _by_row(column: pa.DictionaryArray, read: Callable[[bytes], Any]) -> list[Any]:
-    """What each row's header says; read once per distinct header."""
+    """What ``read`` makes of each row's header; each distinct header is read once."""
     known = [read(header) for header in column.dictionary.to_pylist()]
     return [known[code] for code in column.indices.to_pylist()]
 

@@ -20,15 +20,15 @@ class LoadSpans(Protocol):
     """Reads the spans of due traces back from the journal."""
 
     def __call__(self, columns: Sequence[str] | None = None) -> tuple[SpanBatch, npt.NDArray[np.int32]]:
-        """All spans, and per span the row of its trace in ``DueTraces.traces``.
+        """(all spans, per span the row of its trace in ``DueTraces.traces``).
 
-        ``columns``: only these of ``schema.SPANS``; None: all. There is ``usage_scope`` besides, as in
-        ``schema.DECIDED``. Costly: only policies that look at spans call it.
+        ``columns``: columns of ``schema.SPANS`` to read; None: all. The batch also has ``usage_scope``, as in
+        ``schema.DECIDED``. Reading is slow: only policies that look at spans call it.
         """
 
 
 def no_logs() -> tuple[LogBatch, npt.NDArray[np.int32]]:
-    """The log records of traces that have none, and per record the row of its trace."""
+    """For ``DueTraces.load_logs`` of traces without log records."""
     return LogBatch(pa.RecordBatch.from_pylist([], schema=schema.LOGS)), np.empty(0, np.int32)
 
 
@@ -46,7 +46,7 @@ class DueTraces:
     now_unix_nano: int
     load_spans: LoadSpans
     load_logs: Callable[[], tuple[LogBatch, npt.NDArray[np.int32]]] = no_logs
-    """The GenAI log records that wait with these traces, as ``no_logs``. As costly as ``load_spans``."""
+    """(GenAI log records that wait with these traces, per record the row of its trace). As slow as ``load_spans``."""
     load_matched_conditions: Callable[[], Sequence[frozenset[str]]] = no_matched_conditions
     """Per trace the keys of the ``RequestCondition``s that a request with spans of it matched; an empty sequence: no
     trace has any."""

@@ -211,13 +211,13 @@ class _Checker:
         holds = memory_bound.bound(limit_mib, found)
         for id_, options in found.items():
             mine, at = memory_bound.of_limiter(id_, options), ("processors", str(id_))
-            said = f"{mine.limit >> 20} MiB"
+            shown = f"{mine.limit >> 20} MiB"
             if mine.limit < memory_bound.SMALLEST:
                 least = memory_bound.SMALLEST >> 20
-                self._findings.error(at, f"the limit, {said}, is less than the service needs: at least {least} MiB")
+                self._findings.error(at, f"the limit, {shown}, is less than the service needs: at least {least} MiB")
             elif mine != holds:
                 smaller = f"{holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
-                self._findings.warn(at, f"the limit, {said}, has no effect here: {smaller}")
+                self._findings.warn(at, f"the limit, {shown}, has no effect here: {smaller}")
         if limit_mib and found and holds.said_by != "service.memory.limit_mib":
             why = f"has no effect: {holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
             self._findings.warn(("service", "memory", "limit_mib"), why)

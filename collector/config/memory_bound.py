@@ -1,4 +1,4 @@
-"""Which of the places that may say it sets the service's bound of memory: the smallest that is said."""
+"""The service's bound of memory: the smallest of the limits that the configuration sets in several places."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def of_service(limit_mib: int | None) -> Bound:
 
 
 def of_limiter(id_: ComponentId, config: MemoryLimiterConfig) -> Bound:
-    """What a ``memory_limiter`` says: MiB before per cent, as in the Collector."""
+    """The bound that a ``memory_limiter`` sets: by MiB if given, else by per cent, as in the Collector."""
     at = f"processors.{id_}"
     if config.limit_mib:
         return _bound(_mib(config.limit_mib), _mib(config.spike_limit_mib), f"{at}.limit_mib")
@@ -44,11 +44,11 @@ def of_limiter(id_: ComponentId, config: MemoryLimiterConfig) -> Bound:
 
 
 def bound(limit_mib: int | None, limiters: Mapping[ComponentId, MemoryLimiterConfig]) -> Bound:
-    """The one that holds. What nobody said is only asked where no limiter is."""
-    said = [of_limiter(id_, config) for id_, config in limiters.items()]
-    if limit_mib or not said:
-        said.insert(0, of_service(limit_mib))
-    return min(said, key=lambda one: one.limit)
+    """The smallest bound that is set. The default applies only where there is no limiter."""
+    bounds = [of_limiter(id_, config) for id_, config in limiters.items()]
+    if limit_mib or not bounds:
+        bounds.insert(0, of_service(limit_mib))
+    return min(bounds, key=lambda one: one.limit)
 
 
 def _bound(limit: int, spike: int, said_by: str) -> Bound:

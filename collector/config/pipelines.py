@@ -1,4 +1,4 @@
-"""Checks of ``service.pipelines``: references, signals, order. Everything wrong is reported at once."""
+"""Reads ``service.pipelines`` and checks references, signals and order. Reports all errors at once."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ _LISTS = {
 
 @dataclass
 class Declared:
-    """The components a configuration declares, whether or not their own options are right."""
+    """The components that a configuration declares, also those whose options are wrong."""
 
     factories: dict[Kind, dict[ComponentId, AnyFactory | None]] = field(
         default_factory=lambda: {kind: {} for kind in Kind}
     )
-    """None: the type is unknown, which is reported already."""
+    """None: the type is unknown. That is reported already."""
     engine: dict[ComponentId, object] = field(default_factory=dict)
-    """Processors that are part of the engine → their options."""
+    """Id → options of the processors that the engine itself does the work of (``memory_limiter``, ...)."""
     used: set[tuple[Kind, ComponentId]] = field(default_factory=set)
-    """What pipelines list; known once these are read."""
+    """Components that some pipeline lists. Filled while pipelines are read."""
     components: Mapping[Kind, Mapping[ComponentId, Component]] = field(default_factory=dict)
-    """Those whose options are right."""
+    """The components whose options are right."""
 
     def ids(self, kind: Kind) -> list[ComponentId]:
         return [*self.factories[kind], *(self.engine if kind is Kind.PROCESSOR else ())]
 
 
 def pipelines(root: Node, declared: Declared, findings: Findings) -> tuple[Pipeline, ...]:
-    """Every way from receivers to exporters that makes sense; ``findings`` says what does not."""
+    """The pipelines of the engine: each way from receivers to exporters. Errors are reported to ``findings``."""
     section = yaml_tree.find(root, PIPELINES)
     if not isinstance(section, yaml_tree.Mapping):
         return ()
     read = [one for key in section.entries if (one := _read((*PIPELINES, key), declared, findings))]
     _warn_unused(declared, findings)
     found = ways(read, _outputs(declared, findings), findings)
-    told: set[object] = set()
-    return tuple(_pipeline(way, declared, findings, told) for way in found)
+    counted: set[object] = set()
+    return tuple(_pipeline(way, declared, findings, counted) for way in found)
 
 
 def _read(path: Path, declared: Declared, findings: Findings) -> PipelineRead | None:
@@ -73,7 +73,7 @@ def _read(path: Path, declared: Declared, findings: Findings) -> PipelineRead | 
 
 
 def _outputs(declared: Declared, findings: Findings) -> Outputs:
-    """Of connectors whose options are right: the pipelines these name."""
+    """The pipelines that connectors' options name, for connectors whose options are right."""
     found: dict[ComponentId, list[tuple[Path, ComponentId]]] = {}
     for id_, component in declared.components[Kind.CONNECTOR].items():
         assert isinstance(component.factory, ConnectorFactory)
@@ -87,16 +87,16 @@ def _outputs(declared: Declared, findings: Findings) -> Outputs:
     return found
 
 
-def _pipeline(way: Way, declared: Declared, findings: Findings, told: set[object]) -> Pipeline:
-    """``told``: the connectors, behind what comes before them, that have a pipeline to tell what finds no way."""
+def _pipeline(way: Way, declared: Declared, findings: Findings, counted: set[object]) -> Pipeline:
+    """``counted``: ``Way.up_to`` of the hops for which an earlier pipeline already counts losses."""
     processors: list[ComponentId] = []
     wait = None
     hops = []
     for at, part in enumerate(way.pipelines):
         if at:
             key = way.up_to(at - 1)
-            hops.append(Hop(way.connectors[at - 1], part.id, len(processors), key not in told))
-            told.add(key)
+            hops.append(Hop(way.connectors[at - 1], part.id, len(processors), key not in counted))
+            counted.add(key)
         for reference in part.processors:
             options = declared.engine.get(reference.id)
             wait = options.wait_duration if isinstance(options, GroupByTraceConfig) else wait
@@ -119,7 +119,7 @@ def _signal(path: Path, findings: Findings) -> tuple[Signal, ComponentId] | None
 
 
 def _references(of: Kind, path: Path, declared: Declared, findings: Findings) -> Iterator[Reference]:
-    """The ids in one list of a pipeline that are declared, once each."""
+    """The declared ids in one list of a pipeline, each once."""
     node = yaml_tree.find(findings.root, path)
     seen: set[ComponentId] = set()
     for position, item in enumerate(node.items if isinstance(node, yaml_tree.Sequence_) else ()):

@@ -1,4 +1,4 @@
-"""A whole configuration once it is checked: what the engine builds from."""
+"""A whole configuration after all checks: the engine is built from it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ class Component:
 
 @dataclass(frozen=True)
 class Hop:
-    """A connector on the way into a pipeline."""
+    """A connector that data passes on its way through a pipeline."""
 
     connector: ComponentId
     output: ComponentId
-    """The pipeline it leads to, as the connector calls it."""
+    """The pipeline behind the connector, by the name that the connector's options give it."""
     after: int
-    """How many of the processors stand before it."""
-    first: bool
-    """Of all ways out of the connector for the same data, the one that tells of what finds none."""
+    """How many of ``Pipeline.processors`` stand before the connector."""
+    counts_losses: bool
+    """This pipeline counts what the connector sends nowhere. Several pipelines may pass the same data through one
+    connector; only the first of them counts."""
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One way of data from receivers to exporters; ids are those of the components.
+    """One way of data from receivers to exporters: what the engine runs. Lists hold ids of components.
 
-    Where connectors join pipelines, that is the whole way, with the processors of all of them; its id is that
-    of the pipeline at its end.
+    Where connectors join pipelines of the configuration, one ``Pipeline`` holds the whole way through them, with
+    all their processors in order. Its id is the id of the last one.
     """
 
     id: ComponentId
@@ -50,9 +51,10 @@ class Pipeline:
     processors: tuple[ComponentId, ...]
     exporters: tuple[ComponentId, ...]
     group_by_trace_wait: timedelta | None = None
-    """``wait_duration`` of a ``groupbytrace`` listed in it: the pipeline has assembly. None: not listed."""
+    """``wait_duration`` of its ``groupbytrace`` processor, which makes the pipeline assemble traces; None: it has
+    no such processor."""
     hops: tuple[Hop, ...] = ()
-    """The connectors on the way, in order."""
+    """The connectors it passes, in order."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ class CollectorConfig:
     service: ServiceConfig
     pipelines: tuple[Pipeline, ...]
     memory_limiters: Mapping[ComponentId, MemoryLimiterConfig] = field(default_factory=dict)
-    """Those that some pipeline lists."""
+    """The memory limiters that at least one pipeline lists."""
 
     extensions: Mapping[ComponentId, Component] = field(default_factory=dict)
     """Those that ``service.extensions`` lists, in its order."""
 
     warnings: tuple[str, ...] = ()
-    """What was accepted but has no meaning here; printed at start-up."""
+    """Options that were accepted but have no effect; printed at start-up."""
 
     document: Mapping[str, Any] = field(default_factory=dict)
-    """The merged YAML, secrets still as references (``${env:X}``), for ``print-config``."""
+    """The merged YAML for ``print-config``. Secrets stand in it as references (``${env:X}``)."""

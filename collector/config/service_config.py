@@ -1,4 +1,4 @@
-"""The ``service:`` section of the configuration."""
+"""The options of the ``service:`` section of the configuration."""
 
 from __future__ import annotations
 

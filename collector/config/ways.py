@@ -1,6 +1,7 @@
-"""The ways that data takes where connectors join pipelines: from receivers to exporters, each on its own.
+"""Finds the ways that data takes where connectors join pipelines.
 
-A pipeline with exporters is the end of one way per way into it, so what the engine runs are straight lines.
+A way is a straight line from receivers to exporters: pipelines one behind the other. The engine runs each way as a
+pipeline of its own. So a pipeline that three others feed through connectors becomes three ways, each ending in it.
 """
 
 from __future__ import annotations
@@ -17,25 +18,26 @@ from collector.model.batch import Signal
 
 @dataclass(frozen=True)
 class Reference:
-    """An id in one list of a pipeline, and where it stands."""
+    """An id in one of a pipeline's lists (receivers, processors, exporters)."""
 
     at: Path
+    """Where it stands in the configuration."""
     kind: Kind
     id: ComponentId
 
 
 @dataclass(frozen=True)
 class PipelineRead:
-    """A pipeline as it is written; only references that resolve."""
+    """A pipeline as the configuration has it, without references to components that are not declared."""
 
     path: Path
     id: ComponentId
     signal: Signal
     receivers: tuple[Reference, ...]
-    """Receivers and connectors."""
+    """May be connectors, too."""
     processors: tuple[Reference, ...]
     exporters: tuple[Reference, ...]
-    """Exporters and connectors."""
+    """May be connectors, too."""
 
     def takes_from(self) -> Iterator[Reference]:
         """The connectors it gets data from."""
@@ -54,7 +56,7 @@ class PipelineRead:
 
 @dataclass(frozen=True)
 class Way:
-    """Pipelines one behind the other, and the connectors between them."""
+    """Pipelines one behind the other. ``connectors`` holds the connector between each two of them."""
 
     id: ComponentId
     pipelines: tuple[PipelineRead, ...]
@@ -65,16 +67,16 @@ class Way:
         return self.pipelines[-1]
 
     def up_to(self, hop: int) -> object:
-        """What comes before a connector of the way, and that connector."""
+        """A key for the data at this connector: ways with equal keys bring the same data to it."""
         return tuple(p.id for p in self.pipelines[: hop + 1]), self.connectors[hop]
 
 
 Outputs = Mapping[ComponentId, Sequence[tuple[Path, ComponentId]]]
-"""Connector → the pipelines that its options name, and where."""
+"""Connector → (place in the configuration, pipeline) for each pipeline that its options name."""
 
 
 def ways(pipelines: Sequence[PipelineRead], outputs: Outputs, findings: Findings) -> list[Way]:
-    """Every way, in the order of the pipelines they end in. What is joined wrongly goes to ``findings``."""
+    """All ways, in the order of the pipelines they end in. Wrong joints are reported to ``findings``."""
     _check_joints(pipelines, findings)
     _check_outputs(pipelines, outputs, findings)
     into = _Into(pipelines, findings)
@@ -82,7 +84,7 @@ def ways(pipelines: Sequence[PipelineRead], outputs: Outputs, findings: Findings
 
 
 class _Into:
-    """Looks for ways backwards, from pipeline to pipeline."""
+    """Finds the ways into a pipeline: starts at the pipeline and follows connectors back to receivers."""
 
     def __init__(self, pipelines: Sequence[PipelineRead], findings: Findings) -> None:
         self._findings = findings
@@ -93,7 +95,9 @@ class _Into:
         self._circles: set[frozenset[ComponentId]] = set()
 
     def named(self, pipeline: PipelineRead) -> list[Way]:
-        """The ways into a pipeline, with ids: its own, and where there are several what each comes through."""
+        """The ways that end in this pipeline. A single way has the pipeline's id; of several, each id also names the
+        pipelines before.
+        """
         found = list(self._into(pipeline, ()))
         if len(found) == 1:
             return found
@@ -105,12 +109,12 @@ class _Into:
         for reference in pipeline.takes_from():
             for source in self._sources.get((reference.id, pipeline.signal), ()):
                 if source in (*behind, pipeline):
-                    self._tell_circle(reference, (*behind, pipeline))
+                    self._report_circle(reference, (*behind, pipeline))
                     continue
                 for way in self._into(source, (*behind, pipeline)):
                     yield Way(pipeline.id, (*way.pipelines, pipeline), (*way.connectors, reference.id))
 
-    def _tell_circle(self, reference: Reference, members: tuple[PipelineRead, ...]) -> None:
+    def _report_circle(self, reference: Reference, members: tuple[PipelineRead, ...]) -> None:
         circle = frozenset(pipeline.id for pipeline in members)
         if circle not in self._circles:
             self._circles.add(circle)
@@ -119,13 +123,13 @@ class _Into:
 
 
 def _name(way: Way) -> ComponentId:
-    """``traces/b`` for what receivers bring, ``traces/b@a`` for what comes through ``traces/a``."""
+    """The id of a way: ``traces/b`` from receivers straight into ``traces/b``, ``traces/b@a`` through ``traces/a``."""
     through = "@".join(p.id.name or p.id.type for p in reversed(way.pipelines[:-1]))
     return ComponentId(way.id.type, f"{way.id.name}@{through}") if through else way.id
 
 
 def _check_joints(pipelines: Sequence[PipelineRead], findings: Findings) -> None:
-    """A connector has pipelines on both sides, for every signal it is used for."""
+    """Checks that a connector has a pipeline on both sides, for each signal."""
     given = {(r.id, p.signal) for p in pipelines for r in p.hands_to()}
     taken = {(r.id, p.signal) for p in pipelines for r in p.takes_from()}
     for pipeline in pipelines:
@@ -140,7 +144,7 @@ def _check_joints(pipelines: Sequence[PipelineRead], findings: Findings) -> None
 
 
 def _check_outputs(pipelines: Sequence[PipelineRead], outputs: Outputs, findings: Findings) -> None:
-    """What a connector's options name are pipelines that take from it, and the other way round."""
+    """Checks that a connector's options name exactly the pipelines that list it as a receiver."""
     fed = {(r.id, p.id) for p in pipelines for r in p.takes_from()}
     known = [str(pipeline.id) for pipeline in pipelines]
     for connector in {id_: None for id_, _ in fed} | {r.id: None for p in pipelines for r in p.hands_to()}:

@@ -23,6 +23,7 @@ from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import DecisionRecordInfo, NewDecisionRecord
 from collector.engine.journal.records import Written
 from collector.errors import JournalError, RetryableError
+from collector.model.arrow_arrays import numpy_of
 from collector.telemetry import Telemetry
 
 _TICK_SECONDS = 0.05
@@ -268,7 +269,7 @@ def _note_consumed(decision: DecisionRecord, oldest: int, seen: dict[int, list[n
     for seq in decision.whole["seq"].to_pylist():
         seen[seq] = []
     for table in (decision.rows, decision.logs):
-        seqs = table["seq"].to_numpy(zero_copy_only=False)
-        rows = table["row"].to_numpy(zero_copy_only=False)
+        seqs = numpy_of(table["seq"])
+        rows = numpy_of(table["row"])
         for seq in np.unique(seqs[seqs >= oldest]).tolist():
             seen.setdefault(seq, []).append(rows[seqs == seq])

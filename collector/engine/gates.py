@@ -1,8 +1,9 @@
-"""What connectors do inside the engine: a pipeline behind one looks only at what is sent to it.
+"""Connectors inside the engine: each pipeline takes all data of its source, and drops what a connector sends elsewhere.
 
-Every way through connectors is a pipeline of its own (``collector.config.ways``) that gets all the data of
-its source. Log records and metric points are parted by a step of its chain (``Gate.filter``), traces when they
-are whole, by a sampler around the sampler (``Routed``). So journal, recovery and late spans know nothing of it.
+The engine runs every way through connectors as one pipeline (``collector.config.ways``). A ``Gate`` stands in that
+pipeline for each connector on the way. It filters log records and metric points before the journal
+(``Gate.filter``), and whole traces when they are due (``Routed``, a sampler around the pipeline's sampler). Journal,
+recovery and late spans need no knowledge of connectors.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 from collector.component.base import ComponentId
 from collector.component.connector import Connector, Routes
 from collector.component.sampler import ELSEWHERE, NO_ROUTE, DueTraces, PolicyVerdictTable, Sampler, TraceDecisions
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -25,24 +27,25 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Gate:
-    """The way through a connector to one of its outputs."""
+    """Lets the data through that a connector sends to one of its outputs."""
 
     connector: Connector
     name: str
     """The connector's id."""
     output: ComponentId
     counts_losses: bool
-    """This gate counts what the connector sends nowhere and what it fails on; the gates to its other outputs do not."""
+    """This gate counts what the connector sends nowhere and what its conditions fail on. The gates to its other
+    outputs do not: they see the same data."""
     telemetry: Telemetry
 
     def traces(self, due: DueTraces) -> tuple[Bools, Bools]:
-        """Per trace (it comes through, it goes to no output at all)."""
+        """Per trace: (this gate lets it through, the connector sends it nowhere)."""
         return self._parted(self.connector.route_traces(due), due.traces.num_rows)
 
     def filter(
         self, batch: LogBatch | MetricBatch, matched_conditions: frozenset[str], pipeline: str
     ) -> LogBatch | MetricBatch:
-        """The rows that come through."""
+        """The rows that this gate lets through."""
         if not batch.num_rows:
             return batch
         through, nowhere = self._parted(self.connector.route(batch, matched_conditions), batch.num_rows)
@@ -62,10 +65,10 @@ class Gate:
 
 
 class Routed:
-    """A sampler behind connectors, before connectors, or both."""
+    """The sampler of a pipeline with the gates before and behind it; implements ``Sampler``."""
 
     def __init__(self, sampler: Sampler, before: Sequence[Gate], behind: Sequence[Gate]) -> None:
-        """``before``: gates the traces come through before the sampler is asked; ``behind``: those after it."""
+        """``before``: gates that traces pass before ``sampler`` decides; ``behind``: gates they pass after it."""
         self._sampler = sampler
         self._before = before
         self._behind = behind
@@ -83,7 +86,7 @@ class Routed:
         return self._sampler.maximum_trace_size_bytes
 
     def decide(self, due: DueTraces) -> TraceDecisions:
-        """Of a trace that a gate sends elsewhere the sampler is not asked."""
+        """The sampler decides about the traces that the gates before it let through, and only those."""
         here = _Places(due.traces.num_rows)
         here.pass_through(self._before, due)
         decided = _spread(self._sampler.decide(restricted(due, here.mask)), here.mask)
@@ -94,11 +97,11 @@ class Routed:
 
 
 class _Places:
-    """Where each trace is while it passes gates."""
+    """Which traces the gates have let through so far, and why the others were not."""
 
     def __init__(self, n: int) -> None:
         self.mask = np.ones(n, np.bool_)
-        """Still on its way."""
+        """The traces that every gate so far let through."""
         self.not_here = np.full(n, "", object)
         """``ELSEWHERE`` or ``NO_ROUTE`` for traces that a gate did not let through, else ""."""
 
@@ -116,7 +119,7 @@ class _Places:
 
 
 def restricted(due: DueTraces, mask: Bools) -> DueTraces:
-    """These of the due traces only."""
+    """The due traces where ``mask`` is true, with the spans and log records of these."""
     if mask.all():
         return due
     position = np.cumsum(mask, dtype=np.int32) - 1
@@ -159,5 +162,5 @@ def _spread(decided: TraceDecisions, mask: Bools) -> TraceDecisions:
 
 
 def _objects(texts: pa.Array) -> npt.NDArray[np.object_]:
-    found: npt.NDArray[np.object_] = texts.cast(pa.string()).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.object_] = numpy_of(texts.cast(pa.string()))
     return found

@@ -1,4 +1,4 @@
-"""From a checked configuration to chains, samplers and routes: what feeds what."""
+"""Builds chains, samplers and routes from a checked configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from collector.model.batch import Signal
 from collector.options.durations import nanoseconds
 
 Prefix = tuple["ComponentId | Hop", ...]
-"""What stands before the journal, in order."""
+"""The processors of a pipeline before the journal, and connectors among them, in order."""
 
 
 @dataclass
@@ -43,19 +43,19 @@ class Graph:
 
     exporters: dict[ComponentId, Destination] = field(default_factory=dict)
     samplers: dict[str, Sampler] = field(default_factory=dict)
-    """Pipelines with trace assembly."""
+    """Pipeline → its sampler, for pipelines with trace assembly."""
     passing: list[str] = field(default_factory=list)
-    """Pipelines without."""
+    """Pipelines without trace assembly."""
     after_sampling: dict[str, Chain] = field(default_factory=dict)
     routes: dict[Key, list[Route]] = field(default_factory=dict)
     connectors: dict[ComponentId, Connector] = field(default_factory=dict)
 
     def request_conditions(self) -> list[RequestCondition]:
-        """What connectors ask of every request."""
+        """The conditions of all connectors on requests."""
         return [condition for connector in self.connectors.values() for condition in connector.request_conditions]
 
     def siblings(self) -> dict[str, tuple[str, ...]]:
-        """For each pipeline with assembly the others that share a storing exporter with it."""
+        """Pipeline with assembly → the other ones that write to the same store."""
         out: dict[str, set[str]] = {}
         for destination in self.exporters.values():
             assembling = destination.pipelines & self.samplers.keys()
@@ -150,7 +150,7 @@ class _Builder:
             made = component.factory.create(component.config, self._settings[hop.connector])
             self._graph.connectors[hop.connector] = made
         connector = self._graph.connectors[hop.connector]
-        return Gate(connector, str(hop.connector), hop.output, hop.first, self._telemetry)
+        return Gate(connector, str(hop.connector), hop.output, hop.counts_losses, self._telemetry)
 
     def _stage(self, id_: ComponentId) -> Stage:
         factory = self._config.processors[id_].factory
@@ -158,7 +158,7 @@ class _Builder:
         return factory.stage
 
     def _cut(self, pipeline: Pipeline) -> int:
-        """Where the part behind the sampler begins."""
+        """The position of the first processor that runs after assembly: the sampler; else the number of processors."""
         stages = [self._stage(i) for i in pipeline.processors]
         return stages.index(Stage.SAMPLING) if Stage.SAMPLING in stages else len(stages)
 
@@ -178,7 +178,9 @@ class _Builder:
         return component.factory.create(component.config, self._settings[id_])
 
     def _routes(self) -> None:
-        """Pipelines of one receiver with the same stateless prefix share one route, and one record."""
+        """Builds the routes. Pipelines of one receiver that begin with the same processors share a route, so their
+        data is processed once and lies in one record.
+        """
         groups: dict[tuple[Key, Prefix, bool], list[Pipeline]] = {}
         for pipeline in self._config.pipelines:
             prefix = self._prefix(pipeline)
@@ -193,7 +195,9 @@ class _Builder:
             self._graph.routes.setdefault(key, []).append(route)
 
     def _prefix(self, pipeline: Pipeline) -> Prefix:
-        """The processors before the journal, and where traces need not be whole, the connectors among them."""
+        """The processors before the journal. For logs and metrics, the connectors among them, too: those of traces
+        need whole traces, so they come after.
+        """
         ids = pipeline.processors[: self._cut(pipeline)]
         if pipeline.signal is Signal.TRACES:
             return ids

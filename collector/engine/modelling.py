@@ -1,4 +1,4 @@
-"""Facts and content as the engine uses them: what had to be refused or kept aside is counted."""
+"""The trace model as the engine uses it: every call also counts faults in the metrics ``spanloom_model_*``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collector.telemetry import BoundedNames, Telemetry
 
 
 class Modelling:
-    """The trace model; what it could not read or does not know is in ``spanloom_model_*``."""
+    """Resolves facts and builds stored rows; counts values that could not be read and keys that are not known."""
 
     def __init__(self, telemetry: Telemetry, recorder: Recorder | None = None) -> None:
         self._telemetry = telemetry
@@ -24,7 +24,7 @@ class Modelling:
         self._keys, self._scopes = BoundedNames(), BoundedNames()
 
     def resolve(self, batch: SpanBatch) -> SpanBatch:
-        """See ``facts.resolve``."""
+        """As ``facts.resolve.resolve``."""
         faults: Counter[str] = Counter()
         unmapped = Unmapped()
         out = resolve.resolve(batch, faults, self._recorder, unmapped)
@@ -43,14 +43,14 @@ class Modelling:
         return out
 
     def span_scores(self, spans: SpanBatch, decided: pa.RecordBatch, logs: LogBatch | None) -> pa.Table:
-        """See ``scoring.span_scores``."""
+        """As ``scores.find.span_scores``."""
         faults: Counter[str] = Counter()
         out = find.span_scores(spans, decided, logs, faults)
         self._count(faults)
         return out
 
     def log_scores(self, logs: LogBatch, ingested_unix_nano: int) -> pa.Table:
-        """See ``scoring.log_scores``."""
+        """As ``scores.find.log_scores``."""
         faults: Counter[str] = Counter()
         out = find.log_scores(logs, ingested_unix_nano, faults)
         self._count(faults)

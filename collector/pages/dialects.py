@@ -287,7 +287,7 @@ def _meanings(values: Mapping[str, str]) -> str:
 
 
 def _when(when: When) -> str:
-    said = [
+    conditions = [
         ("scope ", when.scope),
         ("scope is not ", when.not_scope),
         ("scope version ", (when.version,) if when.version else ()),
@@ -297,7 +297,7 @@ def _when(when: When) -> str:
         ("lacks ", when.lacks),
         ("type ", when.type),
     ]
-    parts = [f"{word}{_any(values)}" for word, values in said if values]
+    parts = [f"{word}{_any(values)}" for word, values in conditions if values]
     parts += [f"has `{key}`" for key in when.has] + (["is a root"] if when.root else [])
     parts += ["serves a request of the trace"] if when.served else []
     return "; ".join(parts)

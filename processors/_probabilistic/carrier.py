@@ -34,9 +34,9 @@ class Carrier:
 
     def trace_state(self, threshold: int | None, random: str = "") -> str:
         """The trace state with this threshold, None: its own, and this random value if it came without one."""
-        said = self.texts[1] if threshold is None else digits(threshold)
+        threshold_digits = self.texts[1] if threshold is None else digits(threshold)
         random = self.texts[0] or random
-        fields = [*([f"rv:{random}"] if random else []), f"th:{said}", *self.others]
+        fields = [*([f"rv:{random}"] if random else []), f"th:{threshold_digits}", *self.others]
         return ",".join([f"ot={';'.join(fields)}", *(f"{key}={value}" for key, value in self.members)])
 
 
@@ -53,8 +53,8 @@ def of_trace_state(text: str) -> Carrier | None:
         return None
     fields = [field.partition(":") for field in ot.split(";")]
     others = tuple(f"{key}:{value}" for key, _, value in fields if key not in ("rv", "th"))
-    said = {key: value for key, _, value in fields}
-    return _with_values(replace(found, others=others), said.get("rv"), said.get("th"))
+    by_key = {key: value for key, _, value in fields}
+    return _with_values(replace(found, others=others), by_key.get("rv"), by_key.get("th"))
 
 
 def of_attributes(random: str, threshold: str) -> Carrier | None:

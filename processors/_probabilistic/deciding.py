@@ -62,12 +62,12 @@ class Rule:
         came = self._tables(carriers)
         came_random, came_threshold = came.random[codes], came.threshold[codes]
         usable, fresh = came.usable[codes], came.fresh[codes]
-        said = np.where(self.hashes | ((came_random == NONE) & usable), random, came_random)
+        randomness = np.where(self.hashes | ((came_random == NONE) & usable), random, came_random)
         if self.never:
-            said = np.full(len(codes), MISSING)
-        value = np.where(said == NONE, MISSING, said)
-        untrue = usable & (said != NONE) & (value < came_threshold)
-        failed = ~usable | (said == NONE) | untrue
+            randomness = np.full(len(codes), MISSING)
+        value = np.where(randomness == NONE, MISSING, randomness)
+        untrue = usable & (randomness != NONE) & (value < came_threshold)
+        failed = ~usable | (randomness == NONE) | untrue
         base = np.where(failed, NEVER if self.fail_closed else ALWAYS, fresh)
         threshold = np.where(priority != NONE, priority, base)
         kept = value >= threshold

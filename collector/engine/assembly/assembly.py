@@ -1,8 +1,8 @@
 """Trace assembly of one pipeline: spans wait here until their trace is decided.
 
-Memory holds references, not spans: per waiting span its trace's ordinal, record and row. Everything
-else is read back from the journal when the trace is due. What was decided is remembered, so that a
-span sent again is dropped and a late one is judged as the rest of its trace was.
+Memory holds references, not spans: per waiting span the ordinal of its trace, its record and its row. The spans are
+read back from the journal when their trace is due. Decisions are remembered for a while: a span that is sent again is
+dropped, and a late span is kept or dropped as the rest of its trace was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from collector.engine.traces import counting, counting_columns, trace_facts
 from collector.engine.traces.span_columns import words
 from collector.engine.traces.tombstones import kept_parents
 from collector.model import schema
-from collector.model.arrow_arrays import table_of
+from collector.model.arrow_arrays import numpy_of, table_of
 from collector.model.batch import Batch, SpanBatch
 from collector.model.facts.recorder import Recorder
 from collector.model.sizes import row_bytes
@@ -39,16 +39,16 @@ from collector.model.trace_schema import STORED
 from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
-"""Rows decided at once: bounds what a tick reads, whatever fell due together."""
+"""Rows decided at once. Bounds the memory of a tick when many traces are due together."""
 _WARN_EVERY_NS = 60 * 10**9
 
 Observe = Callable[[str, pa.RecordBatch, TraceDecisions], object]
-"""Takes a pipeline's name, due traces (``schema.TRACE_FACTS``) and what was decided about them."""
+"""Called with a pipeline's name, due traces (``schema.TRACE_FACTS``) and the decisions about them."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAll:
-    """The sampler of a pipeline that has none: every trace is kept after the embedded default's wait."""
+    """The sampler of pipelines without a sampling processor: keeps every trace, after the default wait."""
 
     decision_wait_ns: int = 30 * 10**9
     decision_wait_after_root_ns: int = 2 * 10**9
@@ -77,7 +77,7 @@ class Assembly:
         recorder: Recorder | None = None,
         observe: Observe | None = None,
     ) -> None:
-        """``observe`` is shown every trace decision."""
+        """``observe`` is called with every group of trace decisions."""
         self.pipeline = pipeline
         self._observe = observe
         self._sampler = sampler
@@ -102,7 +102,7 @@ class Assembly:
         """The newest record seen."""
 
     def add(self, written: Written, batch: Batch, rows: npt.NDArray[np.int32] | None = None) -> None:
-        """Takes the spans of a record, or log records that go with spans; ``rows``: only these."""
+        """Adds the spans of a record, or log records that belong to spans. ``rows``: only these rows of it."""
         self.last_seq = max(self.last_seq, written.seq)
         if rows is None:
             rows = np.arange(batch.num_rows, dtype=np.int32)
@@ -111,7 +111,7 @@ class Assembly:
         ids = batch.column("trace_id")
         ids = ids if len(rows) == batch.num_rows else ids.take(pa.array(rows))
         encoded = ids.cast(pa.binary()).dictionary_encode()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        codes = numpy_of(encoded.indices)
         distinct = encoded.dictionary.to_pylist()
         known = np.array([trace_id in self.decided for trace_id in distinct], np.bool_)
         is_late = known[codes] if len(distinct) else np.zeros(0, np.bool_)
@@ -126,21 +126,21 @@ class Assembly:
             self._pending.add_logs(written, distinct, codes[~is_late], rows[~is_late])
 
     def _without_placeholders(self, batch: SpanBatch, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Drops spans that only announce a span to come."""
-        placeholder = batch.column("role").to_numpy(zero_copy_only=False)[rows] == schema.ROLE_PLACEHOLDER
+        """The rows without placeholders: spans that only announce a span to come. Counts them as dropped."""
+        placeholder = numpy_of(batch.column("role"))[rows] == schema.ROLE_PLACEHOLDER
         if placeholder.any():
             self._tally.dropped("placeholder", int(placeholder.sum()))
             rows = rows[~placeholder]
         return rows
 
     def restore(self, dseq: int, decision: DecisionRecord) -> None:
-        """Remembers a decision found in the ledger."""
+        """Remembers a decision record, after it was written to the ledger or read from it."""
         self.decided.remember(dseq, decision)
         self._natives.remember(decision)
 
     @property
     def oldest_pending_seq(self) -> int | None:
-        """The oldest record a waiting row lies in."""
+        """The oldest record with a row that still waits."""
         late = [seq for seq, _ in self._late]
         seqs = [s for s in (self._pending.oldest_seq, *late) if s is not None]
         return min(seqs, default=None)
@@ -155,7 +155,7 @@ class Assembly:
         return 0 if self._late else self._pending.next_deadline()
 
     def last_deadline(self) -> int | None:
-        """When all that waits is due, ns since the epoch."""
+        """When the last waiting trace is due, ns since the epoch."""
         return self._pending.last_deadline()
 
     def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> Iterator[list[DecisionRecord]]:
@@ -227,7 +227,7 @@ class Assembly:
     def _decide_traces(self, due: DueTraces) -> TraceDecisions:
         """The sampler's decisions; a kept trace also stands for what sampling before this collector dropped."""
         decided = self._sampler.decide(due)
-        upstream = due.traces["upstream_probability"].to_numpy(zero_copy_only=False)
+        upstream = numpy_of(due.traces["upstream_probability"])
         return replace(decided, adjusted_count=decided.adjusted_count / upstream)
 
     def _split(self, traces: pa.RecordBatch, spans: DueSpans) -> list[DecisionRecord]:
@@ -242,7 +242,7 @@ class Assembly:
             return []
         facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
         encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
-        trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        trace = numpy_of(encoded.indices).astype(np.int32)
         decided = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
         due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows)
         ids = words(facts["span_id"])
@@ -305,7 +305,7 @@ def _trace_rows(facts: pa.RecordBatch, decided: TraceDecisions, ingested: npt.ND
             "keep": decided.keep,
             "sampled_by": decided.sampled_by,
             "adjusted_count": decided.adjusted_count,
-            "date": trace_facts.partition_dates(facts["start_unix_nano"].to_numpy(zero_copy_only=False), ingested),
+            "date": trace_facts.partition_dates(numpy_of(facts["start_unix_nano"]), ingested),
             **{
                 fact.name: pc.if_else(by_policy, facts[fact.name], None) if fact.of_policies else facts[fact.name]
                 for fact in STORED.values()

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from collector.engine.journal.decisions import TRACES, DecisionRecord
 from collector.engine.traces import counting
+from collector.model.arrow_arrays import numpy_of
 
 SKELETON = np.dtype(
     [
@@ -69,7 +70,7 @@ class DecidedTrace:
 
 
 class DecidedTraces:
-    """A bounded memory, oldest decision forgotten first."""
+    """Decided traces by id, in bounded memory: the traces that were decided first are forgotten first."""
 
     def __init__(self, max_traces: int, max_spans: int) -> None:
         self._max_traces = max_traces
@@ -90,30 +91,30 @@ class DecidedTraces:
 
     @property
     def oldest_dseq(self) -> int | None:
-        """The first decision still remembered: the ledger keeps it and what follows."""
+        """The oldest decision record that is still needed here; the ledger keeps it and all later ones."""
         for trace in self._traces.values():
             return trace.dseq
         return None
 
     def remember(self, dseq: int, decision: DecisionRecord) -> None:
-        """Adds a decision's traces, or its late spans to traces already known."""
+        """Adds the traces of a decision record. For traces that are known, adds its late spans to them."""
         if not self._decisions or self._decisions[-1] != dseq:
             self._decisions.append(dseq)
         rows = decision.rows
-        # Of a dropped span nothing is written, but what comes later is judged as if it were.
-        keep = pc.or_(rows["keep"], rows["dropped"]).to_numpy(zero_copy_only=False)
-        trace = rows["trace"].to_numpy(zero_copy_only=False)[keep]
+        # A dropped span is not written, but spans that come later are judged as if it were.
+        keep = numpy_of(pc.or_(rows["keep"], rows["dropped"]))
+        trace = numpy_of(rows["trace"])[keep]
         order = np.argsort(trace, kind="stable")
         spans = np.empty(len(order), SKELETON)
         for name in SKELETON.names or ():
-            spans[name] = rows[name].to_numpy(zero_copy_only=False)[keep][order]
+            spans[name] = numpy_of(rows[name])[keep][order]
         bounds = np.searchsorted(trace[order], np.arange(decision.traces.num_rows + 1))
         for i, row in enumerate(decision.traces.to_pylist()):
             self._add(dseq, row, spans[bounds[i] : bounds[i + 1]].tobytes())
         self._trim()
 
     def counted_responses(self, last: int) -> npt.NDArray[np.uint64]:
-        """Hashes of the response ids that counted in the traces decided last, at most so many."""
+        """Hashes of the response ids that counted, in the ``last`` traces that were decided."""
         recent = itertools.islice(reversed(self._traces.values()), last)
         spans = np.concatenate([_NO_SPANS, *(trace.skeleton for trace in recent if trace.keep)])
         counted = (spans["scope"] == counting.COUNTED) & (spans["response"] != 0)
@@ -121,9 +122,9 @@ class DecidedTraces:
         return found
 
     def kept(self, decision: DecisionRecord) -> npt.NDArray[np.bool_]:
-        """Marks the rows of another pipeline's decision that this one has kept already."""
-        trace = decision.rows["trace"].to_numpy(zero_copy_only=False)
-        ids = decision.rows["span_id"].to_numpy(zero_copy_only=False)
+        """Marks the rows of another pipeline's decision record that this pipeline has kept already."""
+        trace = numpy_of(decision.rows["trace"])
+        ids = numpy_of(decision.rows["span_id"])
         decided = [self._traces.get(i) for i in decision.traces["trace_id"].to_pylist()]
         return in_skeletons(decided, trace, ids, written=True)
 
@@ -163,9 +164,10 @@ def in_skeletons(
     *,
     written: bool = False,
 ) -> npt.NDArray[np.bool_]:
-    """Marks the rows whose span was seen in a kept trace before; ``trace`` is each row's index in ``decided``.
+    """Marks the rows whose span (``ids``) is in the skeleton of its trace already.
 
-    ``written``: only those that no processor dropped.
+    ``trace``: per row, the index of its trace in ``decided``; None there: the trace is not known. ``written``: leave
+    out spans in the skeleton that a processor dropped.
     """
     skeletons = [_NO_SPANS if known is None or not known.keep else known.skeleton for known in decided]
     if written:

@@ -1,4 +1,4 @@
-"""From trace decisions to decision records: rows in trace order, cut into records of bounded size."""
+"""Builds decision records from trace decisions: rows in trace order, cut into records of bounded size."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from collector.engine.journal.decisions import REFS, ROWS, WHOLE, DecisionRecord
 from collector.engine.traces import counting
 from collector.engine.traces.span_columns import hashes, words
 from collector.model import schema
-from collector.model.arrow_arrays import table_of, with_column
+from collector.model.arrow_arrays import numpy_of, table_of, with_column
 
 
 @dataclass(frozen=True)
 class DueSpans:
-    """The spans of due traces and what was decided about each."""
+    """The spans of due traces and the decision about each. All arrays have an entry per row of ``due``."""
 
     due: Refs
     facts: pa.RecordBatch
@@ -27,13 +27,14 @@ class DueSpans:
     counted: counting.Counted
     keep: npt.NDArray[np.bool_]
     dropped: npt.NDArray[np.bool_]
-    """Tombstones in kept traces."""
+    """Tombstones in kept traces. They are not passed on."""
     kept_parent: npt.NDArray[np.uint64]
+    """The nearest ancestor that is not a tombstone; see ``tombstones.kept_parents``."""
 
     @cached_property
     def order(self) -> npt.NDArray[np.int64]:
-        """By trace, then by start time: the order of everything an exporter sees."""
-        start = self.facts["start_unix_nano"].to_numpy(zero_copy_only=False)
+        """Rows sorted by trace and start time: the order in which exporters get them."""
+        start = numpy_of(self.facts["start_unix_nano"])
         return np.lexsort((np.arange(len(start)), start, self.due.trace))
 
 
@@ -66,14 +67,14 @@ def decision_rows(spans: DueSpans) -> pa.RecordBatch:
 def split(
     traces: pa.RecordBatch, rows: pa.RecordBatch, logs: pa.RecordBatch, row_bytes: npt.NDArray[np.float64]
 ) -> list[DecisionRecord]:
-    """Cuts into decisions of at most a batch's rows and bytes, between traces where possible.
+    """Cuts into decision records of at most a batch's rows and bytes, between traces where possible.
 
-    ``rows`` are in trace order. A trace larger than a batch spans several decisions.
+    ``rows`` are in trace order, ``row_bytes`` is the size of each. A trace larger than a batch takes several records.
     """
     out = []
-    trace = rows["trace"].to_numpy(zero_copy_only=False)
+    trace = numpy_of(rows["trace"])
     starts = _cuts(trace, row_bytes)
-    log_trace = logs["trace"].to_numpy(zero_copy_only=False)
+    log_trace = numpy_of(logs["trace"])
     for start, end in zip(starts, [*starts[1:], rows.num_rows], strict=True):
         first, last = int(trace[start]), int(trace[end - 1])
         mine = pa.array((log_trace >= first) & (log_trace <= last))
@@ -89,7 +90,7 @@ def split(
 
 
 def _cuts(trace: npt.NDArray[np.int32], row_bytes: npt.NDArray[np.float64]) -> list[int]:
-    """Where decisions begin."""
+    """The row that each decision record begins with."""
     cuts = [0]
     total = np.cumsum(row_bytes)
     while True:
@@ -107,8 +108,10 @@ def _cuts(trace: npt.NDArray[np.int32], row_bytes: npt.NDArray[np.float64]) -> l
 
 
 def _rebased(rows: pa.RecordBatch, first_trace: int, first_row: int) -> pa.RecordBatch:
-    """Ordinals relative to the slice; what inherits from a row outside of it inherits nothing."""
-    trace = rows["trace"].to_numpy(zero_copy_only=False) - first_trace
-    inherit = rows["inherit"].to_numpy(zero_copy_only=False) - first_row
+    """The rows with ``trace`` and ``inherit`` counted from their own record's start. A row that inherited from a row of
+    another record inherits nothing.
+    """
+    trace = numpy_of(rows["trace"]) - first_trace
+    inherit = numpy_of(rows["inherit"]) - first_row
     inherit = np.where((inherit >= 0) & (inherit < rows.num_rows), inherit, -1)
     return with_column(with_column(rows, "trace", trace), "inherit", inherit)

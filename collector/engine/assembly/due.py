@@ -1,4 +1,4 @@
-"""What a decision looks at besides the facts of its rows, read back from the journal when somebody asks."""
+"""Reads spans and log records of due traces back from the journal: what a sampler may look at besides trace facts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from collector.engine.journal.records import Records
 from collector.engine.traces import counting
 from collector.engine.traces.span_columns import first_by_start
 from collector.model import schema
-from collector.model.arrow_arrays import with_column
+from collector.model.arrow_arrays import numpy_of, with_column
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.facts import log_identity
 
 
 class Loading:
-    """Reads rows of records."""
+    """Reads due traces' rows of journal records. Spans and logs are read only when a policy asks for them."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -31,7 +31,7 @@ class Loading:
     def due_traces(
         self, traces: pa.RecordBatch, due: Refs, live: npt.NDArray[np.bool_], counted: counting.Counted, now: int
     ) -> DueTraces:
-        """What a sampler is given; ``live``: the rows that are spans and not tombstones."""
+        """The input of a sampler. ``live``: rows of ``due`` that are spans, not tombstones or spans sent again."""
         return DueTraces(
             traces=traces,
             now_unix_nano=now,
@@ -41,18 +41,18 @@ class Loading:
         )
 
     def are_tombstones(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which rows lie in records of spans that a processor dropped."""
+        """Which rows are tombstones: they lie in records of dropped spans."""
         distinct, record = np.unique(seqs, return_inverse=True)
         return np.array([self._records.read(seq).dropped for seq in distinct.tolist()], np.bool_)[record]
 
     def with_log_identity(self, traces: pa.RecordBatch, logs: pa.RecordBatch) -> pa.RecordBatch:
-        """The trace facts with the user and the session that only log records name."""
+        """The trace facts, with user and session from log records where no span names them."""
         lacking = [name for name in log_identity.IDENTITY if traces[name].null_count]
         if not logs.num_rows or not lacking:
             return traces
-        seqs, rows, owner = (logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        seqs, rows, owner = (numpy_of(logs[name]) for name in ("seq", "row", "trace"))
         records = LogBatch(gather(self._records, seqs, rows, log_identity.NEEDED))
-        time = records.column("time_unix_nano").to_numpy(zero_copy_only=False)
+        time = numpy_of(records.column("time_unix_nano"))
         identity = log_identity.identity(records)
         alike = np.zeros(len(owner), np.bool_)
         for name in lacking:
@@ -61,7 +61,7 @@ class Loading:
         return traces
 
     def row_bytes(self, seq: int) -> float:
-        """The size of a row of a record, on average."""
+        """The average size of a row of this record, in bytes."""
         entry = self._records.read(seq)
         return self._records.info(seq).nbytes / max(1, entry.batch.num_rows)
 
@@ -83,7 +83,7 @@ class Loading:
     def _logs(self, due: Refs) -> tuple[LogBatch, npt.NDArray[np.int32]]:
         if not due.logs.num_rows:
             return no_logs()
-        seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        seqs, rows, owner = (numpy_of(due.logs[name]) for name in ("seq", "row", "trace"))
         return LogBatch(gather(self._records, seqs, rows)), owner
 
     def _matched_conditions(self, due: Refs) -> list[frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Spans that come after their trace was decided: counted and placed as part of what is written already."""
+"""Late spans, which come after their trace was decided: counts them together with the spans written before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collector.engine.traces.tombstones import kept_parents
 
 
 def count(new: counting.Spans, decided: Sequence[DecidedTrace]) -> counting.Counted:
-    """The counting rule over the skeletons and the new rows together; the answer for the new rows."""
+    """Applies the counting rule to old and new spans together; returns the result for the new ones."""
     written = _skeletons(decided)
     n = len(written.trace)
     counted = counting.count(written.followed_by(new))
@@ -28,7 +28,7 @@ def count(new: counting.Spans, decided: Sequence[DecidedTrace]) -> counting.Coun
 
 
 def _skeletons(decided: Sequence[DecidedTrace]) -> counting.Spans:
-    """The spans that the traces were decided with, as the counting rule sees rows written earlier."""
+    """The spans written before, in the form of the counting rule."""
     trace, skeleton = joined_skeletons(decided)
     n = len(trace)
     unknown = np.zeros(n, np.int64)
@@ -52,7 +52,7 @@ def _skeletons(decided: Sequence[DecidedTrace]) -> counting.Spans:
 def parents(
     new: counting.Spans, decided: Sequence[DecidedTrace], dropped: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.uint64]:
-    """``kept_parents`` of the new rows, below the spans their traces were decided with."""
+    """``kept_parents`` of the new spans. Their ancestors may be among the spans written before."""
     trace, skeleton = joined_skeletons(decided)
     shown = kept_parents(
         np.concatenate([trace, new.trace]),
@@ -64,6 +64,6 @@ def parents(
 
 
 def remembered(trace_ids: Sequence[bytes], decided: Sequence[DecidedTrace]) -> pa.RecordBatch:
-    """``decisions.TRACES`` as the traces were decided."""
+    """The rows of ``decisions.TRACES`` that these traces were decided with."""
     rows = [{"trace_id": trace_id, **trace.row} for trace_id, trace in zip(trace_ids, decided, strict=True)]
     return pa.RecordBatch.from_pylist(rows, schema=TRACES) if rows else empty(TRACES)

@@ -1,8 +1,9 @@
-"""One call in two traces: a provider's SDK reports it in a trace of its own, beside an instrumentation's span.
+"""Finds model calls that are reported twice, in two traces, and counts each once.
 
-Anthropic's SDK does so when the instrumentation does not make its span current. The two are known by their
-response id. The SDK's span yields when the other is at hand: due together with it, waiting, or decided a
-while ago; a span that comes when the SDK's was already written as counted yields to that one.
+A provider's SDK may report a call in a separate trace, beside the span of an instrumentation; Anthropic's SDK does so
+when the instrumentation does not make its span current. Both spans have the same response id. The instrumentation's
+span counts if it is known when the SDK's span is decided: due in the same tick, waiting, or decided recently. If the
+SDK's span was written as counted before, the instrumentation's span does not count.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Records
 from collector.engine.traces import counting
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 
 _MAX_REMEMBERED = 65_536
 _MAX_DECIDED_TRACES = 4_096
-"""Traces decided last that are looked through."""
+"""How many of the traces decided last are searched."""
 _NEAR_RECORDS = 64
-"""The other span of a call is exported with it, or shortly before or after."""
+"""How many records around it are searched: the two spans of a call are exported at about the same time."""
 
 
 class NativeCalls:
@@ -38,11 +40,11 @@ class NativeCalls:
         self._counted: OrderedDict[int, None] = OrderedDict()
 
     def remember(self, decision: DecisionRecord) -> None:
-        """Takes up the native calls that a decision counted and kept."""
+        """Adds the native calls that a decision record counted and kept."""
         rows = decision.rows
-        native = rows["rule"].to_numpy(zero_copy_only=False) == counting.NATIVE
-        native &= rows["keep"].to_numpy(zero_copy_only=False)
-        for response in rows["response"].to_numpy(zero_copy_only=False)[native].tolist():
+        native = numpy_of(rows["rule"]) == counting.NATIVE
+        native &= numpy_of(rows["keep"])
+        for response in numpy_of(rows["response"])[native].tolist():
             self._counted[response] = None
         while len(self._counted) > _MAX_REMEMBERED:
             self._counted.popitem(last=False)
@@ -50,9 +52,9 @@ class NativeCalls:
     def link(
         self, spans: counting.Spans, counted: counting.Counted, response_ids: pa.Array, seqs: npt.NDArray[np.int64]
     ) -> None:
-        """Takes back, in ``counted``, what was counted in another trace.
+        """Changes ``counted``: a call that counts in another trace becomes a duplicate.
 
-        ``response_ids``: texts, and ``seqs``: journal records, of the same rows as ``spans``.
+        ``response_ids`` (texts) and ``seqs`` (journal records) have a row per row of ``spans``.
         """
         counts = spans.is_new & spans.is_call & (counted.scope == counting.COUNTED) & (spans.response != 0)
         native = counts & (spans.role == schema.ROLE_NATIVE)
@@ -69,13 +71,13 @@ class NativeCalls:
             _take_back(counted, rows[self._waiting(response_ids.take(pa.array(rows)), seqs[rows])])
 
     def _waiting(self, response_ids: pa.Array, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which of these responses a waiting span of a call reports, too."""
+        """Which of these responses are also reported by a call that still waits for its trace's decision."""
         if not len(seqs):
             return np.zeros(0, np.bool_)
         waiting = self._pending.span_rows(int(seqs.min()) - _NEAR_RECORDS, int(seqs.max()) + _NEAR_RECORDS)
         found = [self._reported_in(seq, rows, response_ids) for seq, rows in waiting]
         seen = pa.chunked_array(found, pa.string()).combine_chunks()
-        out: npt.NDArray[np.bool_] = pc.is_in(response_ids, value_set=seen).to_numpy(zero_copy_only=False)
+        out: npt.NDArray[np.bool_] = numpy_of(pc.is_in(response_ids, value_set=seen))
         return out
 
     def _reported_in(self, seq: int, rows: npt.NDArray[np.int32], response_ids: pa.Array) -> pa.Array:

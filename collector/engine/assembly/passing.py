@@ -1,4 +1,4 @@
-"""A pipeline without assembly: records pass on whole, decided as soon as they are seen."""
+"""A pipeline without assembly: it passes whole records on at the next tick, without looking at traces."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Passing:
         return self._waiting[0][0] if self._waiting else None
 
     def decide(self) -> list[DecisionRecord]:
-        """Decisions over all that waits, each within a batch's rows and bytes or of one record."""
+        """Decision records for all waiting records. Each stays within a batch's rows and bytes, or holds one record."""
         groups: list[list[int]] = []
         rows = nbytes = 0
         for seq, n, size in self._waiting:

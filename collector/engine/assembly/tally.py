@@ -1,4 +1,4 @@
-"""Counts what was decided about traces, in the metrics of one pipeline."""
+"""Counts trace decisions and dropped spans in the metrics of one pipeline."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from collector.component.sampler import NO_ROUTE, NOT_HERE, POLICY_VERDICTS, PolicyVerdictTable, TraceDecisions
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.telemetry import Telemetry
 
 _NOT_HERE = pa.array(NOT_HERE)
@@ -24,9 +25,11 @@ class Tally:
         self._telemetry = telemetry
 
     def decided(self, decided: TraceDecisions, trigger: npt.NDArray[np.uint8], trace: npt.NDArray[np.int32]) -> None:
-        """Counts decided traces. ``trigger``: per trace, of ``schema.TRIGGERS``; ``trace``: of each span."""
+        """Counts decided traces. ``trigger``: per trace, an index in ``schema.TRIGGERS``;
+        ``trace``: per span, the index of its trace.
+        """
         sampled_by = decided.sampled_by
-        not_here = pc.is_in(sampled_by, value_set=_NOT_HERE).to_numpy(zero_copy_only=False) & ~decided.keep
+        not_here = numpy_of(pc.is_in(sampled_by, value_set=_NOT_HERE)) & ~decided.keep
         kept = int(decided.keep.sum())
         self._telemetry.decided_traces.labels(self.pipeline, "true").inc(kept)
         self._telemetry.decided_traces.labels(self.pipeline, "false").inc(
@@ -43,7 +46,7 @@ class Tally:
     def not_kept(
         self, keep: npt.NDArray[np.bool_], sampled_by: Sequence[str | None], trace: npt.NDArray[np.int32]
     ) -> None:
-        """Counts spans by why their traces are not kept; what went to other pipelines is counted there."""
+        """Counts spans of traces that are not kept, by reason; another pipeline counts those of ``ELSEWHERE``."""
         reasons = np.array([by if by in NOT_HERE else "not_sampled" for by in sampled_by], object)
         of_spans = reasons[trace[~keep[trace]]]
         self.dropped("not_sampled", int((of_spans == "not_sampled").sum()))

@@ -1,4 +1,4 @@
-"""Decisions read back for exporters: kept rows with what was decided about them."""
+"""Reads decision records back for exporters: the kept rows and the decision about each."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from collector.engine.traces.span_columns import words
 from collector.engine.traces.thresholds import with_thresholds
 from collector.engine.traces.tombstones import kept_parents, rows_of, with_parents
 from collector.model import schema
-from collector.model.arrow_arrays import table_of, with_column
+from collector.model.arrow_arrays import numpy_of, table_of, with_column
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.model.trace_schema import STORED, SpanValue, TraceFact
 from collector.telemetry import Telemetry
 
 _CACHED = 4
-"""Decisions kept at hand, so that exporters at the same place share one reading and one content."""
+"""How many decision records stay in memory: exporters at the same position share what was read and built."""
 
 Parts = tuple[tuple[DecidedSpans, ...], tuple[ReceivedBatch, ...]]
 
 
 class DecisionReader:
-    """Turns decisions into what exporters see."""
+    """Turns decision records into batches for exporters."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class DecisionReader:
         self._after_sampling = after_sampling
 
     def read(self, pipeline: str, decision: DecisionRecord, *, skip_stored: bool = False) -> Parts:
-        """The spans, logs and metrics of one decision; ``skip_stored``: not what a store has already."""
-        keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
+        """The spans, logs and metrics of a decision record. ``skip_stored``: without spans that a store already has."""
+        keep = numpy_of(decision.rows["keep"])
         if skip_stored:
-            keep = keep & ~decision.rows["stored"].to_numpy(zero_copy_only=False)
+            keep = keep & ~numpy_of(decision.rows["stored"])
         spans = [self._assembled(decision, pipeline, keep)] if keep.any() else []
-        spans = [part for part in spans if part.spans.num_rows]  # what stands behind the sampler may drop them all
+        spans = [part for part in spans if part.spans.num_rows]  # processors behind the sampler may drop them all
         others: list[ReceivedBatch] = []
         for seq in decision.whole["seq"].to_pylist():
             batch = self._records.read(seq).batch
@@ -68,7 +68,7 @@ class DecisionReader:
 
     def _assembled(self, decision: DecisionRecord, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
         rows = decision.rows.filter(pa.array(keep))
-        seqs, at = (rows[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+        seqs, at = (numpy_of(rows[name]) for name in ("seq", "row"))
         spans = SpanBatch(gather(self._records, seqs, at))
         times = {int(s): self._records.info(int(s)).time_unix_nano for s in np.unique(seqs)}
         ingested = np.array([times[s] for s in seqs.tolist()], np.int64)
@@ -76,17 +76,17 @@ class DecisionReader:
         spans = with_thresholds(spans, decided["adjusted_count"])
         logs = None
         if decision.logs.num_rows:
-            refs = (decision.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
-            logs = LogBatch(gather(self._records, *refs))
+            seqs, at = (numpy_of(decision.logs[name]) for name in ("seq", "row"))
+            logs = LogBatch(gather(self._records, seqs, at))
         if _moved(rows).any():
-            spans = with_parents(spans, rows["kept_parent_id"].to_numpy(zero_copy_only=False))
+            spans = with_parents(spans, numpy_of(rows["kept_parent_id"]))
         if (change := self._after_sampling.get(pipeline)) is not None:
             spans, decided = _changed(spans, decided, change)
         return DecidedSpans(spans, decided, logs, self._build, self._scores)
 
 
 class JournalReader:
-    """Decisions of a journal by number, shared by all export threads."""
+    """Reads decision records by number. All export threads share one."""
 
     def __init__(self, journal: Journal, reader: DecisionReader, telemetry: Telemetry) -> None:
         self._journal = journal
@@ -128,7 +128,10 @@ class JournalReader:
         return parts
 
     def _what_is_left(self, decision: DecisionRecord) -> DecisionRecord:
-        """The decision without records that somebody took away with a damaged segment: said and counted."""
+        """The decision record without journal records that are missing, because somebody removed a damaged segment.
+
+        Missing records are logged and counted.
+        """
         seqs = decision.seqs()
         gone = np.array([s for s in seqs.tolist() if s not in self._journal], np.int64)
         if gone.size:
@@ -139,7 +142,7 @@ class JournalReader:
 
 
 def _moved(rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-    """The rows that hung below a dropped span."""
+    """Which rows had a dropped span as their parent."""
     moved: npt.NDArray[np.bool_] = rows["parent_id"].to_numpy() != rows["kept_parent_id"].to_numpy()
     return moved
 
@@ -147,7 +150,7 @@ def _moved(rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
 def _changed(
     spans: SpanBatch, decided: pa.RecordBatch, change: Callable[[SpanBatch], SpanBatch]
 ) -> tuple[SpanBatch, pa.RecordBatch]:
-    """The spans as processors behind the sampler leave them, with what was decided about those that are left."""
+    """Applies the processors behind the sampler; returns the spans they keep, and the decisions about these."""
     changed = change(spans)
     if changed.num_rows == spans.num_rows:
         return changed, decided
@@ -158,16 +161,16 @@ def _changed(
     ids, parents = (words(spans.column(name)) for name in ("span_id", "parent_span_id"))
     shown = kept_parents(trace, ids, parents, position < 0)
     decided = decided.take(pa.array(left))
-    inherit = decided["inherit_from"].fill_null(-1).to_numpy(zero_copy_only=False)
+    inherit = numpy_of(decided["inherit_from"].fill_null(-1))
     inherit = np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
     decided = with_column(decided, "inherit_from", pa.array(inherit, mask=inherit < 0))
     return with_parents(changed, shown[left]), decided
 
 
 def _renumbered(rows: pa.RecordBatch, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    """``inherit`` among the kept rows only."""
+    """``inherit`` counted among the kept rows only; -1 where the other row is not kept."""
     position = np.where(keep, np.cumsum(keep) - 1, -1)
-    inherit = rows["inherit"].to_numpy(zero_copy_only=False)
+    inherit = numpy_of(rows["inherit"])
     return np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
 
 
@@ -193,28 +196,28 @@ def _decided(
 
 
 def _fact(fact: TraceFact, of_trace: pa.Array, spans: SpanBatch) -> pa.Array:
-    """A trace fact beside each span of its trace."""
+    """The stored value of a trace fact for each span. ``of_trace``: the fact of the span's trace."""
     if fact.names:
         return pa.array(fact.names).take(of_trace)
     return pc.coalesce(spans.column(fact.name), of_trace) if fact.span_value is SpanValue.FIRST else of_trace
 
 
 def _fact_undecided(fact: TraceFact, spans: SpanBatch) -> pa.Array:
-    """A trace fact beside each span where nobody looked at the trace: what the span says of itself."""
+    """The stored value of a trace fact for spans without assembly: the span's column of that name, or null."""
     if fact.span_value is SpanValue.NEVER:
         return pa.nulls(spans.num_rows, fact.stored_type)
     return spans.column(fact.name)
 
 
 def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
-    """What can be said without assembly: only the known-wrapper table applies."""
+    """``schema.DECIDED`` for spans without assembly. Usage counts by each span's role alone."""
     n = spans.num_rows
-    role = spans.column("role").to_numpy(zero_copy_only=False)
+    role = numpy_of(spans.column("role"))
     usage = counting_columns.reports(spans)
     call = np.isin(role, (schema.ROLE_CALL, schema.ROLE_NATIVE, schema.ROLE_OTHER))
     scope = np.where(usage, np.where(call, counting.COUNTED, counting.ROLLUP), counting.NONE)
     rule = np.where(usage, counting.NO_ASSEMBLY, 0)
-    start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    start = numpy_of(spans.column("start_unix_nano"))
     ingested = np.full(n, time_unix_nano, np.int64)
     return table_of(
         schema.DECIDED,
@@ -233,13 +236,13 @@ def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
 
 def _named(codes: pa.Array, names: Sequence[str | None]) -> pa.DictionaryArray:
     """Codes as text; code 0 is null."""
-    values = codes.to_numpy(zero_copy_only=False).astype(np.int32)
+    values = numpy_of(codes).astype(np.int32)
     texts = [name or "" for name in names]
     return pa.DictionaryArray.from_arrays(pa.array(values, mask=values == 0), pa.array(texts))
 
 
 def _rules(scope_rule: pa.DictionaryArray, cache_rule: pa.Array) -> pa.Array:
-    """Both rules that made a row's numbers: the scope's, and how cached tokens were taken."""
+    """``usage_rule``: the rule of the usage scope and the rule for cached tokens, as one text."""
     scope, cache = scope_rule.cast(pa.string()), cache_rule.cast(pa.string())
     both = pc.binary_join_element_wise(pc.fill_null(scope, ""), pc.fill_null(cache, ""), ", ")
     return pc.if_else(pc.and_(scope.is_valid(), cache.is_valid()), both, scope)

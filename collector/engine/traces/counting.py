@@ -1,9 +1,9 @@
-"""Usage counts once: which spans of a trace hold numbers that add up.
+"""Decides for which spans of a trace usage counts, so that a sum over them counts every token once.
 
-Structural and vectorised: what a span reports is not counted again above it, and one response id counts
-once per trace. A model call is a call of its own where all usage below it stands below a tool or an agent that
-it called: no wrapper of one call has a tool in between. A span whose parent never came is still somewhere below the
-root of its trace. Works on any number of traces at once, whatever the order their spans came in.
+The rule looks at the tree of spans. Usage of a span does not count again at its ancestors, and a response id counts
+once per trace. An exception: where all usage below a model call stands below a tool or an agent, the call counts
+besides; the tool's calls are other calls. A span whose parent never came is taken to be below the root of its trace.
+The functions work on many traces at once, with their spans in any order.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LEAF, _WRAPPER, _DESCENDANT, _BELOW, _RESPONSE, _NEVER, _ANCESTOR, NO_ASSEMBLY,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spans:
-    """The columns the rule looks at, one entry per span."""
+    """The input of the rule, one entry per span."""
 
     trace: npt.NDArray[np.int32]
     """Ordinal of the span's trace."""
@@ -60,16 +60,16 @@ class Spans:
     """Unix nanoseconds; 0: not known."""
     end: Ints
     calls_out: Bools
-    """Tools, agents and their like: what is below them is not part of the model call above them. Of rows written
+    """Tools, agents and the like: spans below them are not part of the model call above them. Of rows written
     earlier this is not known."""
     written: npt.NDArray[np.uint8]
-    """The scope of rows decided earlier (they do not change); NONE for new ones. Of these rows
-    tokens, source and times are not known."""
+    """The scope of rows that were decided earlier, which does not change; NONE for new rows. Tokens, source and
+    times of rows decided earlier are not known."""
     is_new: Bools
 
     @property
     def is_call(self) -> Bools:
-        """Spans of single model calls."""
+        """Which spans are single model calls."""
         calls: Bools = (self.role == schema.ROLE_CALL) | (self.role == schema.ROLE_NATIVE)
         return calls
 
@@ -87,11 +87,11 @@ class Counted:
     rule: npt.NDArray[np.uint8]
     """Index into ``RULES``."""
     inherit: npt.NDArray[np.int32]
-    """Row of the other span of the same call, from which a counted one takes what it lacks; -1: none."""
+    """For a counted row: the row of another span of the same call, which may know more about it; -1: none."""
 
 
 def count(spans: Spans) -> Counted:
-    """Decides every new row; rows already written keep their scope and bind the others."""
+    """Applies the rule to new rows. Rows written earlier keep their scope, and new rows must fit to it."""
     n = len(spans.trace)
     parent = parents(spans.trace, spans.span_id, spans.parent_id)
     parent, depth = _acyclic(parent)
@@ -147,7 +147,7 @@ def _mix(x: Words) -> Words:
 
 
 def _acyclic(parent: Ints) -> tuple[Ints, Ints]:
-    """Parents without cycles (malformed traces have them), and each row's depth, by pointer doubling."""
+    """(parents without the cycles that malformed traces have, the depth of each row), by pointer doubling."""
     n = len(parent)
     hop = np.append(parent, -1)
     depth = np.append((parent >= 0).astype(np.int64), 0)
@@ -165,9 +165,9 @@ def _acyclic(parent: Ints) -> tuple[Ints, Ints]:
 
 
 def _adopted(spans: Spans, parent: Ints) -> Ints:
-    """Parents, with the root of the trace for spans whose own parent is not there.
+    """Parents, where spans with a missing parent get the root of their trace.
 
-    Only where there is one root, and not under a model call: what is missing in between may be a tool it called.
+    Only in traces with one root that is not a model call: the missing parent may be a tool that the call used.
     """
     orphans = np.flatnonzero((parent < 0) & (spans.parent_id != 0))
     if not orphans.size:
@@ -183,7 +183,7 @@ def _adopted(spans: Spans, parent: Ints) -> Ints:
 
 
 def _ancestors_of(rows: Ints, parent: Ints, *, up_to: Bools | None = None) -> Bools:
-    """Marks every proper ancestor of the given rows; of ``up_to`` and what is above them only the former."""
+    """Marks all ancestors of the given rows. ``up_to``: marks these rows, but goes no further up from them."""
     marked = np.zeros(len(parent), np.bool_)
     frontier = parent[rows]
     while (frontier := frontier[frontier >= 0]).size:
@@ -194,7 +194,7 @@ def _ancestors_of(rows: Ints, parent: Ints, *, up_to: Bools | None = None) -> Bo
 
 
 def _below_written(spans: Spans, parent: Ints, scope: npt.NDArray[np.uint8], rule: npt.NDArray[np.uint8]) -> None:
-    """A late row below one that was written as counted must not count again."""
+    """Makes late rows duplicates where an ancestor was written as counted."""
     counted_before = ~spans.is_new & (spans.written == COUNTED)
     if not counted_before.any():
         return
@@ -214,7 +214,7 @@ def _same_call(
     rule: npt.NDArray[np.uint8],
     inherit: npt.NDArray[np.int32],
 ) -> None:
-    """A model call whose only counted row below it reports the same is that call, seen from outside."""
+    """Makes a model call a duplicate where one counted row stands below it and reports the same call."""
     leaves = np.flatnonzero((scope == COUNTED) & ~spans.calls_out)
     below = np.zeros(len(scope), np.int64)
     the_one = np.full(len(scope), -1, np.int64)
@@ -250,10 +250,11 @@ def _same_response(
     rule: npt.NDArray[np.uint8],
     inherit: npt.NDArray[np.int32],
 ) -> None:
-    """Of counted rows with one response id the deepest stays; one already written always does.
+    """Of counted rows with the same response id, keeps the deepest, or the one written earlier; the others become
+    duplicates.
 
-    Servers exist whose ids repeat. Nobody reports one call twice in a row, so a span that its own
-    instrumentation began after the first had ended is another call.
+    Some servers repeat response ids. An instrumentation does not report one call twice in sequence, so two spans of one
+    instrumentation that do not overlap in time are two calls.
     """
     rows = np.flatnonzero((scope == COUNTED) & (spans.response != 0))
     if rows.size < 2:

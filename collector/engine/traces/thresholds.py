@@ -1,7 +1,7 @@
-"""What sampling says to whoever comes next: the threshold in each kept span's ``tracestate``.
+"""Sampling thresholds in ``tracestate`` (``ot=th:…``): read from incoming spans, written into kept ones.
 
-A trace that stands for others carries ``ot=th:…``, so that backends and collectors behind this one can
-weigh it; what came with one already stood for others when it came.
+A kept trace may stand for several. Its threshold tells backends and collectors behind this one how many. A trace that
+came with a threshold stood for several before it came here.
 """
 
 from __future__ import annotations
@@ -11,25 +11,29 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.model import trace_state
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 
 
 def upstream_probabilities(states: pa.StringArray) -> npt.NDArray[np.float64]:
-    """Per trace state how likely the trace was to come this far; null: 1."""
+    """Per trace state, the probability with which earlier samplers kept the trace; 1 for null."""
     encoded = states.dictionary_encode()
     table = np.array([trace_state.probability(text) for text in encoded.dictionary.to_pylist()] + [1.0])
-    picked: npt.NDArray[np.float64] = table[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    picked: npt.NDArray[np.float64] = table[numpy_of(encoded.indices.fill_null(-1))]
     return picked
 
 
 def with_thresholds(spans: SpanBatch, adjusted_count: pa.DoubleArray) -> SpanBatch:
-    """The spans with the threshold of each one's trace in its trace state, where the trace stands for others."""
-    counts = adjusted_count.to_numpy(zero_copy_only=False)
+    """The spans with thresholds in their trace state, where their trace stands for more than itself.
+
+    ``adjusted_count``: per span, how many traces its trace stands for.
+    """
+    counts = numpy_of(adjusted_count)
     if not (counts > 1).any():
         return spans
     encoded = spans.column("trace_state").dictionary_encode()
     texts = encoded.dictionary.to_pylist()
-    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    codes = numpy_of(encoded.indices)
     pairs, which = np.unique(np.stack([codes, counts]), axis=1, return_inverse=True)
     states = [
         trace_state.with_probability(texts[int(code)], 1 / count) if count > 1 else texts[int(code)]

@@ -1,7 +1,7 @@
-"""Spans a processor dropped: what assembly still has to know of them, and whose children theirs become.
+"""Tombstones of spans that a processor dropped, and new parents for the children of such spans.
 
-A dropped span leaves a tombstone: its ids, its times and its part in the counting of usage, and nothing else.
-So its parent's sum stays a sum and a call seen twice counts once, as if the span were there.
+A tombstone holds the ids and times of the dropped span and the columns that counting looks at, nothing else. With
+them usage is counted as if the span were there: a sum stays a sum, and a call that is seen twice counts once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def tombstones(before: SpanBatch, after: SpanBatch) -> SpanBatch | None:
-    """The spans of ``before`` that are not in ``after``, without what they said; None: there are none."""
+    """Tombstones for the spans of ``before`` that are not in ``after``; None: there are none."""
     gone = ~np.isin(_keys(before), _keys(after))
     if not gone.any():
         return None
@@ -34,7 +34,7 @@ def tombstones(before: SpanBatch, after: SpanBatch) -> SpanBatch | None:
 
 
 def rows_of(after: SpanBatch, before: SpanBatch) -> npt.NDArray[np.int64]:
-    """The row in ``before`` of each span of ``after``; each of them is there, once."""
+    """Per span of ``after`` its row in ``before``. Each span must be in ``before`` exactly once."""
     keys = _keys(before)
     order = np.argsort(keys, kind="stable")
     found: npt.NDArray[np.int64] = order[np.searchsorted(keys[order], _keys(after))]
@@ -42,9 +42,9 @@ def rows_of(after: SpanBatch, before: SpanBatch) -> npt.NDArray[np.int64]:
 
 
 def kept_parents(trace: npt.NDArray[np.int32], span_id: Words, parent_id: Words, dropped: Bools) -> Words:
-    """Each span's nearest ancestor that was not dropped; 0: none.
+    """The id of each span's nearest ancestor that was not dropped; 0: none.
 
-    Above a dropped span whose own parent is unknown stands that parent.
+    Where the parent of a dropped span is not among these spans, its id is taken all the same.
     """
     if not dropped.any():
         return parent_id
@@ -64,7 +64,7 @@ def kept_parents(trace: npt.NDArray[np.int32], span_id: Words, parent_id: Words,
 
 
 def with_parents(spans: SpanBatch, shown: Words) -> SpanBatch:
-    """The spans with these parents, as words; 0: none."""
+    """The spans with other parents. ``shown``: the parents' ids as integers; 0: none."""
     values = pa.Array.from_buffers(schema.SPAN_ID, len(shown), [None, pa.py_buffer(np.ascontiguousarray(shown))])
     rows = pa.array(np.arange(len(shown)), mask=shown == 0)
     return spans.with_columns({"parent_span_id": values.take(rows)})

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import flatten
 from collector.model.batch import SpanBatch
 from collector.model.dialects.compiled_tables import Compiled, Rule, compiled
@@ -260,12 +261,12 @@ class Lookup(TextCodes):
         usable = _IS_TEXT[types]
         needles = self.tables.json_needles[key]
         if needles:  # most texts of such keys do not have the member: spare them the parser
-            usable &= pc.match_substring_regex(texts, needles).to_numpy(zero_copy_only=False)
+            usable &= numpy_of(pc.match_substring_regex(texts, needles))
         if not usable.all():
             texts = texts.filter(pa.array(usable))
         encoded = texts.dictionary_encode()
         kinds = np.zeros(len(encoded.dictionary), np.uint8)
-        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        indices = numpy_of(encoded.indices)
         kinds[indices] = types[usable]
         return JsonGroup(entries.where(usable), encoded.dictionary, kinds, indices)
 
@@ -324,4 +325,4 @@ def _one_of_types(types: tuple[str, ...]) -> Bools:
 
 
 def _dictionary(column: pa.DictionaryArray) -> tuple[list[bytes], Ints]:
-    return column.dictionary.to_pylist(), column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return column.dictionary.to_pylist(), numpy_of(column.indices).astype(np.int64)

@@ -238,11 +238,11 @@ def _object_costs(lookup: Lookup) -> _ObjectCosts:
         todo = out.total == MISSING
         for entries, distinct in lookup.json_values(rule, todo):
             parsed = [_parse_costs(lookup, value) for value in distinct.values]
-            said = {name for p in parsed for name in p}
+            given = {name for p in parsed for name in p}
             for name, column in [*out.buckets.items(), ("total", out.total)]:
-                if name in said:
+                if name in given:
                     column[entries.rows] = distinct.spread([p.get(name, MISSING) for p in parsed])
-            if said - _NAMED:
+            if given - _NAMED:
                 others = [[(name, cost) for name, cost in p.items() if name not in _NAMED] for p in parsed]
                 pairs = zip(entries.rows.tolist(), distinct.indices.tolist(), strict=True)
                 out.extras += [(row, name, cost) for row, index in pairs for name, cost in others[index]]

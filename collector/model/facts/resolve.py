@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 from collector.model.dialects.compiled_tables import Rule
 from collector.model.dialects.fields import LEVELS, ROLES, TYPES
@@ -101,8 +102,8 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> tuple[Ints, Bools]:
 
 def _levels(lookup: Lookup) -> Ints:
     """Said levels first, then the status, ``error.type`` and exception events, then what is usual for the span."""
-    said = lookup.meanings("level", LEVELS.index)
-    status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
+    by_rule = lookup.meanings("level", LEVELS.index)
+    status = numpy_of(lookup.batch.column("status_code"))
     failed = (status == _ERROR) | _has_error_type(lookup)
     excepted = lookup.events.has_exception
     default, warning, error = (LEVELS.index(level) for level in ("DEFAULT", "WARNING", "ERROR"))
@@ -112,21 +113,21 @@ def _levels(lookup: Lookup) -> Ints:
         lookup.recorder.note("level", "an exception event, and the status is not ERROR", excepted & ~failed)
     usual = lookup.meanings("usual_level", LEVELS.index)
     derived = np.where((derived == default) & (usual != MISSING), usual, derived)
-    return np.where(said != MISSING, said, derived)
+    return np.where(by_rule != MISSING, by_rule, derived)
 
 
 def _has_error_type(lookup: Lookup) -> Bools:
-    said: Bools = lookup.by_row("error.type") != MISSING
-    return said
+    by_rule: Bools = lookup.by_row("error.type") != MISSING
+    return by_rule
 
 
 def _roles(lookup: Lookup, types: Ints) -> pa.Array:
-    said = lookup.meanings("role", ROLES.index)
+    by_rule = lookup.meanings("role", ROLES.index)
     calls = (types == TYPES.index("generation")) | (types == TYPES.index("embedding"))
     derived = np.where(calls, schema.ROLE_CALL, schema.ROLE_OTHER)
     if lookup.recorder is not None:
         lookup.recorder.note("role", "a call, by its type", calls)
-    return int_array(np.where(said != MISSING, said, derived).astype(np.uint8))
+    return int_array(np.where(by_rule != MISSING, by_rule, derived).astype(np.uint8))
 
 
 def _enum(values: Ints, names: tuple[str, ...]) -> pa.DictionaryArray:
@@ -228,7 +229,7 @@ def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
 
 
 def _completion_start(lookup: Lookup) -> pa.Array:
-    starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    starts = numpy_of(lookup.batch.column("start_unix_nano"))
     field = "completion_start_unix_nano"
     found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts), np.ndarray.tolist)
     return pa.nulls(lookup.num_rows, pa.int64()) if found is lookup.nothing else int_array(found, found <= 0)
@@ -258,11 +259,11 @@ def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iter
 def _iso_times(lookup: Lookup, positions: Ints) -> Ints:
     """Unix nanoseconds of ISO 8601 texts; the usual form in one cast, others one by one."""
     texts_ = pc.utf8_trim(lookup.flat.texts.take(int_array(positions)), characters='" ')
-    usual = pc.match_substring_regex(texts_, _USUAL_TIME).to_numpy(zero_copy_only=False)
+    usual = numpy_of(pc.match_substring_regex(texts_, _USUAL_TIME))
     out = np.full(len(positions), MISSING, np.int64)
     try:
         moments = texts_.filter(pa.array(usual)).cast(pa.timestamp("ns", "UTC"))
-        out[usual] = moments.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        out[usual] = numpy_of(moments.cast(pa.int64()))
     except pa.ArrowInvalid:  # a day or an hour that does not exist
         usual[:] = False
     rest = np.flatnonzero(~usual)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import Flat
 from collector.model.batch import SpanBatch
 from collector.model.dialects.compiled_tables import Keys
@@ -28,11 +29,11 @@ _ALL_BITS = 2**WORD - 1
 
 def marker_words(batch: SpanBatch, flat: Flat, keys: Keys) -> Words:
     """The bits of every span, by its place in the trace and the keys it carries."""
-    roots = batch.column("parent_span_id").is_null().to_numpy(zero_copy_only=False)
-    served = ~roots & (batch.column("kind").to_numpy(zero_copy_only=False) == _SERVER)
+    roots = numpy_of(batch.column("parent_span_id").is_null())
+    served = ~roots & (numpy_of(batch.column("kind")) == _SERVER)
     words: Words = [np.where(roots, _ROOT, np.where(served, _SERVED, _NO_BITS))]
     words += [np.zeros(batch.num_rows, np.uint64) for _ in keys.markers[1:]]
-    offsets = batch.column("attributes").offsets.to_numpy(zero_copy_only=False)
+    offsets = numpy_of(batch.column("attributes").offsets)
     some = offsets[:-1] < offsets[1:]
     if np.count_nonzero(some):
         starts = (offsets[:-1] - offsets[0])[some]
@@ -69,4 +70,4 @@ def distinct_bits(words: Words) -> tuple[list[int], Ints]:
 def distinct_ints(values: Ints) -> tuple[list[int], Ints]:
     """The distinct numbers, and per entry the place of its own."""
     encoded = int_array(values).dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
+    return encoded.dictionary.to_pylist(), numpy_of(encoded.indices)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import Flat, decode_value
 from collector.model.facts.values import MISSING, Bools, Distinct, Ints, filled, int_array, named, text_array
 from collector.model.json_values import scalar_text
@@ -51,18 +52,18 @@ class TextCodes:
         encoded = self.flat.texts.take(int_array(positions)).dictionary_encode()
         codes = [self.make(text) if text.strip() else MISSING for text in encoded.dictionary.to_pylist()]
         if codes:
-            indices = encoded.indices.to_numpy(zero_copy_only=False)
+            indices = numpy_of(encoded.indices)
             self._codes_of_positions[positions] = np.array(codes, np.int64)[indices]
 
     @functools.cached_property
     def _blank(self) -> Bools:
         """Per attribute, whether its text is empty or white space."""
-        lengths = pc.binary_length(self.flat.texts).to_numpy(zero_copy_only=False)
+        lengths = numpy_of(pc.binary_length(self.flat.texts))
         blank = lengths == 0
         short = np.flatnonzero((lengths > 0) & (lengths <= MAX_BLANK))
         if len(short):
             trimmed = pc.utf8_trim_whitespace(self.flat.texts.take(int_array(short)))
-            blank[short] = pc.binary_length(trimmed).to_numpy(zero_copy_only=False) == 0
+            blank[short] = numpy_of(pc.binary_length(trimmed)) == 0
         return cast("Bools", blank)
 
     def plain_codes(self, positions: Ints) -> Ints:

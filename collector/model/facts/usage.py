@@ -322,12 +322,12 @@ def _sum(buckets: dict[str, Ints], names: tuple[str, ...]) -> Ints:
     return np.where((values != MISSING).any(axis=0), np.maximum(values, 0).sum(axis=0), MISSING)
 
 
-def _total(input_tokens: Ints, output_tokens: Ints, said: Ints) -> Ints:
+def _total(input_tokens: Ints, output_tokens: Ints, reported: Ints) -> Ints:
     """The sum where both sides are known, else what was said, if that is not less than one side."""
     both = (input_tokens != MISSING) & (output_tokens != MISSING)
     known = np.maximum(input_tokens, 0) + np.maximum(output_tokens, 0)
     some = np.where((input_tokens != MISSING) | (output_tokens != MISSING), known, MISSING)
-    return np.where(both, known, np.maximum(said, some))
+    return np.where(both, known, np.maximum(reported, some))
 
 
 def nullable(values: Ints) -> pa.Int64Array:

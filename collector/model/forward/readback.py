@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.dialects.messages import carriers, choices
@@ -64,7 +65,7 @@ def _plain(column: Any) -> pa.StringArray:
 
 def _texts(name: str, found: pa.StringArray, wanted: pa.StringArray, out: Outgoing) -> None:
     differs = pc.not_equal(pc.fill_null(found, _NOTHING), pc.fill_null(wanted, _NOTHING))
-    out.texts(CARRIER + name, wanted, differs.to_numpy(zero_copy_only=False))
+    out.texts(CARRIER + name, wanted, numpy_of(differs))
 
 
 def _lists(name: str, found: list[Any], wanted: list[Any], out: Outgoing) -> None:
@@ -130,8 +131,8 @@ def _contents(read: SpanBatch, facts: Facts, out: Outgoing) -> None:
     faults: Counter[str] = Counter()
     for row, (content, row_wanted) in enumerate(zip(carriers.contents(read, None), wanted, strict=True)):
         found = dict(zip(choices.KINDS, choices.texts(content, faults), strict=True))
-        said = (found["status_message"], sent[row], found["error_message"], choices.raised_message(content))
-        found["status_message"] = next((text for text in said if text), None)
+        candidates = (found["status_message"], sent[row], found["error_message"], choices.raised_message(content))
+        found["status_message"] = next((text for text in candidates if text), None)
         for name, want in zip(CONTENTS, row_wanted, strict=True):
             if want is not None and not _same(found[name], want):
                 out.put(row, CARRIER + name, want)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import attributes, json_values
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects import table_files
 from collector.model.dialects.messages import carriers
@@ -103,7 +104,7 @@ class _Found:
 
     @functools.cached_property
     def ingested(self) -> stored_columns.Int64s:
-        column: stored_columns.Int64s = self.decided.column("ingested_unix_nano").to_numpy(zero_copy_only=False)
+        column: stored_columns.Int64s = numpy_of(self.decided.column("ingested_unix_nano"))
         return column
 
     def own(self, row: int) -> Target:
@@ -132,8 +133,8 @@ class _Found:
 
     def result(self, row: int, carrier: ScoreCarrier, members: Mapping[str, Any], time: int = 0) -> Result:
         fields = _fields(carrier, members)
-        said = fields.get("environment")
-        known = convert.environment(said) if isinstance(said, str) else None
+        sent_environment = fields.get("environment")
+        known = convert.environment(sent_environment) if isinstance(sent_environment, str) else None
         return Result(
             carrier,
             fields,
@@ -191,8 +192,8 @@ def _in_logs(logs: LogBatch, ingested: int, faults: Counter[str]) -> Iterator[Re
         if target.span_id is None and (response := fields.get("response_id")) is not None:
             rest["response_id"] = response
         time = sent[row] or observed[row]
-        said = fields.get("environment")
-        environment = convert.environment(said) if isinstance(said, str) else None
+        sent_environment = fields.get("environment")
+        environment = convert.environment(sent_environment) if isinstance(sent_environment, str) else None
         yield Result(carrier, fields, rest, target, time, ingested, environment or environments[row])
 
 

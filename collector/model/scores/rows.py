@@ -121,12 +121,12 @@ def _judgement(result: Result, rest: dict[str, Any], faults: Counter[str]) -> _J
         else:
             faults["score_value"] += 1
             rest[_first_key(result, "value")] = sent
-    said = _text(result.fields.get("data_type"))
-    if said is not None and said.upper() not in DATA_TYPES:
+    named = _text(result.fields.get("data_type"))
+    if named is not None and named.upper() not in DATA_TYPES:
         faults["score_data_type"] += 1
-        rest[_first_key(result, "data_type")] = said
-        said = None
-    kind = said.upper() if said else _kind(result.carrier, sent, number, label)
+        rest[_first_key(result, "data_type")] = named
+        named = None
+    kind = named.upper() if named else _kind(result.carrier, sent, number, label)
     if kind == "BOOLEAN" and number is None and label is not None:
         flag = result.carrier.booleans.get(label.casefold())
         number = None if flag is None else float(flag)
@@ -165,12 +165,12 @@ def _is_no_number(sent: Any) -> bool:
 
 
 def _source(result: Result, rest: dict[str, Any]) -> str:
-    said = _text(result.fields.get("source"))
-    if said is None:
+    named = _text(result.fields.get("source"))
+    if named is None:
         return result.carrier.source
-    known = result.carrier.sources.get(said.upper()) or _SOURCES.get(said.upper())
+    known = result.carrier.sources.get(named.upper()) or _SOURCES.get(named.upper())
     if known is None:
-        rest[_first_key(result, "source")] = said
+        rest[_first_key(result, "source")] = named
     return known or result.carrier.source
 
 

@@ -220,8 +220,8 @@ class LangfuseApi:
         if kind != "score-create":
             self._skipped.labels("event").inc()
             raise InvalidDataError("only score-create is taken here: this client is to send its spans over OTLP")
-        said = event.get("timestamp")
-        return [read_score(event.get("body"), default_time=said if isinstance(said, str) else None)]
+        sent_time = event.get("timestamp")
+        return [read_score(event.get("body"), default_time=sent_time if isinstance(sent_time, str) else None)]
 
     async def _store(self, good: Sequence[Score], access: Access) -> Answer | None:
         """None once the scores are durable, else why they were not taken."""

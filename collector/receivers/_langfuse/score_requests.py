@@ -107,12 +107,12 @@ def _name(body: Mapping[str, Any], data_type: str) -> str:
 
 
 def _data_type(body: Mapping[str, Any]) -> str:
-    said = _text(body, "dataType")
-    if said is None:
+    given = _text(body, "dataType")
+    if given is None:
         return "CATEGORICAL" if isinstance(body.get("value"), str) else "NUMERIC"
-    if said not in record.DATA_TYPES:
+    if given not in record.DATA_TYPES:
         raise InvalidDataError(f"dataType: expected one of {', '.join(record.DATA_TYPES)}")
-    return said
+    return given
 
 
 def _value(body: Mapping[str, Any], data_type: str) -> tuple[float | None, str | None]:
@@ -163,9 +163,9 @@ def _id(body: Mapping[str, Any], key: str) -> str | None:
 
 
 def _time(body: Mapping[str, Any], default: str | None) -> int:
-    said = _text(body, "timestamp")
-    found = iso_time(said) if said is not None else None
-    if said is not None and (found is None or found < 0):
+    given = _text(body, "timestamp")
+    found = iso_time(given) if given is not None else None
+    if given is not None and (found is None or found < 0):
         raise InvalidDataError("timestamp: is no ISO 8601 time")
     if found is None and default is not None:
         found = iso_time(default)
