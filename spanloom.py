@@ -121,7 +121,6 @@ if TYPE_CHECKING:
         sql_value as sql_value,
     )
     from collector.kernels.sql.faults import SqlFaults as SqlFaults, unless_propagate as unless_propagate
-    from collector.kernels.sql.ottl import sql_of as sql_of
     from collector.kernels.sql.relations import (
         LOG_RELATION as LOG_RELATION,
         METRIC_RELATION as METRIC_RELATION,
@@ -267,7 +266,6 @@ _HOMES = {
     "collector.kernels.sql.column_names": ("SqlExpression",),
     "collector.kernels.sql.expressions": ("ComputedExpressions", "sql_condition", "sql_value"),
     "collector.kernels.sql.faults": ("SqlFaults", "unless_propagate"),
-    "collector.kernels.sql.ottl": ("sql_of",),
     "collector.kernels.sql.relations": (
         "LOG_RELATION",
         "METRIC_RELATION",

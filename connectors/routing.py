@@ -101,9 +101,9 @@ class RoutingRow(ComponentConfig):
     def _is_no_ottl(cls, given: Any) -> Any:
         if isinstance(given, dict) and (text := _ottl(given)) is not None:
             context = str(given.get("context", "resource"))
-            item = _ITEMS.get(context, "span")
-            full = text.replace("attributes[", "resource.attributes[") if context == "resource" else text
-            raise ValueError(f"OTTL is not supported; write 'sql': {ottl.described([(item, full)], ottl.sql_of)}")
+            written = ottl.Written(("statement" if "statement" in given else "condition",), "", context, text)
+            answers = ottl.answered([written], ottl.condition_of, lambda _: lambda sql: _wrong(context, sql))
+            raise WrongValuesError([(path, f"OTTL is not supported; write 'sql': {one}") for path, one in answers])
         return given
 
     @model_validator(mode="after")

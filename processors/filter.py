@@ -15,6 +15,7 @@ there: an agent's sum stays a sum when the calls below it are dropped, and what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -40,12 +41,11 @@ from spanloom import (
 )
 
 _ITEMS = {
-    "span": "span", "log_record": "log", "log": "log", "metric": "metric", "datapoint": "metric",
-    "spanevent": "", "resource": "", "scope": "", "profile": "",
+    "traces": "span", "logs": "log", "metrics": "metric",
+    "trace_conditions": "span", "log_conditions": "log", "metric_conditions": "metric",
 }  # fmt: skip
-"""The Collector's contexts → ours; empty: none."""
-_OF_LISTS = {"trace_conditions": "span", "log_conditions": "log", "metric_conditions": "metric"}
-_OTTL = ("traces", "logs", "metrics", "spans", "profiles", "profile_conditions", *_OF_LISTS)
+"""The Collector's keys → what is dropped here."""
+_OTTL = (*_ITEMS, "spans", "profiles", "profile_conditions")
 
 
 class Conditions(ComponentConfig):
@@ -90,9 +90,17 @@ class Config(ComponentConfig):
     @classmethod
     def _is_no_ottl(cls, given: Any) -> Any:
         if isinstance(given, dict) and (keys := [key for key in _OTTL if key in given]):
-            texts = [entry for key in keys for entry in _conditions(key, given[key])]
-            instead = f": {ottl.described(texts, ottl.sql_of)}" if texts else ""
-            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write SQL, under 'sql'{instead}")
+            written = [entry for key in keys for entry in _conditions(key, given[key])]
+            answers = ottl.answered(written, ottl.condition_of, _problem)
+            of_keys = f"OTTL ({', '.join(keys)}) is not supported; write SQL, under 'sql'"
+            raise WrongValuesError(
+                [
+                    (path, f"OTTL is not supported; write SQL, under 'sql.{one.item}': {text}")
+                    for one, (path, text) in zip(written, answers, strict=True)
+                ]
+                or [((keys[0],), of_keys)],
+                f"{of_keys}: {'; '.join(text for _, text in answers)}" if answers else of_keys,
+            )
         return given
 
     @field_validator("error_mode", mode="before")
@@ -136,16 +144,30 @@ def _wrong(relation: Relation, text: str) -> str:
     return ""
 
 
-def _conditions(key: str, given: Any) -> list[tuple[str, Any]]:
-    """(item, OTTL) of what stands under a key of the Collector."""
+def _problem(written: ottl.Written) -> Callable[[Any], str]:
+    """Why the condition that OTTL became cannot be run here."""
+    relation = RELATIONS.get(written.item)
+    return lambda sql: _wrong(relation, sql) if relation is not None else "it is about no item of ours"
+
+
+def _conditions(key: str, given: Any) -> list[ottl.Written]:
+    """The OTTL under a key of the Collector."""
+    item = _ITEMS.get(key, "")
     if isinstance(given, dict):
         return [
-            (_ITEMS.get(k, k) or k, text) for k, texts in given.items() if isinstance(texts, list) for text in texts
+            ottl.Written((key, context, n), item, context, text)
+            for context, texts in given.items()
+            if isinstance(texts, list)
+            for n, text in enumerate(texts)
         ]
-    found: list[tuple[str, Any]] = []
-    for entry in given if isinstance(given, list) else ():
-        texts = entry.get("conditions", ()) if isinstance(entry, dict) else (entry,)
-        found += [(_OF_LISTS.get(key, key), text) for text in texts]
+    found: list[ottl.Written] = []
+    for n, entry in enumerate(given if isinstance(given, list) else ()):
+        if not isinstance(entry, dict):
+            found.append(ottl.Written((key, n), item, "", entry))
+            continue
+        context, texts = str(entry.get("context") or ""), entry.get("conditions")
+        for at, text in enumerate(texts if isinstance(texts, list) else ()):
+            found.append(ottl.Written((key, n, "conditions", at), item, context, text))
     return found
 
 

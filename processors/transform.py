@@ -8,9 +8,10 @@ on is left as it was by that operation. How OTTL is said here: [OTTL and SQL](..
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from processors._transform.operations import Operation, Run
 from spanloom import (
@@ -72,9 +73,17 @@ class Config(ComponentConfig):
     @classmethod
     def _is_no_ottl(cls, given: Any) -> Any:
         if isinstance(given, dict) and (keys := [key for key in _OTTL if key in given]):
-            texts = [(_OTTL[key] or key, text) for key in keys for text in _statements(given[key])]
-            instead = f": {ottl.described(texts, ottl.operation_of)}" if texts else ""
-            raise ValueError(f"OTTL ({', '.join(keys)}) is not supported; write operations, under 'sql'{instead}")
+            written = [entry for key in keys for entry in _statements(key, given[key])]
+            answers = ottl.answered(written, ottl.statement_of, _problem)
+            of_keys = f"OTTL ({', '.join(keys)}) is not supported; write operations, under 'sql'"
+            raise WrongValuesError(
+                [
+                    (path, f"OTTL is not supported; write operations, under 'sql.{one.item}': {text}")
+                    for one, (path, text) in zip(written, answers, strict=True)
+                ]
+                or [((keys[0],), of_keys)],
+                f"{of_keys}: {'; '.join(text for _, text in answers)}" if answers else of_keys,
+            )
         return given
 
     @field_validator("error_mode", mode="before")
@@ -113,11 +122,30 @@ def _wrong(item: str, operation: Operation) -> str:
     return ""
 
 
-def _statements(given: Any) -> list[Any]:
-    """The OTTL of what stands under a key of the Collector."""
-    found: list[Any] = []
-    for entry in given if isinstance(given, list) else ():
-        found += entry.get("statements", ()) if isinstance(entry, dict) else (entry,)
+def _problem(written: ottl.Written) -> Callable[[Any], str]:
+    """Why the operation that a statement became cannot be run here."""
+
+    def problem(operation: Any) -> str:
+        if written.item not in RELATIONS:
+            return "it is about no item of ours"
+        try:
+            return _wrong(written.item, Operation.model_validate(operation))
+        except ValidationError as error:
+            return "; ".join(str(one["msg"]) for one in error.errors())
+
+    return problem
+
+
+def _statements(key: str, given: Any) -> list[ottl.Written]:
+    """The OTTL under a key of the Collector."""
+    found: list[ottl.Written] = []
+    for n, entry in enumerate(given if isinstance(given, list) else ()):
+        if not isinstance(entry, dict):
+            found.append(ottl.Written((key, n), _OTTL[key], "", entry))
+            continue
+        context, texts = str(entry.get("context") or ""), entry.get("statements")
+        for at, text in enumerate(texts if isinstance(texts, list) else ()):
+            found.append(ottl.Written((key, n, "statements", at), _OTTL[key], context, text))
     return found
 
 

@@ -1,8 +1,13 @@
 """Fixtures that more than one folder needs."""
 
+import os
 import socket
 
 import pytest
+
+from collector.model.codec import choice
+
+choice.choose(os.environ.get(choice.VARIABLE))
 
 
 @pytest.fixture

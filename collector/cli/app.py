@@ -15,7 +15,10 @@ from collector.cli import configurations, dry_run, explain, pii, plugins, prices
 from collector.cli.announce import announcer, warn_at_start
 from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli.output import errors_explained, print_line
+from collector.model.codec import choice
 from collector.version import VERSION
+
+choice.choose(os.environ.get(choice.VARIABLE))  # what decodes is imported later, by the commands that need it
 
 app = typer.Typer(
     name="spanloom",

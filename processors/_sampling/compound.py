@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from processors._sampling.attribute import BooleanAttributePolicy, NumericAttributePolicy, StringAttributePolicy
 from processors._sampling.limiter import EverySecond, Limiter
 from processors._sampling.limiting import BytesLimitingPolicy, RateLimitingPolicy
-from processors._sampling.ottl_refusal import refusal
+from processors._sampling.ottl_refusal import refused
 from processors._sampling.policy import Options, Policy
 from processors._sampling.probabilistic import ProbabilisticPolicy, SessionPolicy
 from processors._sampling.score import ScorePolicy
@@ -127,9 +127,9 @@ _ON_THE_OUTSIDE = ("drop", "composite")
 
 
 def supported(policy: Any) -> Any:
-    """The policy as given. Raises ``ValueError`` for one that is of the Collector and not of ours."""
+    """The policy as given. Raises ``WrongValuesError`` for one that is of the Collector and not of ours."""
     if isinstance(policy, dict) and policy.get("type") == "ottl_condition":
-        raise ValueError(refusal(policy.get("ottl_condition")))
+        raise refused(policy.get("ottl_condition"))
     return policy
 
 

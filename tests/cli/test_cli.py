@@ -397,11 +397,3 @@ def test_reprice_makes_no_store_where_there_is_none(tmp_path: Path) -> None:
     assert done.exit_code != 0
     assert "there is no folder" in done.output
     assert not (tmp_path / "no").exists()
-
-
-def test_a_codec_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
-    environ = {**os.environ, "SPANLOOM_CODEC": "kernal"}
-    command = [sys.executable, "-m", "collector", "run", "--data-dir", str(tmp_path)]
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert result.stderr.startswith("error: SPANLOOM_CODEC: 'kernal' is no codec")

@@ -212,6 +212,27 @@ def test_ottl_is_answered_with_its_operation(config: dict[str, Any], said: str) 
     assert said in str(error.value)
 
 
+def test_each_statement_is_answered_at_its_own_place() -> None:
+    statements = [
+        {"context": "resource", "statements": ['delete_key(attributes, "a")', "append(x)"]},
+        "set(span.kind, 1)",
+    ]
+    with pytest.raises(ValidationError) as caught:
+        Config(trace_statements=statements)  # type: ignore[call-arg]
+    why = "OTTL is not supported; write operations, under 'sql.span'"
+    assert caught.value.errors()[0]["ctx"]["error"].problems == (
+        (
+            ("trace_statements", 0, "statements", 0),
+            f"""{why}: resource: delete_key(attributes, "a") → {{delete: ["a"], of: "resource"}}""",
+        ),
+        (
+            ("trace_statements", 0, "statements", 1),
+            f"{why}: resource: append(x) → there is no translation: append() has none",
+        ),
+        (("trace_statements", 1), f"""{why}: span: set(span.kind, 1) → {{set: "kind", to: "'INTERNAL'"}}"""),
+    )
+
+
 @pytest.mark.parametrize("entry", TRANSLATIONS["statements"], ids=lambda entry: entry["ottl"])
 def test_every_documented_statement_is_what_the_translator_says(entry: dict[str, str]) -> None:
     assert ottl.operation_of(entry["ottl"]) == entry["sql"]

@@ -6,6 +6,9 @@ What is computed with may not be masked yet, so it never spills.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +35,23 @@ def connect(memory_bytes: int = MOST_MEMORY) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+@contextmanager
+def for_a_look() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to look at expressions with, before anything is computed: all of them share one database, because
+    opening one takes longer than the look.
+    """
+    cursor = _for_looks().cursor()
+    try:
+        yield cursor
+    finally:
+        cursor.close()
+
+
+@cache
+def _for_looks() -> duckdb.DuckDBPyConnection:
+    return connect()
 
 
 def closed(sql: str) -> str:

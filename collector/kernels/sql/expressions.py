@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.kernels.sql.column_names import SqlExpression
-from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, reason
+from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, for_a_look, reason
 from collector.kernels.sql.relations import Relation
 from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import Batch
@@ -102,12 +102,12 @@ def _type(relation: Relation, expression: SqlExpression) -> pa.DataType:
         raise ValueError(
             f"{text!r}: {', '.join(unsteady)} gives another answer each time, and what a batch becomes must not"
         )
-    connection = connect()
     try:
-        connection.register("items", relation.nothing(expression))
-        # Only an expression over one item can stand behind WHERE: no aggregate, no window, no unnest.
-        connection.sql(f"SELECT 1 FROM items WHERE {sql} IS NULL").to_arrow_table()  # noqa: S608 - as in _query
-        return _query(connection, [sql])[0].type
+        with for_a_look() as connection:
+            connection.register("items", relation.nothing(expression))
+            # Only an expression over one item can stand behind WHERE: no aggregate, no window, no unnest.
+            connection.sql(f"SELECT 1 FROM items WHERE {sql} IS NULL").to_arrow_table()  # noqa: S608 - as in _query
+            return _query(connection, [sql])[0].type
     except duckdb.Error as error:
         unknown = _UNKNOWN_COLUMN.search(str(error))
         if unknown is not None and unknown[1].lower() in ("attributes", "resource"):
@@ -115,14 +115,13 @@ def _type(relation: Relation, expression: SqlExpression) -> pa.DataType:
         near = relation.near(unknown[1]) if unknown is not None else ""
         problem = f'no column is called "{unknown[1]}"{near}' if unknown is not None else reason(error)
         raise ValueError(f"{text!r}: {problem}") from None
-    finally:
-        connection.close()
 
 
 @cache
 def _volatile() -> frozenset[str]:
     sql = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
-    return frozenset(name for (name,) in connect().execute(sql).fetchall())
+    with for_a_look() as connection:
+        return frozenset(name for (name,) in connection.execute(sql).fetchall())
 
 
 _NAMES = {pa.string(): "text", pa.int32(): "a whole number", pa.int64(): "a whole number", pa.float64(): "a number"}

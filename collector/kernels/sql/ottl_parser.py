@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<text>"(?:[^"\\]|\\.)*")
+  | (?P<octets>0x[0-9a-fA-F]+)
   | (?P<number>-?\d+(?:\.\d+)?)
   | (?P<word>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
   | (?P<sign>==|!=|<=|>=|[<>+\-*/(),\[\]=])
@@ -17,8 +18,12 @@ _TOKEN = re.compile(
 )
 
 
+_ESCAPED = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
+
+
 class UnreadableError(ValueError):
-    """What stands there is not known."""
+    """What stands there has no translation. The message says why, in words for a user."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,13 @@ class Number:
     """A literal number, as it is written."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Octets:
+    """A literal of bytes, as hex: an id."""
+
+    hex: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Operation:
     parts: tuple[Node, ...]
 
 
-Node = Text | Number | Path | Call | Several | Operation
+Node = Text | Number | Octets | Path | Call | Several | Operation
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ def statement(text: str) -> Statement:
     parser = _Parser(text)
     call = parser.value()
     if not isinstance(call, Call):
-        raise UnreadableError(text)
+        raise UnreadableError("it is no statement")
     where = parser.either() if parser.take("where") else None
     parser.end()
     return Statement(call, where)
@@ -104,14 +116,14 @@ class _Parser:
         while at < len(text.rstrip()):
             match = _TOKEN.match(text, at)
             if match is None or match.lastgroup is None:
-                raise UnreadableError(text)
+                raise UnreadableError(f"{text[at:].strip()[:20]!r} is not understood")
             self._tokens.append((match.lastgroup, match[match.lastgroup]))
             at = match.end()
         self._at = 0
 
     def end(self) -> None:
         if self._at < len(self._tokens):
-            raise UnreadableError(self._tokens[self._at][1])
+            raise UnreadableError(f"{self._tokens[self._at][1]!r} is not understood there")
 
     def take(self, *wanted: str) -> str:
         """The next token if it is one of these, else nothing."""
@@ -130,7 +142,7 @@ class _Parser:
 
     def _expect(self, sign: str) -> None:
         if not self.take(sign):
-            raise UnreadableError(self._peek()[1])
+            raise UnreadableError(f"{sign!r} is missing")
 
     def either(self) -> Node:
         parts = [self._both()]
@@ -169,9 +181,11 @@ class _Parser:
     def value(self) -> Node:
         kind, text = self._next()
         if kind == "text":
-            return Text(re.sub(r"\\(.)", r"\1", text[1:-1]))
+            return Text(_unescaped(text))
         if kind == "number":
             return Number(text)
+        if kind == "octets":
+            return Octets(text[2:].lower())
         if text == "(":
             inside = self.either()
             self._expect(")")
@@ -179,7 +193,7 @@ class _Parser:
         if text == "[":
             return Several(self._list("]"))
         if kind != "word":
-            raise UnreadableError(text)
+            raise UnreadableError(f"{text!r} is not understood there" if text else "something is missing at the end")
         if self.take("("):
             arguments = self._list(")")
             return Call(text, arguments, self._keys())
@@ -198,8 +212,8 @@ class _Parser:
         while self.take("["):
             kind, text = self._next()
             if kind != "text":
-                raise UnreadableError(text)
-            keys.append(re.sub(r"\\(.)", r"\1", text[1:-1]))
+                raise UnreadableError(f"[{text}]: only keys that are written out have one")
+            keys.append(_unescaped(text))
             self._expect("]")
         return tuple(keys)
 
@@ -208,5 +222,19 @@ def texts(nodes: Sequence[Node]) -> list[str]:
     """The values of literal texts. Raises ``UnreadableError`` when one is something else."""
     found = [node.value for node in nodes if isinstance(node, Text)]
     if len(found) < len(nodes):
-        raise UnreadableError("a text is wanted")
+        raise UnreadableError("only texts that are written out have one")
     return found
+
+
+def _unescaped(literal: str) -> str:
+    """What a literal says, without its quotes: the escapes are Go's."""
+
+    def character(match: re.Match[str]) -> str:
+        code = match[1]
+        if len(code) > 1:
+            return chr(int(code[1:], 16))
+        if code not in _ESCAPES:
+            raise UnreadableError(f"'\\\\{code}' is no escape")
+        return _ESCAPES[code]
+
+    return _ESCAPED.sub(character, literal[1:-1])

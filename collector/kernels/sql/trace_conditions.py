@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from collector.errors import suggest
 from collector.kernels.due_traces import FAILED, NOT_SAMPLED, SAMPLED, PolicyVerdicts, Traces
-from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, reason
+from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, for_a_look, reason
 from collector.kernels.sql.trace_columns import COLUMNS, TRACE, TraceCondition, nothing, parse_trace_condition, relation
 
 if TYPE_CHECKING:
@@ -99,17 +99,15 @@ def trace_condition_problem(text: str, *, whole: bool) -> str | None:
         condition = parse_trace_condition(text)
     except ValueError as error:
         return str(error)
-    connection = connect()
+    sql = f"SELECT {closed(condition.sql)}::BOOLEAN FROM spans"  # noqa: S608 - as in _query
+    # Only an expression over one span can stand behind WHERE: no aggregate.
+    more = f'GROUP BY "{TRACE}"' if whole else f"WHERE {closed(condition.sql)}"
     try:
-        connection.register("spans", nothing(condition))
-        sql = f"SELECT {closed(condition.sql)}::BOOLEAN FROM spans"  # noqa: S608 - as in _query
-        # Only an expression over one span can stand behind WHERE: no aggregate.
-        more = f'GROUP BY "{TRACE}"' if whole else f"WHERE {closed(condition.sql)}"
-        connection.sql(f"{sql} {more}").to_arrow_table()
+        with for_a_look() as connection:
+            connection.register("spans", nothing(condition))
+            connection.sql(f"{sql} {more}").to_arrow_table()
     except duckdb.Error as error:
         return f"{text!r}: {reason(error)}{_near(reason(error))}"
-    finally:
-        connection.close()
     return None
 
 

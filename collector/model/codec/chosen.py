@@ -1,18 +1,18 @@
 """The codec in use: what everybody imports decoding and encoding from.
 
-``SPANLOOM_CODEC`` names another than the default one. A new codec is a module with the names of ``contract.Codec``
-and one line here.
+``choice`` says which: ``SPANLOOM_CODEC`` names another than the default one. A new codec is a module with the names
+of ``contract.Codec`` and one line here.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
 from collector.errors import ConfigError, suggest
+from collector.model.codec.choice import VARIABLE, wanted
 from collector.model.codec.contract import Codec, Decoded
 
 __all__ = [
@@ -29,16 +29,11 @@ __all__ = [
     "split_encode",
 ]
 
-VARIABLE = "SPANLOOM_CODEC"
-"""The environment variable that names the codec."""
-
 _CODECS: Mapping[str, str] = {
     "reference": "collector.model.codec.reference.reference_codec",
     "kernel": "collector.model.codec.kernel.kernel_codec",
 }
 """Name → module. The kernel is compiled: not every installation has it."""
-
-_DEFAULT = "reference"
 
 
 def available() -> list[str]:
@@ -62,7 +57,7 @@ def _is_there(module: str) -> bool:
         return False
 
 
-_codec = codec(os.environ.get(VARIABLE) or _DEFAULT)
+_codec = codec(wanted())
 
 NAME = _codec.NAME
 """Which codec this is, for ``/metrics``."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from collector.errors import ConfigError
 from collector.model.batch import Signal
-from collector.model.codec import chosen
+from collector.model.codec import choice, chosen
 from collector.model.codec.contract import Codec
 from collector.testing.builders import logs, metrics, spans
 
@@ -30,7 +31,7 @@ def codec(request: pytest.FixtureRequest) -> Codec:
 
 
 def named(value: str) -> subprocess.CompletedProcess[str]:
-    code = "from collector.model.codec import chosen; print(chosen.NAME, chosen.decode.__module__)"
+    code = "import collector.cli.app; from collector.model.codec import chosen as c; print(c.NAME, c.decode.__module__)"
     environ = {**os.environ, "SPANLOOM_CODEC": value}
     return subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
 
@@ -43,6 +44,20 @@ def test_the_environment_names_the_codec(value: str) -> None:
 def test_a_codec_that_is_not_there_is_refused_before_anything_is_decoded() -> None:
     said = "SPANLOOM_CODEC: 'referense' is no codec (did you mean 'reference'?); there is: reference"
     assert said in named("referense").stderr
+
+
+def test_a_codec_that_is_not_there_is_told_in_one_line_of_the_command_line(tmp_path: Path) -> None:
+    environ = {**os.environ, "SPANLOOM_CODEC": "kernal"}
+    command = [sys.executable, "-m", "collector", "run", "--data-dir", str(tmp_path)]
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("error: SPANLOOM_CODEC: 'kernal' is no codec")
+
+
+def test_another_codec_is_refused_once_one_is_in_use() -> None:
+    choice.choose(chosen.NAME)
+    with pytest.raises(ConfigError, match="is in use already"):
+        choice.choose("kernel" if chosen.NAME == "reference" else None)
 
 
 def test_a_codec_that_is_not_installed_is_no_typing_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
