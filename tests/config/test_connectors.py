@@ -41,7 +41,7 @@ def ways(config: CollectorConfig) -> dict[str, tuple[list[str], list[str], list[
         str(p.id): (
             [str(i) for i in p.receivers],
             [str(i) for i in p.processors],
-            [(str(h.connector), str(h.output), h.after, h.first) for h in p.hops],
+            [(str(h.connector), str(h.output), h.after, h.counts_losses) for h in p.hops],
         )
         for p in config.pipelines
     }
