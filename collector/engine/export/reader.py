@@ -95,7 +95,8 @@ class JournalReader:
         self._telemetry = telemetry
         self._log = structlog.get_logger("journal")
         self._lock = threading.Lock()
-        self._cache: OrderedDict[tuple[int, bool], Parts] = OrderedDict()
+        self._cache: OrderedDict[int, dict[bool, Parts]] = OrderedDict()
+        """Decision → without what a store has already, or with it → its parts."""
 
     def batch(
         self, infos: Sequence[DecisionRecordInfo], pipelines: frozenset[str], first: int, last: int, *, stores: bool
@@ -114,15 +115,17 @@ class JournalReader:
         return ExportBatch(self._ledger.epoch, first, last, tuple(spans), tuple(others))
 
     def _parts(self, info: DecisionRecordInfo, *, skip_stored: bool) -> Parts:
-        key = (info.dseq, skip_stored)
         with self._lock:
-            if (parts := self._cache.get(key)) is not None:
-                self._cache.move_to_end(key)
+            if (parts := self._cache.get(info.dseq, {}).get(skip_stored)) is not None:
+                self._cache.move_to_end(info.dseq)
                 return parts
         decision = self._what_is_left(DecisionRecord.unpack(self._ledger.payload(info.dseq)))
         parts = self._reader.read(info.pipeline, decision, skip_stored=skip_stored)
         with self._lock:
-            self._cache[key] = parts
+            known = self._cache.setdefault(info.dseq, {})
+            known[skip_stored] = parts
+            if not decision.rows["stored"].true_count:  # then both are the same, and content is made once for all
+                known[not skip_stored] = parts
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
         return parts
