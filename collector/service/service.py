@@ -32,7 +32,7 @@ from collector.engine.core import Core
 from collector.engine.export.reader import DecisionReader, JournalReader
 from collector.engine.export.runner import ExportRunner
 from collector.engine.ingest.ingest import Ingest
-from collector.engine.journal.journal import Journal
+from collector.engine.journal.storage import Storage
 from collector.engine.modelling import Modelling
 from collector.engine.repricing import ModelChange, Repricing, pricing_processors
 from collector.errors import CollectorError, ConfigError, where
@@ -73,20 +73,24 @@ class Service:
         self._bound = memory_bound.bound(service.memory.limit_mib, config.memory_limiters)
         self._journal_cap = service.journal.max_size_mib * 1024 * 1024
         self._shares = memory.shares(self._bound.limit, largest_body=_LARGEST_BODY)
-        self._journal = self._open_journal(service.journal)
+        self._storage = self._open_storage(service.journal)
         try:
             self._build(clock)
         except BaseException:
-            self._journal.close()
+            self._storage.close()
             raise
 
-    def _open_journal(self, config: JournalConfig) -> Journal:
+    def _open_storage(self, config: JournalConfig) -> Storage:
+        if all(_has_durable_source(receiver.factory) for receiver in self._config.receivers.values()):
+            self._journal_cap = self._shares.sources
+            return Storage.in_memory(source_bytes=self._shares.sources)
         folder = config.directory or self._data_dir / "journal"
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
-            return Journal(
+            return Storage.on_disk(
                 folder,
                 max_bytes=self._journal_cap,
+                source_bytes=self._shares.sources,
                 fsync=config.fsync,
                 observe_sync=self.telemetry.journal_sync_seconds.observe,
             )
@@ -106,8 +110,9 @@ class Service:
         self._model = Modelling(self.telemetry)
         self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
-        decided = DecisionReader(self._journal, self._model.observations, after, self._model)
-        reader = JournalReader(self._journal, decided, self.telemetry)
+        logs, ledger = self._storage.logs, self._storage.ledger
+        decided = DecisionReader(logs, self._model.observations, after, self._model)
+        reader = JournalReader(logs, ledger, decided, self.telemetry)
         for id_ in graph.exporters:
             self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
         self._runners = [
@@ -116,7 +121,7 @@ class Service:
                 exporter,
                 graph.exporter_pipelines[id_],
                 reader,
-                self._journal.ledger,
+                ledger,
                 self.telemetry,
                 retry=getattr(self._config.exporters[id_].config, "retry_on_failure", RetryConfig()),
                 fatal=self._fatal,
@@ -125,7 +130,8 @@ class Service:
         ]
         assemblies = {name: self._assembly(name) for name in graph.samplers}
         self._core = Core(
-            self._journal,
+            logs,
+            ledger,
             assemblies,
             {name: Passing() for name in graph.passing},
             self._runners,
@@ -136,9 +142,9 @@ class Service:
         )
         self._ingest = Ingest(
             graph.routes,
-            self._journal,
+            self._storage,
             self.telemetry,
-            written=self._core.notify,
+            wake=self._core.wake,
             fatal=self._fatal,
             clock=clock,
             conditions=graph.request_conditions(),
@@ -149,7 +155,7 @@ class Service:
         return Assembly(
             pipeline,
             self._graph.samplers[pipeline],
-            self._journal,
+            self._storage.logs,
             self.telemetry,
             max_pending_spans=self._shares.pending_spans // shared_by,
             max_pending_bytes=self._journal_cap // 2 // shared_by,
@@ -165,7 +171,7 @@ class Service:
             for exporter in self._graph.exporters.values():
                 exporter.start()
             self._forget_removed_exporters()
-            last = self._journal.ledger.last()
+            last = self._storage.ledger.last()
             for runner in self._runners:
                 runner.recover(last)
             self._core.recover()
@@ -185,12 +191,12 @@ class Service:
         return endpoints | {"admin": {"http": self._admin.endpoints[0]}}
 
     def _forget_removed_exporters(self) -> None:
-        for name in self._journal.ledger.cursors():
+        for name in self._storage.ledger.cursors():
             if name not in {r.name for r in self._runners}:
                 self._log.warning(
                     "exporter is no longer configured: what it had not delivered is let go", exporter=name
                 )
-                self._journal.ledger.drop_cursor(name)
+                self._storage.ledger.drop_cursor(name)
 
     async def _start_receivers(self) -> None:
         pressure = memory.Pressure(self._bound.soft_limit)
@@ -255,7 +261,7 @@ class Service:
         """New data is taken."""
         if not self._started or self._stop_asked.is_set():
             return False, "not running"
-        used = self._journal.nbytes / self._journal_cap
+        used = self._storage.log.nbytes / self._journal_cap
         return used < _READY_AT, "" if used < _READY_AT else "the journal is full: exporters have to catch up"
 
     def ask_to_stop(self) -> None:
@@ -295,8 +301,12 @@ class Service:
         if all(not r.alive for r in self._runners):
             if self._started and self.failure is None:
                 self._core.free()
-            self._journal.close()
+            self._storage.close()
         self._started = False
+
+
+def _has_durable_source(factory: object) -> bool:
+    return isinstance(factory, ReceiverFactory) and factory.has_durable_source
 
 
 def _warm_up(model: Modelling) -> None:

@@ -8,6 +8,8 @@ from collector.engine.assembly.assembly import KeepAll
 from collector.model.schema import ROLE_CALL, ROLE_NATIVE
 from tests.engine.assembly_kit import CALL, SECOND, Bench
 
+pytestmark = pytest.mark.usefixtures("storages")
+
 INSTRUMENTED = {**CALL, "trace_id": 1, "span_id": 1, "span_name": "instrumented", "response_id": "msg_1"}
 NATIVE = {**CALL, "trace_id": 2, "span_id": 1, "span_name": "native", "response_id": "msg_1", "role": ROLE_NATIVE}
 
