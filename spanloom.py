@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     from collector.component.sampler import (
         DueTraces as DueTraces,
         LoadSpans as LoadSpans,
-        PolicyDecisions as PolicyDecisions,
+        PolicyVerdictTable as PolicyVerdictTable,
         Sampler as Sampler,
-        Verdicts as Verdicts,
+        TraceDecisions as TraceDecisions,
     )
     from collector.errors import (
         CollectorError as CollectorError,
@@ -192,7 +192,7 @@ _HOMES = {
         "no_metadata",
     ),
     "collector.component.rowwise": ("Span", "rowwise"),
-    "collector.component.sampler": ("DueTraces", "LoadSpans", "PolicyDecisions", "Sampler", "Verdicts"),
+    "collector.component.sampler": ("DueTraces", "LoadSpans", "PolicyVerdictTable", "Sampler", "TraceDecisions"),
     "collector.errors": (
         "CollectorError",
         "ConfigError",

@@ -88,7 +88,7 @@ _SPANLOOM = "from collector.cli.app import main; main()"
 
 
 @dataclass(frozen=True)
-class Row:
+class Measurement:
     who: str
     scenario: str
     result: Result
@@ -142,7 +142,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"{process.args!r} does not listen")
 
 
-def run(who: str, scenario: str, shape: str, options: argparse.Namespace) -> Row:
+def run(who: str, scenario: str, shape: str, options: argparse.Namespace) -> Measurement:
     """One server, one load."""
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=options.work))
     port, sink_port = free_port(), free_port()
@@ -171,7 +171,7 @@ def run(who: str, scenario: str, shape: str, options: argparse.Namespace) -> Row
 
     try:
         with server(command, port) as process:
-            return Row(who, scenario, asyncio.run(measured(process.pid)))
+            return Measurement(who, scenario, asyncio.run(measured(process.pid)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -72,7 +72,7 @@ _APPLIES = {
 }
 
 
-class Row(ComponentConfig):
+class RoutingRow(ComponentConfig):
     """One row of the table."""
 
     pipelines: tuple[str, ...] = Field(min_length=1)
@@ -100,8 +100,8 @@ class Row(ComponentConfig):
         if isinstance(given, dict) and (text := _ottl(given)) is not None:
             context = str(given.get("context", "resource"))
             item = _ITEMS.get(context, "span")
-            said = text.replace("attributes[", "resource.attributes[") if context == "resource" else text
-            raise ValueError(f"OTTL is not supported; write 'sql': {ottl.described([(item, said)], ottl.sql_of)}")
+            full = text.replace("attributes[", "resource.attributes[") if context == "resource" else text
+            raise ValueError(f"OTTL is not supported; write 'sql': {ottl.described([(item, full)], ottl.sql_of)}")
         return given
 
     @model_validator(mode="after")
@@ -134,7 +134,7 @@ class Row(ComponentConfig):
 
 
 class Config(ComponentConfig):
-    table: tuple[Row, ...] = Field(min_length=1)
+    table: tuple[RoutingRow, ...] = Field(min_length=1)
     """Rows; the first that applies decides."""
 
     default_pipelines: tuple[str, ...] = ()
@@ -149,7 +149,7 @@ class Config(ComponentConfig):
         return unless_propagate(mode)
 
 
-_Answer = tuple[Row, Bools, Bools]
+_Answer = tuple[RoutingRow, Bools, Bools]
 """A row, what it applies to, and what its condition fails on."""
 
 
@@ -169,7 +169,7 @@ class Routing:
             for relation in (LOG_RELATION, METRIC_RELATION)
         }
 
-    def _rows(self, signal: Signal) -> list[Row]:
+    def _rows(self, signal: Signal) -> list[RoutingRow]:
         return [row for row in self._config.table if row.context in _APPLIES[signal]]
 
     @property
@@ -182,20 +182,20 @@ class Routing:
         rows, n = self._rows(Signal.TRACES), due.traces.num_rows
         columns = sorted(columns_needed(list(self._conditions.values())) | {"trace_id"})
         answers = Traces(due, columns=columns, conditions=self._on_traces).answers if self._conditions else {}
-        met = due.load_met() if any(row.request for row in rows) else ()
+        matched = due.load_matched_conditions() if any(row.request for row in rows) else ()
         given: list[_Answer] = []
         for row in rows:
             if row.request is None:
-                said = answers[self._conditions[row]]
-                given.append((row, said == SAMPLED, said == FAILED))
+                verdicts = answers[self._conditions[row]]
+                given.append((row, verdicts == SAMPLED, verdicts == FAILED))
             else:
-                hits = np.array([row.request.key in keys for keys in met] or [False] * n, np.bool_)
+                hits = np.array([row.request.key in keys for keys in matched] or [False] * n, np.bool_)
                 given.append((row, hits, np.zeros(n, np.bool_)))
         return self._routes(Signal.TRACES, given, n)
 
-    def route(self, batch: LogBatch | MetricBatch, met: frozenset[str]) -> Routes:
+    def route(self, batch: LogBatch | MetricBatch, matched_conditions: frozenset[str]) -> Routes:
         """Where each row goes."""
-        return self._routes(batch.signal, self._computed[batch.signal].of(batch, met), batch.num_rows)
+        return self._routes(batch.signal, self._computed[batch.signal].of(batch, matched_conditions), batch.num_rows)
 
     def _routes(self, signal: Signal, given: Sequence[_Answer], n: int) -> Routes:
         """The first row that applies decides; where one fails before that, the default pipelines are taken."""
@@ -221,20 +221,22 @@ class Routing:
 class _Items:
     """The rows that may apply to log records, or to metric points."""
 
-    def __init__(self, relation: Relation, rows: Sequence[Row], memory_bytes: int) -> None:
+    def __init__(self, relation: Relation, rows: Sequence[RoutingRow], memory_bytes: int) -> None:
         self._rows = rows
         self._in_sql = [row for row in rows if row.request is None]
         expressions = [sql_condition(relation, row.expression) for row in self._in_sql]
         self._computed = ComputedExpressions(relation, expressions, memory_bytes)
 
-    def of(self, batch: Batch, met: frozenset[str]) -> list[_Answer]:
-        said = zip(self._in_sql, self._computed.of(batch), strict=True) if self._in_sql else ()
-        answers = {row: (hits, failed) for row, (hits, failed) in said}
-        return [self._answer(row, answers, met, batch.num_rows) for row in self._rows]
+    def of(self, batch: Batch, matched: frozenset[str]) -> list[_Answer]:
+        computed = self._computed.of(batch) if self._in_sql else ()
+        answers = dict(zip(self._in_sql, computed, strict=True))
+        return [self._answer(row, answers, matched, batch.num_rows) for row in self._rows]
 
-    def _answer(self, row: Row, answers: Mapping[Row, tuple[pa.Array, Bools]], met: frozenset[str], n: int) -> _Answer:
+    def _answer(
+        self, row: RoutingRow, answers: Mapping[RoutingRow, tuple[pa.Array, Bools]], matched: frozenset[str], n: int
+    ) -> _Answer:
         if row.request is not None:
-            return row, np.full(n, row.request.key in met), np.zeros(n, np.bool_)
+            return row, np.full(n, row.request.key in matched), np.zeros(n, np.bool_)
         hits, failed = answers[row]
         return row, hits.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False), failed
 

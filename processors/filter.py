@@ -105,7 +105,7 @@ class Filter:
             for signal, relation in RELATION_OF_SIGNAL.items()
             if (texts := config.sql.of(relation.item))
         }
-        self._faults = SqlFaults(settings, tells=config.error_mode == "ignore")
+        self._faults = SqlFaults(settings, logged=config.error_mode == "ignore")
 
     def process(self, batch: Batch) -> Batch:
         """Takes batches of any signal."""
@@ -114,8 +114,8 @@ class Filter:
             return batch
         drop = np.zeros(batch.num_rows, np.bool_)
         failed = np.zeros(batch.num_rows, np.bool_)
-        for met, faults in computed.of(batch):
-            drop |= met.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
+        for matched, faults in computed.of(batch):
+            drop |= matched.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
             failed |= faults
         self._faults.count(int(failed.sum()), batch.signal)
         return batch.filter(~drop) if drop.any() else batch

@@ -34,18 +34,18 @@ from pydantic import Field, field_validator, model_validator
 
 from processors._sampling.compound import CompositePolicy
 from processors._sampling.policies import PolicyConfig
-from processors._sampling.verdicts import MAX_OUTCOMES, PolicySet, num_outcomes
+from processors._sampling.policy_set import MAX_OUTCOMES, PolicySet, num_outcomes
 from spanloom import (
     Bools,
     ComponentConfig,
     DueTraces,
     Duration,
-    PolicyDecisions,
+    PolicyVerdictTable,
     ProcessorFactory,
     Settings,
     Stage,
+    TraceDecisions,
     Traces,
-    Verdicts,
     nanoseconds,
     schema,
 )
@@ -158,7 +158,7 @@ class TailSampling:
     def maximum_trace_size_bytes(self) -> int:
         return self._config.maximum_trace_size_bytes
 
-    def decide(self, due: DueTraces) -> Verdicts:
+    def decide(self, due: DueTraces) -> TraceDecisions:
         """``adjusted_count`` is 0 for a trace that is dropped: it stands for none."""
         traces = self._policies.traces(due)
         asked = self._to_ask_about(traces)
@@ -167,8 +167,12 @@ class TailSampling:
         names = pa.array(self._policies.names, pa.string())
         sampled_by = names.take(pa.array(decided.keeper, mask=decided.keeper < 0))
         stands_for = np.divide(1.0, probability, out=np.zeros(len(decided.keep)), where=decided.keep)
-        said = PolicyDecisions(self._policies.names, decided.table)
-        return Verdicts(decided.keep, sampled_by, stands_for, said)
+        return TraceDecisions(
+            keep=decided.keep,
+            sampled_by=sampled_by,
+            adjusted_count=stands_for,
+            policy_verdicts=PolicyVerdictTable(policies=self._policies.names, table=decided.table),
+        )
 
     def _to_ask_about(self, traces: Traces) -> Bools:
         """The traces that policies decide about; the others are dropped."""

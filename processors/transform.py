@@ -90,7 +90,7 @@ class Transform:
             signal: [Run(relation, operation, settings.memory_bytes) for operation in config.sql.of(relation.item)]
             for signal, relation in RELATION_OF_SIGNAL.items()
         }
-        self._faults = SqlFaults(settings, tells=config.error_mode == "ignore")
+        self._faults = SqlFaults(settings, logged=config.error_mode == "ignore")
 
     def process(self, batch: Batch) -> Batch:
         """Takes batches of any signal."""

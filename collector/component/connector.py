@@ -47,8 +47,8 @@ class Connector(Protocol):
 
     def route_traces(self, due: DueTraces) -> Routes: ...
 
-    def route(self, batch: LogBatch | MetricBatch, met: frozenset[str]) -> Routes:
-        """``met``: the keys of the conditions that the request of these rows met."""
+    def route(self, batch: LogBatch | MetricBatch, matched_conditions: frozenset[str]) -> Routes:
+        """``matched_conditions``: the keys of the conditions that the request of these rows matched."""
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ def no_logs() -> tuple[LogBatch, npt.NDArray[np.int32]]:
     return LogBatch(pa.RecordBatch.from_pylist([], schema=schema.LOGS)), np.empty(0, np.int32)
 
 
-def nothing_met() -> Sequence[frozenset[str]]:
-    """For ``DueTraces.load_met`` where no connector asks about requests."""
+def no_matched_conditions() -> Sequence[frozenset[str]]:
+    """For ``DueTraces.load_matched_conditions`` where no connector has conditions on requests."""
     return ()
 
 
@@ -45,22 +45,23 @@ class DueTraces:
     load_spans: LoadSpans
     load_logs: Callable[[], tuple[LogBatch, npt.NDArray[np.int32]]] = no_logs
     """The GenAI log records that wait with these traces, as ``no_logs``. As costly as ``load_spans``."""
-    load_met: Callable[[], Sequence[frozenset[str]]] = nothing_met
-    """Per trace the keys of the ``RequestCondition``s that some request with spans of it met; empty: none of any."""
+    load_matched_conditions: Callable[[], Sequence[frozenset[str]]] = no_matched_conditions
+    """Per trace the keys of the ``RequestCondition``s that a request with spans of it matched; an empty sequence: no
+    trace has any."""
 
 
-DECISIONS = ("not_sampled", "sampled", "dropped", "inverted_not_sampled", "inverted_sampled", "failed")
-"""What one policy may say about a trace, by code; -1: it was not asked."""
+POLICY_VERDICTS = ("not_sampled", "sampled", "dropped", "inverted_not_sampled", "inverted_sampled", "failed")
+"""Names of policy verdicts, by code; -1: the policy was not asked."""
 
 
-@dataclass(frozen=True)
-class PolicyDecisions:
-    """What every policy of a sampler said about every trace."""
+@dataclass(frozen=True, kw_only=True)
+class PolicyVerdictTable:
+    """The verdict of every policy of a sampler on every trace."""
 
     policies: Sequence[str]
     """Names, in the order they were asked."""
     table: npt.NDArray[np.int8]
-    """Policy by trace, codes of ``DECISIONS``."""
+    """Policy by trace, codes of ``POLICY_VERDICTS``."""
 
 
 ELSEWHERE, NO_ROUTE = "elsewhere", "no_route"
@@ -68,17 +69,17 @@ NOT_HERE = (ELSEWHERE, NO_ROUTE)
 """In the place of a policy: a connector sent the trace to other pipelines, or to none."""
 
 
-@dataclass(frozen=True)
-class Verdicts:
-    """A sampler's answer, one entry per row of ``DueTraces.traces``."""
+@dataclass(frozen=True, kw_only=True)
+class TraceDecisions:
+    """What a sampler decided, one entry per row of ``DueTraces.traces``."""
 
     keep: npt.NDArray[np.bool_]
     sampled_by: pa.Array
     """Text: the policy that kept the trace; null where it is dropped, or one of ``NOT_HERE``."""
     adjusted_count: npt.NDArray[np.float64]
     """How many traces a kept one stands for: one over its probability of being kept."""
-    policies: PolicyDecisions | None = None
-    """How it came about, for those who ask."""
+    policy_verdicts: PolicyVerdictTable | None = None
+    """The policy verdicts behind the decisions, for reports and metrics; None: no policies were asked."""
 
 
 class Sampler(Protocol):
@@ -95,4 +96,4 @@ class Sampler(Protocol):
     def decision_wait_after_root_ns(self) -> int:
         """Nanoseconds from a trace's root span to its decision; 0: the root changes nothing."""
 
-    def decide(self, due: DueTraces) -> Verdicts: ...
+    def decide(self, due: DueTraces) -> TraceDecisions: ...

@@ -15,7 +15,7 @@ from collector.config.pipelines import Declared, pipelines
 from collector.config.plan import CollectorConfig, Component
 from collector.config.secrets import redacted
 from collector.config.service_config import ServiceConfig
-from collector.config.validation import Report, collector_options, secret_paths, validate
+from collector.config.validation import Findings, collector_options, secret_paths, validate
 from collector.config.yaml_tree import Problem, Scalar
 from collector.errors import ConfigError, suggest
 
@@ -49,12 +49,12 @@ def load(
     secret.
     """
     document = merged(sources, overrides=overrides, environ=environ)
-    report = Report(document.root, document.problems, document.warnings)
+    findings = Findings(document.root, document.problems, document.warnings)
     if not document.is_complete:
-        raise ConfigError(*_sorted(report.problems))
-    config = _Checker(report, registry or Registry()).check()
-    if report.problems or config is None:
-        raise ConfigError(*_sorted(report.problems))
+        raise ConfigError(*_sorted(findings.problems))
+    config = _Checker(findings, registry or Registry()).check()
+    if findings.problems or config is None:
+        raise ConfigError(*_sorted(findings.problems))
     return config
 
 
@@ -80,7 +80,7 @@ def document(
     found = merged(sources, overrides=overrides, environ=environ)
     if found.problems:
         raise ConfigError(*_sorted(found.problems))
-    checker = _Checker(Report(found.root), registry or Registry())
+    checker = _Checker(Findings(found.root), registry or Registry())
     checker.check()  # for the types, which say what is secret
     return redacted(found.root, frozenset(checker.secret))
 
@@ -94,10 +94,10 @@ def _sorted(problems: Sequence[Problem]) -> list[str]:
 
 
 class _Checker:
-    """Walks the sections of one tree; everything it finds wrong goes to the report."""
+    """Walks the sections of one tree; everything it finds wrong goes to the findings."""
 
-    def __init__(self, report: Report, registry: Registry) -> None:
-        self._report = report
+    def __init__(self, findings: Findings, registry: Registry) -> None:
+        self._findings = findings
         self._registry = registry
         self._declared = Declared()
         self._components: dict[Kind, dict[ComponentId, Component]] = {kind: {} for kind in Kind}
@@ -105,22 +105,22 @@ class _Checker:
         """Paths whose type says that they are secret."""
 
     def check(self) -> CollectorConfig | None:
-        root = self._report.root
+        root = self._findings.root
         if not isinstance(root, yaml_tree.Mapping):
             return None
         for key in root.entries:
             if key not in _SECTIONS:
                 near = suggest(key, _SECTIONS)
-                self._report.error((key,), f"unknown section{near or '; known: ' + ', '.join(_SECTIONS)}")
+                self._findings.error((key,), f"unknown section{near or '; known: ' + ', '.join(_SECTIONS)}")
         for kind in Kind:
             self._section(kind)
         extensions = self._extensions()
         service = self._service(extensions)
         self._declared.components = self._components
-        found = pipelines(root, self._declared, self._report)
+        found = pipelines(root, self._declared, self._findings)
         limiters = self._limiters(service)
         self._check_exposed()
-        if service is None or self._report.problems:
+        if service is None or self._findings.problems:
             return None
         return CollectorConfig(
             receivers=self._components[Kind.RECEIVER],
@@ -130,45 +130,45 @@ class _Checker:
             service=service,
             pipelines=found,
             memory_limiters=limiters,
-            warnings=tuple(_sorted(self._report.warnings)),
+            warnings=tuple(_sorted(self._findings.warnings)),
             document=redacted(root, frozenset(self.secret)),  # type: ignore[arg-type]
         )
 
     def _section(self, kind: Kind) -> None:
         path = (f"{kind}s",)
-        section = yaml_tree.find(self._report.root, path)
+        section = yaml_tree.find(self._findings.root, path)
         if yaml_tree.is_null(section):
             return
         if not isinstance(section, yaml_tree.Mapping):
-            self._report.error(path, f"must be a map of {kind}s, each under its id")
+            self._findings.error(path, f"must be a map of {kind}s, each under its id")
             return
         for key in section.entries:
             try:
                 id_ = ComponentId.parse(key)
             except ConfigError as error:
-                self._report.error((*path, key), str(error))
+                self._findings.error((*path, key), str(error))
                 continue
             if id_ in self._declared.ids(kind):
-                self._report.error((*path, key), f"{kind} {str(id_)!r} is declared twice")
+                self._findings.error((*path, key), f"{kind} {str(id_)!r} is declared twice")
                 continue
             self._component(kind, id_, (*path, key))
 
     def _component(self, kind: Kind, id_: ComponentId, path: yaml_tree.Path) -> None:
-        node = yaml_tree.find(self._report.root, path)
+        node = yaml_tree.find(self._findings.root, path)
         if kind is Kind.PROCESSOR and id_.type in ENGINE_PROCESSORS and id_.type not in self._registry.names(kind):
             mapped = collector_options()["processors"].get(id_.type)
             # One warning for a component without effect says more than one per option.
-            report = Report(self._report.root, self._report.problems) if mapped else self._report
-            self._declared.engine[id_] = validate(ENGINE_PROCESSORS[id_.type], node, path, report)
+            findings = Findings(self._findings.root, self._findings.problems) if mapped else self._findings
+            self._declared.engine[id_] = validate(ENGINE_PROCESSORS[id_.type], node, path, findings)
             if mapped:
-                self._report.warn(path, mapped)
+                self._findings.warn(path, mapped)
             return
         factory = self._factory(kind, id_, path)
         self._declared.factories[kind][id_] = factory
         if factory is None:
             return
         self.secret |= set(secret_paths(factory.config, node, path))
-        config = validate(factory.config, node, path, self._report)
+        config = validate(factory.config, node, path, self._findings)
         if config is not None:
             self._components[kind][id_] = Component(id_, config, factory)
 
@@ -177,41 +177,41 @@ class _Checker:
             return self._registry.get(kind, id_.type)
         except ConfigError as error:
             hint = collector_options()["components"].get(kind.value, {}).get(id_.type)
-            self._report.error(path, f"{error}: {hint}" if hint else str(error))
+            self._findings.error(path, f"{error}: {hint}" if hint else str(error))
             return None
 
     def _extensions(self) -> set[str]:
         """The ids that are declared; every one of them is answered with what to use here."""
-        section = yaml_tree.find(self._report.root, ("extensions",))
+        section = yaml_tree.find(self._findings.root, ("extensions",))
         keys = list(section.entries) if isinstance(section, yaml_tree.Mapping) else []
         known = collector_options()["extensions"]
         for key in keys:
             type_ = key.partition("/")[0]
             if type_ in known["warn"]:
-                self._report.warn(("extensions", key), f"this extension has no effect here: {known['warn'][type_]}")
+                self._findings.warn(("extensions", key), f"this extension has no effect here: {known['warn'][type_]}")
             elif type_ in known["error"]:
                 why = f"this extension of the Collector is not supported here: {known['error'][type_]}"
-                self._report.error(("extensions", key), why)
+                self._findings.error(("extensions", key), why)
             else:
                 near = suggest(type_, [*known["warn"], *known["error"]])
-                self._report.error(("extensions", key), f"unknown extension type {type_!r}{near}")
+                self._findings.error(("extensions", key), f"unknown extension type {type_!r}{near}")
         return set(keys)
 
     def _service(self, extensions: set[str]) -> ServiceConfig | None:
         path = ("service",)
-        node = yaml_tree.find(self._report.root, path)
+        node = yaml_tree.find(self._findings.root, path)
         if yaml_tree.is_null(node):
-            self._report.error(path, "the section 'service' is required: it holds the pipelines")
+            self._findings.error(path, "the section 'service' is required: it holds the pipelines")
             return None
-        service = validate(ServiceConfig, node, path, self._report)
+        service = validate(ServiceConfig, node, path, self._findings)
         if service is not None and service.workers:
             why = "more than one process is not supported yet: ingest runs inside the core process"
-            self._report.warn((*path, "workers"), why)
+            self._findings.warn((*path, "workers"), why)
         used = yaml_tree.find(node, ("extensions",))
         for at, item in enumerate(used.items if isinstance(used, yaml_tree.Sequence_) else ()):
             if isinstance(item, Scalar) and str(item.value) not in extensions:
                 why = f"{str(item.value)!r} is not declared under 'extensions'{suggest(str(item.value), extensions)}"
-                self._report.error((*path, "extensions", at), why)
+                self._findings.error((*path, "extensions", at), why)
         self._telemetry(yaml_tree.find(node, ("telemetry",)))
         return service
 
@@ -230,13 +230,13 @@ class _Checker:
             said = f"{mine.limit >> 20} MiB"
             if mine.limit < memory_bound.SMALLEST:
                 least = memory_bound.SMALLEST >> 20
-                self._report.error(at, f"the limit, {said}, is less than the service needs: at least {least} MiB")
+                self._findings.error(at, f"the limit, {said}, is less than the service needs: at least {least} MiB")
             elif mine != holds:
                 smaller = f"{holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
-                self._report.warn(at, f"the limit, {said}, has no effect here: {smaller}")
+                self._findings.warn(at, f"the limit, {said}, has no effect here: {smaller}")
         if limit_mib and found and holds.said_by != "service.memory.limit_mib":
             why = f"has no effect: {holds.said_by}, {holds.limit >> 20} MiB, is smaller and holds"
-            self._report.warn(("service", "memory", "limit_mib"), why)
+            self._findings.warn(("service", "memory", "limit_mib"), why)
         return found
 
     def _telemetry(self, node: yaml_tree.Node | None) -> None:
@@ -245,22 +245,22 @@ class _Checker:
         for path, scalar in yaml_tree.scalars(node, ("service", "telemetry")):
             if path[2:] != ("logs", "level"):
                 why = "accepted, but without effect: metrics are at /metrics of service.admin.endpoint, logs on stderr"
-                self._report.warn(path, why)
+                self._findings.warn(path, why)
             elif str(scalar.value).lower() not in LOG_LEVELS:
-                self._report.error(
+                self._findings.error(
                     path, f"must be one of {', '.join(LOG_LEVELS)}{suggest(str(scalar.value), LOG_LEVELS)}"
                 )
 
     def _check_exposed(self) -> None:
         """Warns about servers that anybody who reaches this machine can talk to."""
-        for path, scalar in yaml_tree.scalars(self._report.root):
+        for path, scalar in yaml_tree.scalars(self._findings.root):
             server = path[0] == "receivers" or path[:2] == ("service", "admin")
             if path[-1] != "endpoint" or not server or not _is_wildcard(str(scalar.value)):
                 continue
-            around = yaml_tree.find(self._report.root, path[:-1])
+            around = yaml_tree.find(self._findings.root, path[:-1])
             if yaml_tree.is_null(yaml_tree.child(around, "tls")):
                 why = "listens on every network interface without TLS"
-                self._report.warn(path, f"{why}: use localhost, or make sure that only trusted clients reach it")
+                self._findings.warn(path, f"{why}: use localhost, or make sure that only trusted clients reach it")
 
 
 def _is_wildcard(endpoint: str) -> bool:

@@ -33,7 +33,7 @@ def collector_options() -> Mapping[str, Any]:
 
 
 @dataclass
-class Report:
+class Findings:
     """Collects what is wrong and what is odd, with places looked up in the tree."""
 
     root: Node
@@ -50,9 +50,9 @@ class Report:
         return Problem(locate(self.root, path), format_path(path), message)
 
 
-def validate(model: type[Model], node: Node | None, path: Path, report: Report) -> Model | None:
-    """The model of a node (nothing and null mean ``{}``), or None once ``report`` says why not."""
-    place = locate(report.root, path)
+def validate(model: type[Model], node: Node | None, path: Path, findings: Findings) -> Model | None:
+    """The model of a node (nothing and null mean ``{}``), or None once ``findings`` says why not."""
+    place = locate(findings.root, path)
     if is_null(node):
         node = yaml_tree.Mapping({}, place)
     assert node is not None
@@ -62,13 +62,13 @@ def validate(model: type[Model], node: Node | None, path: Path, report: Report) 
             config = model.model_validate(yaml_tree.plain(node))
         except ValidationError as error:
             errors = error.errors(include_url=False)
-            adapted = _adapt(node, errors, path, report)
+            adapted = _adapt(node, errors, path, findings)
             if adapted is not node:
                 node = adapted
                 continue
-            _Explainer(model, node, path).explain(errors, report)
+            _Explainer(model, node, path).explain(errors, findings)
             return None
-        _warn_without_meaning(model, node, path, report)
+        _warn_without_meaning(model, node, path, findings)
         return config
 
 
@@ -130,7 +130,7 @@ def _with_empty_sections(node: Node, model: type[BaseModel]) -> Node:
     return node
 
 
-def _adapt(node: Node, errors: Sequence[Any], path: Path, report: Report) -> Node:
+def _adapt(node: Node, errors: Sequence[Any], path: Path, findings: Findings) -> Node:
     """``node`` with what can be put right without asking; the same object if nothing can."""
     for error in errors:
         at = _data_path(node, error["loc"])
@@ -140,7 +140,7 @@ def _adapt(node: Node, errors: Sequence[Any], path: Path, report: Report) -> Nod
         if error["type"] == "extra_forbidden":
             why = collector_options()["no_meaning"].get(at[-1])
             if why:
-                report.warn((*path, *at), f"this option has no effect here: {why}")
+                findings.warn((*path, *at), f"this option has no effect here: {why}")
                 node = yaml_tree.set_at(node, at, _removed)
         elif error["type"] in _WANTS_TEXT and _has_other_text(found):
             node = yaml_tree.set_at(node, at, _as_text)
@@ -187,7 +187,7 @@ class _Explainer:
         self._path = path
         self._secret = frozenset(secret_paths(model, node, path))
 
-    def explain(self, errors: Sequence[Any], report: Report) -> None:
+    def explain(self, errors: Sequence[Any], findings: Findings) -> None:
         messages: dict[Path, list[str]] = {}
         for error in errors:
             at = _data_path(self._node, error["loc"])
@@ -198,7 +198,7 @@ class _Explainer:
             texts = [text for text in texts if not (inside and text == _EMPTY)]
             if texts:
                 message = scrub(_joined(texts), self._node, self._path, self._secret)
-                report.error((*self._path, *at), message)
+                findings.error((*self._path, *at), message)
 
     def _message(self, error: Any, at: Path) -> str:
         kind, context = error["type"], error.get("ctx", {})
@@ -308,12 +308,12 @@ def _is_meant(model: type[BaseModel], given: Any) -> bool:
     return isinstance(given, dict) and all(given.get(key) in values for key, values in literals.items())
 
 
-def _warn_without_meaning(model: type[BaseModel], node: Node, path: Path, report: Report) -> None:
+def _warn_without_meaning(model: type[BaseModel], node: Node, path: Path, findings: Findings) -> None:
     """Warns about given options whose documentation begins with "No effect"."""
     for at, _, owner in _typed_keys((model,), node, path):
         why = _no_effect(owner, str(at[-1]))
         if why is not None:
-            report.warn(at, f"this option has no effect here{why}")
+            findings.warn(at, f"this option has no effect here{why}")
 
 
 def _no_effect(model: type[BaseModel], key: str) -> str | None:

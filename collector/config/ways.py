@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.component.base import ComponentId, Kind
-from collector.config.validation import Report
+from collector.config.validation import Findings
 from collector.config.yaml_tree import Path
 from collector.errors import suggest
 from collector.model.batch import Signal
@@ -73,19 +73,19 @@ Outputs = Mapping[ComponentId, Sequence[tuple[Path, ComponentId]]]
 """Connector → the pipelines that its options name, and where."""
 
 
-def ways(pipelines: Sequence[PipelineRead], outputs: Outputs, report: Report) -> list[Way]:
-    """Every way, in the order of the pipelines they end in. What is joined wrongly goes to ``report``."""
-    _check_joints(pipelines, report)
-    _check_outputs(pipelines, outputs, report)
-    into = _Into(pipelines, report)
+def ways(pipelines: Sequence[PipelineRead], outputs: Outputs, findings: Findings) -> list[Way]:
+    """Every way, in the order of the pipelines they end in. What is joined wrongly goes to ``findings``."""
+    _check_joints(pipelines, findings)
+    _check_outputs(pipelines, outputs, findings)
+    into = _Into(pipelines, findings)
     return [way for pipeline in pipelines if pipeline.ends() for way in into.named(pipeline)]
 
 
 class _Into:
     """Looks for ways backwards, from pipeline to pipeline."""
 
-    def __init__(self, pipelines: Sequence[PipelineRead], report: Report) -> None:
-        self._report = report
+    def __init__(self, pipelines: Sequence[PipelineRead], findings: Findings) -> None:
+        self._findings = findings
         self._sources: dict[tuple[ComponentId, Signal], list[PipelineRead]] = {}
         for pipeline in pipelines:
             for reference in pipeline.hands_to():
@@ -115,7 +115,7 @@ class _Into:
         if circle not in self._circles:
             self._circles.add(circle)
             names = ", ".join(sorted(map(str, circle)))
-            self._report.error(reference.at, f"pipelines feed each other in a circle: {names}")
+            self._findings.error(reference.at, f"pipelines feed each other in a circle: {names}")
 
 
 def _name(way: Way) -> ComponentId:
@@ -124,7 +124,7 @@ def _name(way: Way) -> ComponentId:
     return ComponentId(way.id.type, f"{way.id.name}@{through}") if through else way.id
 
 
-def _check_joints(pipelines: Sequence[PipelineRead], report: Report) -> None:
+def _check_joints(pipelines: Sequence[PipelineRead], findings: Findings) -> None:
     """A connector has pipelines on both sides, for every signal it is used for."""
     given = {(r.id, p.signal) for p in pipelines for r in p.hands_to()}
     taken = {(r.id, p.signal) for p in pipelines for r in p.takes_from()}
@@ -132,14 +132,14 @@ def _check_joints(pipelines: Sequence[PipelineRead], report: Report) -> None:
         for reference in pipeline.hands_to():
             if (reference.id, pipeline.signal) not in taken:
                 why = f"no {pipeline.signal} pipeline has connector {str(reference.id)!r} among its receivers"
-                report.error(reference.at, f"{why}: nothing would come out of it")
+                findings.error(reference.at, f"{why}: nothing would come out of it")
         for reference in pipeline.takes_from():
             if (reference.id, pipeline.signal) not in given:
                 why = f"no {pipeline.signal} pipeline has connector {str(reference.id)!r} among its exporters"
-                report.error(reference.at, f"{why}: nothing would come from it")
+                findings.error(reference.at, f"{why}: nothing would come from it")
 
 
-def _check_outputs(pipelines: Sequence[PipelineRead], outputs: Outputs, report: Report) -> None:
+def _check_outputs(pipelines: Sequence[PipelineRead], outputs: Outputs, findings: Findings) -> None:
     """What a connector's options name are pipelines that take from it, and the other way round."""
     fed = {(r.id, p.id) for p in pipelines for r in p.takes_from()}
     known = [str(pipeline.id) for pipeline in pipelines]
@@ -147,11 +147,11 @@ def _check_outputs(pipelines: Sequence[PipelineRead], outputs: Outputs, report: 
         for at, output in outputs.get(connector, ()):
             if str(output) not in known:
                 near = suggest(str(output), known) or f"; there are {', '.join(known) or 'none'}"
-                report.error(at, f"no pipeline is called {str(output)!r}{near}")
+                findings.error(at, f"no pipeline is called {str(output)!r}{near}")
             elif (connector, output) not in fed:
-                report.error(at, f"pipeline {str(output)!r} does not have {str(connector)!r} among its receivers")
+                findings.error(at, f"pipeline {str(output)!r} does not have {str(connector)!r} among its receivers")
     for pipeline in pipelines:
         for reference in pipeline.takes_from():
             if reference.id in outputs and pipeline.id not in {output for _, output in outputs[reference.id]}:
                 why = f"connector {str(reference.id)!r} sends nothing to {str(pipeline.id)!r}"
-                report.error(reference.at, f"{why}: its options do not name this pipeline")
+                findings.error(reference.at, f"{why}: its options do not name this pipeline")

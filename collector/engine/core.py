@@ -19,8 +19,8 @@ from collector.engine.assembly.assembly import Assembly
 from collector.engine.assembly.passing import Passing
 from collector.engine.export.runner import ExportRunner
 from collector.engine.journal.addresses import MAX_SEQ, address, log_of, lowest, ranges, seq_of
-from collector.engine.journal.decisions import Decision
-from collector.engine.journal.ledger import DecisionInfo, Ledger, NewDecision
+from collector.engine.journal.decisions import DecisionRecord
+from collector.engine.journal.ledger import DecisionRecordInfo, Ledger, NewDecisionRecord
 from collector.engine.journal.log import Log, Logs
 from collector.engine.journal.records import Written
 from collector.errors import JournalError, RetryableError
@@ -74,7 +74,7 @@ class Core:
         for pipeline in (*self._assemblies, *self._passing):
             seen = consumed[pipeline] = {}
             for dseq, payload in self._ledger.payloads(pipeline):
-                decision = Decision.unpack(payload)
+                decision = DecisionRecord.unpack(payload)
                 if pipeline in self._assemblies:
                     self._assemblies[pipeline].restore(dseq, decision)
                 _note_consumed(decision, oldest, seen)
@@ -181,7 +181,7 @@ class Core:
         for pipeline, passing in self._passing.items():
             self._commit(pipeline, passing.decide(), now)
 
-    def _commit(self, pipeline: str, decisions: Sequence[Decision], now: int) -> Sequence[DecisionInfo]:
+    def _commit(self, pipeline: str, decisions: Sequence[DecisionRecord], now: int) -> Sequence[DecisionRecordInfo]:
         """Makes decisions durable and shows them to the exporters."""
         if not decisions:
             return ()
@@ -205,7 +205,7 @@ class Core:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, error.retry_after)
 
-    def _mark_stored(self, pipeline: str, decision: Decision) -> Decision:
+    def _mark_stored(self, pipeline: str, decision: DecisionRecord) -> DecisionRecord:
         """Marks spans that a store shared with another pipeline has from that one already."""
         for other in self._siblings.get(pipeline, ()):
             found = self._assemblies[other].decided.kept(decision)
@@ -213,7 +213,7 @@ class Core:
                 decision = decision.with_stored(found)
         return decision
 
-    def _new(self, pipeline: str, decision: Decision, now: int) -> NewDecision:
+    def _new(self, pipeline: str, decision: DecisionRecord, now: int) -> NewDecisionRecord:
         records = decision.seqs()
         sizes = {record: self._logs.info(record).nbytes for record in records.tolist()}
         if decision.rows.num_rows:
@@ -226,7 +226,7 @@ class Core:
         else:
             rows = sum(self._logs.read(record).batch.num_rows for record in records.tolist())
             nbytes = sum(sizes.values())
-        return NewDecision(pipeline, now, ranges(records), rows, nbytes, decision.pack())
+        return NewDecisionRecord(pipeline, now, ranges(records), rows, nbytes, decision.pack())
 
     def _housekeep(self) -> None:
         if time.monotonic() - self._freed_at < _IDLE_SECONDS:
@@ -270,13 +270,14 @@ class Core:
 _NONE = np.empty(0, np.int32)
 
 
-def _note_consumed(decision: Decision, oldest: Mapping[int, int], seen: dict[int, list[npt.NDArray[np.int32]]]) -> None:
+def _note_consumed(
+    decision: DecisionRecord, oldest: Mapping[int, int], seen: dict[int, list[npt.NDArray[np.int32]]]
+) -> None:
     """Remembers which rows of records still held a decision covers."""
     for record in decision.whole["seq"].to_pylist():
         seen[record] = []
     for table in (decision.rows, decision.logs):
-        records = table["seq"].to_numpy(zero_copy_only=False)
-        rows = table["row"].to_numpy(zero_copy_only=False)
+        records, rows = (table[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
         for record in np.unique(records).tolist():
             if seq_of(record) >= oldest.get(log_of(record), MAX_SEQ):
                 seen.setdefault(record, []).append(rows[records == record])

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from collector.component.base import ComponentId
 from collector.component.connector import Connector, Routes
-from collector.component.sampler import ELSEWHERE, NO_ROUTE, DueTraces, PolicyDecisions, Sampler, Verdicts
+from collector.component.sampler import ELSEWHERE, NO_ROUTE, DueTraces, PolicyVerdictTable, Sampler, TraceDecisions
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -31,7 +31,7 @@ class Gate:
     name: str
     """The connector's id."""
     output: ComponentId
-    tells: bool
+    counts_losses: bool
     """This gate counts what the connector sends nowhere and what it fails on; the gates to its other outputs do not."""
     telemetry: Telemetry
 
@@ -39,12 +39,14 @@ class Gate:
         """Per trace (it comes through, it goes to no output at all)."""
         return self._parted(self.connector.route_traces(due), due.traces.num_rows)
 
-    def filter(self, batch: LogBatch | MetricBatch, met: frozenset[str], pipeline: str) -> LogBatch | MetricBatch:
+    def filter(
+        self, batch: LogBatch | MetricBatch, matched_conditions: frozenset[str], pipeline: str
+    ) -> LogBatch | MetricBatch:
         """The rows that come through."""
         if not batch.num_rows:
             return batch
-        through, nowhere = self._parted(self.connector.route(batch, met), batch.num_rows)
-        if self.tells and nowhere.any():
+        through, nowhere = self._parted(self.connector.route(batch, matched_conditions), batch.num_rows)
+        if self.counts_losses and nowhere.any():
             labels = (self.name, pipeline, batch.signal.value, NO_ROUTE)
             self.telemetry.processor_dropped.labels(*labels).inc(int(nowhere.sum()))
         return batch if through.all() else batch.filter(through)
@@ -54,7 +56,7 @@ class Gate:
         for output, sent in routes.outputs.items():
             if output.type == self.output.type:
                 nowhere &= ~sent
-        if self.tells and routes.failed is not None and routes.failed.any():
+        if self.counts_losses and routes.failed is not None and routes.failed.any():
             self.telemetry.failed_expressions.labels(self.name).inc(int(routes.failed.sum()))
         return routes.outputs.get(self.output, np.zeros(n, np.bool_)), nowhere
 
@@ -77,18 +79,15 @@ class Routed:
     def decision_wait_after_root_ns(self) -> int:
         return self._sampler.decision_wait_after_root_ns
 
-    def decide(self, due: DueTraces) -> Verdicts:
+    def decide(self, due: DueTraces) -> TraceDecisions:
         """Of a trace that a gate sends elsewhere the sampler is not asked."""
         here = _Places(due.traces.num_rows)
         here.pass_through(self._before, due)
-        verdicts = _spread(self._sampler.decide(restricted(due, here.mask)), here.mask)
-        here.mask = here.mask & verdicts.keep
+        decided = _spread(self._sampler.decide(restricted(due, here.mask)), here.mask)
+        here.mask = here.mask & decided.keep
         here.pass_through(self._behind, due)
-        return replace(
-            verdicts,
-            keep=verdicts.keep & here.mask,
-            sampled_by=pa.array(np.where(here.said != "", here.said, _objects(verdicts.sampled_by)), pa.string()),
-        )
+        sampled_by = np.where(here.not_here != "", here.not_here, _objects(decided.sampled_by))
+        return replace(decided, keep=decided.keep & here.mask, sampled_by=pa.array(sampled_by, pa.string()))
 
 
 class _Places:
@@ -97,8 +96,8 @@ class _Places:
     def __init__(self, n: int) -> None:
         self.mask = np.ones(n, np.bool_)
         """Still on its way."""
-        self.said = np.full(n, "", object)
-        """``ELSEWHERE`` or ``NO_ROUTE`` for what a gate did not let through."""
+        self.not_here = np.full(n, "", object)
+        """``ELSEWHERE`` or ``NO_ROUTE`` for traces that a gate did not let through, else ""."""
 
     def pass_through(self, gates: Sequence[Gate], due: DueTraces) -> None:
         for gate in gates:
@@ -106,9 +105,9 @@ class _Places:
             if not len(at):
                 return
             through, nowhere = gate.traces(restricted(due, self.mask))
-            self.said[at[~through]] = ELSEWHERE
-            if gate.tells:
-                self.said[at[nowhere]] = NO_ROUTE
+            self.not_here[at[~through]] = ELSEWHERE
+            if gate.counts_losses:
+                self.not_here[at[nowhere]] = NO_ROUTE
             self.mask = self.mask.copy()
             self.mask[at[~through]] = False
 
@@ -127,25 +126,33 @@ def restricted(due: DueTraces, mask: Bools) -> DueTraces:
         logs, trace = due.load_logs()
         return logs.filter(mask[trace]), position[trace[mask[trace]]]
 
-    def load_met() -> Sequence[frozenset[str]]:
-        return [met for met, is_mine in zip(due.load_met(), mask, strict=False) if is_mine]
+    def load_matched_conditions() -> Sequence[frozenset[str]]:
+        return [matched for matched, is_mine in zip(due.load_matched_conditions(), mask, strict=False) if is_mine]
 
-    return DueTraces(due.traces.filter(pa.array(mask)), due.now_unix_nano, load_spans, load_logs, load_met)
+    return DueTraces(
+        traces=due.traces.filter(pa.array(mask)),
+        now_unix_nano=due.now_unix_nano,
+        load_spans=load_spans,
+        load_logs=load_logs,
+        load_matched_conditions=load_matched_conditions,
+    )
 
 
-def _spread(verdicts: Verdicts, mask: Bools) -> Verdicts:
-    """Verdicts over the marked traces as verdicts over all: the others are not kept."""
+def _spread(decided: TraceDecisions, mask: Bools) -> TraceDecisions:
+    """Decisions on the marked traces as decisions on all: the others are not kept."""
     if mask.all():
-        return verdicts
+        return decided
     n = len(mask)
     keep, count, by = np.zeros(n, np.bool_), np.zeros(n), np.full(n, None, object)
-    keep[mask], count[mask], by[mask] = verdicts.keep, verdicts.adjusted_count, _objects(verdicts.sampled_by)
-    policies = verdicts.policies
-    if policies is not None:
-        table = np.full((len(policies.policies), n), -1, np.int8)
-        table[:, mask] = policies.table
-        policies = PolicyDecisions(policies.policies, table)
-    return Verdicts(keep, pa.array(by, pa.string()), count, policies)
+    keep[mask], count[mask], by[mask] = decided.keep, decided.adjusted_count, _objects(decided.sampled_by)
+    verdicts = decided.policy_verdicts
+    if verdicts is not None:
+        table = np.full((len(verdicts.policies), n), -1, np.int8)
+        table[:, mask] = verdicts.table
+        verdicts = PolicyVerdictTable(policies=verdicts.policies, table=table)
+    return TraceDecisions(
+        keep=keep, sampled_by=pa.array(by, pa.string()), adjusted_count=count, policy_verdicts=verdicts
+    )
 
 
 def _objects(texts: pa.Array) -> npt.NDArray[np.object_]:

@@ -1,4 +1,4 @@
-"""What policies see of the traces that are due, and what they may answer."""
+"""What policies see of the traces that are due, and their verdicts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from collector.model.stored import columns as stored_columns
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 PolicyVerdicts = npt.NDArray[np.int8]
-"""One of the codes below per trace."""
+"""The verdict of one policy on each trace, as one of the codes below."""
 
 NOT_SAMPLED, SAMPLED, DROPPED, INVERT_NOT_SAMPLED, INVERT_SAMPLED, FAILED = range(6)
-"""A policy's decision. The INVERT ones: of an ``invert_match`` that vetoes, see ``PolicySet``. FAILED: the
+"""Policy verdicts. The INVERT ones: of an ``invert_match`` that vetoes, see ``PolicySet``. FAILED: the
 policy could not be evaluated; it keeps the trace, because what was not looked at must not be lost."""
 NOT_ASKED = -1
 """Stands in tables for a policy that was not asked about a trace, being decided already."""
@@ -145,7 +145,7 @@ class Traces:
 
     @property
     def answers(self) -> Mapping[Any, PolicyVerdicts]:
-        """What every SQL condition says of the traces."""
+        """The answers of every SQL condition about the traces."""
         assert self._conditions is not None
         return self.once("answers", partial(self._conditions.answers, self))
 
@@ -166,9 +166,9 @@ def sampled_where(sampled: Bools) -> PolicyVerdicts:
     return sampled.astype(np.int8)
 
 
-def counts_as_sampled(decisions: PolicyVerdicts) -> Bools:
-    """Where a decision, as part of another policy, counts as a yes; FAILED does."""
-    yes: Bools = decisions != NOT_SAMPLED
+def counts_as_sampled(verdicts: PolicyVerdicts) -> Bools:
+    """Where a policy verdict counts as a yes for the policy that this one is a part of; FAILED does."""
+    yes: Bools = verdicts != NOT_SAMPLED
     return yes
 
 

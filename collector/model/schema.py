@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from collector.model import trace_schema
+
 VERSION = 1
 """Version of the in-flight schemas, written into every journal segment."""
 
@@ -245,7 +247,7 @@ METRICS = pa.schema(
 MONEY = pa.decimal128(18, 12)
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
-OBSERVATIONS = pa.schema(
+_OBSERVATIONS = pa.schema(
     [
         pa.field("trace_id", TEXT, nullable=False),
         pa.field("span_id", TEXT, nullable=False),
@@ -322,6 +324,7 @@ OBSERVATIONS = pa.schema(
         pa.field("sampling_trigger", TEXT),
     ]
 )
+OBSERVATIONS = trace_schema.with_trace_facts(_OBSERVATIONS)
 
 _STORED_ORIGIN = [
     pa.field("service_name", TEXT),
@@ -406,50 +409,8 @@ SCORES = pa.schema(
 )
 """One row per id; of a trace no span_id, of a session neither. ``value`` of a BOOLEAN is 0 or 1."""
 
-TRACE_FACTS = pa.schema(
-    [
-        pa.field("trace_id", TRACE_ID, nullable=False),
-        pa.field("start_unix_nano", pa.int64(), nullable=False),  # earliest start
-        pa.field("end_unix_nano", pa.int64(), nullable=False),  # latest end
-        pa.field("span_count", pa.int64(), nullable=False),
-        pa.field("status_codes", pa.uint8(), nullable=False),  # bit 1 << code (UNSET 0, OK 1, ERROR 2)
-        pa.field("error_count", pa.int64(), nullable=False),  # spans of level ERROR
-        pa.field("total_cost", pa.int64()),  # pico-dollars over counted spans
-        pa.field("total_tokens", pa.int64()),
-        pa.field("trace_name", TEXT),
-        pa.field("user_id", TEXT),
-        pa.field("session_id", TEXT),
-        pa.field("tags", pa.list_(TEXT)),
-        pa.field("size_bytes", pa.int64(), nullable=False),  # of all its spans as they came, sizes.row_bytes
-        pa.field("trigger", pa.uint8(), nullable=False),  # index in TRIGGERS
-        # how likely it was to come this far, as the tracestate of its root says, else of its first span
-        pa.field("upstream_probability", pa.float64(), nullable=False),
-    ]
-)
-"""What is known of a trace when it is due: the input of sampling policies."""
-
-TRIGGERS = ("decision_wait", "root_received", "trace_size", "overflow", "shutdown")
-"""What made a trace due: its wait ended, or the wait after its root; it grew above a bound; it was the
-oldest when memory or the journal had no room; nothing more can come."""
-
-DECIDED = pa.schema(
-    [
-        pa.field("usage_scope", NAME),  # counted, rollup, duplicate; null: no usage
-        pa.field("usage_rule", NAME),
-        pa.field("inherit_from", pa.int32()),  # row of the same batch that knew more about this call
-        pa.field("trace_name", TEXT),
-        pa.field("user_id", TEXT),
-        pa.field("session_id", TEXT),
-        pa.field("tags", pa.list_(TEXT)),
-        pa.field("sampled_by", NAME),
-        pa.field("adjusted_count", pa.float64(), nullable=False),
-        pa.field("date", pa.date32(), nullable=False),  # the partition of the whole trace
-        pa.field("ingested_unix_nano", pa.int64(), nullable=False),
-        pa.field("sampling_trigger", NAME),  # of TRIGGERS; null where no policy decided
-    ]
-)
-"""What the decision added to each kept span: row-aligned with the SpanBatch it belongs to."""
-
+TRACE_FACTS, TRIGGERS, DECIDED = trace_schema.TRACE_FACTS, trace_schema.TRIGGERS, trace_schema.DECIDED
+"""Of whole traces; see ``trace_schema``."""
 
 KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 """Names of SpanKind by number."""

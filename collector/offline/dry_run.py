@@ -21,7 +21,7 @@ from collector.engine.assembly.assembly import Assembly, Observe
 from collector.engine.assembly.passing import Passing
 from collector.engine.export.reader import DecisionReader
 from collector.engine.ingest.ingest import run_routes
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.memory_log import MemoryLog
 from collector.engine.journal.records import Entry
 from collector.engine.modelling import Modelling
@@ -164,7 +164,7 @@ class DryRun:
             for pipeline in entry.pipelines:
                 (self._assemblies.get(pipeline) or self._passing[pipeline]).add(written, entry.batch)
 
-    def _decisions(self) -> Iterator[tuple[str, Decision]]:
+    def _decisions(self) -> Iterator[tuple[str, DecisionRecord]]:
         for name, assembly in self._assemblies.items():
             # When all waits have ended, and not as at a shutdown, which may drop what still waits.
             for decisions in assembly.decide_due(assembly.last_deadline() or self._clock()):

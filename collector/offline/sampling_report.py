@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.component.sampler import DECISIONS, PolicyDecisions, Verdicts
+from collector.component.sampler import POLICY_VERDICTS, PolicyVerdictTable, TraceDecisions
 from collector.model import schema
 
 ALL = "*"
@@ -23,13 +23,13 @@ _YES = ("sampled", "inverted_sampled", "failed")
 _NO = ("dropped", "inverted_not_sampled")
 
 
-def trace_rows(pipeline: str, traces: pa.RecordBatch, verdicts: Verdicts) -> Iterator[dict[str, Any]]:
-    """One JSON object per trace: what it is, the verdict, and what each policy said."""
-    said = verdicts.policies or PolicyDecisions((), np.empty((0, traces.num_rows), np.int8))
-    names = (*DECISIONS, _NOT_ASKED)  # code -1 is the last
+def trace_rows(pipeline: str, traces: pa.RecordBatch, decided: TraceDecisions) -> Iterator[dict[str, Any]]:
+    """One JSON object per trace: what it is, the decision, and the verdict of each policy."""
+    verdicts = _policy_verdicts(decided)
+    names = (*POLICY_VERDICTS, _NOT_ASKED)  # code -1 is the last
     columns = zip(
-        traces.to_pylist(), verdicts.keep.tolist(), verdicts.sampled_by.to_pylist(), verdicts.adjusted_count.tolist(),
-        said.table.T.tolist(), strict=True,
+        traces.to_pylist(), decided.keep.tolist(), decided.sampled_by.to_pylist(), decided.adjusted_count.tolist(),
+        verdicts.table.T.tolist(), strict=True,
     )  # fmt: skip
     for trace, keep, sampled_by, stands_for, codes in columns:
         yield {
@@ -38,7 +38,7 @@ def trace_rows(pipeline: str, traces: pa.RecordBatch, verdicts: Verdicts) -> Ite
             "keep": keep,
             "sampled_by": sampled_by,
             "adjusted_count": stands_for,
-            "policies": {name: names[code] for name, code in zip(said.policies, codes, strict=True)},
+            "policies": {name: names[code] for name, code in zip(verdicts.policies, codes, strict=True)},
             "trigger": schema.TRIGGERS[trace["trigger"]],
             "trace_name": trace["trace_name"],
             "session_id": trace["session_id"],
@@ -47,6 +47,13 @@ def trace_rows(pipeline: str, traces: pa.RecordBatch, verdicts: Verdicts) -> Ite
             "total_tokens": trace["total_tokens"],
             "total_cost": None if trace["total_cost"] is None else dollars(trace["total_cost"]),
         }
+
+
+def _policy_verdicts(decided: TraceDecisions) -> PolicyVerdictTable:
+    """The policy verdicts behind decisions; those of no policy where none were asked."""
+    if decided.policy_verdicts is not None:
+        return decided.policy_verdicts
+    return PolicyVerdictTable(policies=(), table=np.empty((0, len(decided.keep)), np.int8))
 
 
 def dollars(pico: int) -> str:
@@ -73,22 +80,22 @@ class Amounts:
 
 @dataclass
 class Report:
-    """Amounts by (pipeline, policy, what became of the traces). ``observe`` takes an assembly's verdicts."""
+    """Amounts by (pipeline, policy, what became of the traces). ``observe`` takes an assembly's decisions."""
 
     amounts: dict[tuple[str, str, str], Amounts] = field(default_factory=dict)
 
-    def observe(self, pipeline: str, traces: pa.RecordBatch, verdicts: Verdicts) -> None:
+    def observe(self, pipeline: str, traces: pa.RecordBatch, decided: TraceDecisions) -> None:
         """Adds what was decided about some traces."""
-        said = verdicts.policies or PolicyDecisions((), np.empty((0, traces.num_rows), np.int8))
-        kept_by = np.array(verdicts.sampled_by.to_pylist(), object)
-        for name, row in zip(said.policies, said.table, strict=True):
+        verdicts = _policy_verdicts(decided)
+        kept_by = np.array(decided.sampled_by.to_pylist(), object)
+        for name, row in zip(verdicts.policies, verdicts.table, strict=True):
             for verdict, meant in (("says_keep", _YES), ("says_drop", _NO)):
-                which = np.isin(row, [DECISIONS.index(one) for one in meant])
+                which = np.isin(row, [POLICY_VERDICTS.index(one) for one in meant])
                 if which.any() or verdict == "says_keep":
                     self._add((pipeline, name, verdict), traces, which)
-            self._add((pipeline, name, "kept"), traces, verdicts.keep & (kept_by == name))
-        self._add((pipeline, ALL, "kept"), traces, verdicts.keep)
-        self._add((pipeline, ALL, "dropped"), traces, ~verdicts.keep)
+            self._add((pipeline, name, "kept"), traces, decided.keep & (kept_by == name))
+        self._add((pipeline, ALL, "kept"), traces, decided.keep)
+        self._add((pipeline, ALL, "dropped"), traces, ~decided.keep)
 
     def _add(self, key: tuple[str, str, str], traces: pa.RecordBatch, which: npt.NDArray[np.bool_]) -> None:
         self.amounts.setdefault(key, Amounts()).add(traces, which)

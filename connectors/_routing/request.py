@@ -36,8 +36,8 @@ class HeaderCondition:
     @property
     def key(self) -> str:
         """A digest: the value may be a secret."""
-        said = json.dumps([self.header.lower(), self.value, self.differs])
-        return hashlib.sha256(said.encode()).hexdigest()[:32]
+        identity = json.dumps([self.header.lower(), self.value, self.differs])
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
     def is_met(self, metadata: Metadata) -> bool:
         return any((value == self.value) != self.differs for value in metadata(self.header.lower()))

@@ -15,7 +15,7 @@ class Options(ComponentConfig):
     """What a policy looks for. Frozen: what changes while it runs are limiters, kept beside it."""
 
     def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
-        """A decision per trace; those of traces not ``asked`` about are ignored, and not charged to a limiter."""
+        """A policy verdict per trace; those of traces not ``asked`` about are ignored, and not charged to a limiter."""
         raise NotImplementedError
 
     @property

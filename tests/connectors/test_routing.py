@@ -120,8 +120,12 @@ def due(*met: list[str]) -> DueTraces:
     """The traces below; ``met``: what requests of each met."""
     batch = spans(TRACES, facts=True).with_columns({"usage_scope": pa.array(["counted"] * len(TRACES))})
     owner = np.array([one["trace_id"] - 1 for one in TRACES], np.int32)
-    load_met = [frozenset(texts) for texts in met]
-    return replace(facts_of({}, {}, {}), load_spans=lambda _=None: (batch, owner), load_met=lambda: load_met)
+    load_matched_conditions = [frozenset(texts) for texts in met]
+    return replace(
+        facts_of({}, {}, {}),
+        load_spans=lambda _=None: (batch, owner),
+        load_matched_conditions=lambda: load_matched_conditions,
+    )
 
 
 TRACES = [

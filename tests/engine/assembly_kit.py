@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.export.reader import DecisionReader
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Entry
 from collector.model.batch import SpanBatch
 from collector.model.schema import ROLE_CALL
@@ -41,12 +41,12 @@ class Bench:
         (written,) = self.log.append([Entry(batch, ("traces",), join=True)], at)
         self.assembly.add(written, batch)
 
-    def tick(self, now, **how) -> list[Decision]:
+    def tick(self, now, **how) -> list[DecisionRecord]:
         decisions = []
         for group in self.assembly.decide_due(now, **how):
             for decision in group:
                 self.dseq += 1
-                self.assembly.restore(self.dseq, Decision.unpack(decision.pack()))
+                self.assembly.restore(self.dseq, DecisionRecord.unpack(decision.pack()))
             decisions += group
         return decisions
 

@@ -12,7 +12,7 @@ from collector.engine.core import Core
 from collector.engine.journal import segments
 from collector.engine.journal.addresses import Range, lowest
 from collector.engine.journal.journal import Journal
-from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
 from collector.errors import JournalError, RetryableError
 from collector.telemetry import Telemetry
@@ -81,7 +81,7 @@ def bench(storages, monkeypatch):
 
 def _fill(ledger):
     """Uses up the pages the ledger may have, to the point that a decision finds no room."""
-    filler = NewDecision("filler", 0, (Range(0, 0, 0),), 0, 0, bytes(3000))
+    filler = NewDecisionRecord("filler", 0, (Range(0, 0, 0),), 0, 0, bytes(3000))
 
     def add_until_full():
         while True:

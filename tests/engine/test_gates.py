@@ -45,12 +45,12 @@ class ByRequest(ByName):
     """Sends to A what met a condition."""
 
     def route_traces(self, due):
-        met = np.array(["yes" in texts for texts in due.load_met()], bool)
+        met = np.array(["yes" in texts for texts in due.load_matched_conditions()], bool)
         return Routes({A: met, B: ~met})
 
 
-def gate(output, *, tells=False, telemetry=None, connector=ByName):
-    return Gate(connector(), "routing", output, tells, telemetry or Telemetry())
+def gate(output, *, counts_losses=False, telemetry=None, connector=ByName):
+    return Gate(connector(), "routing", output, counts_losses, telemetry or Telemetry())
 
 
 def spans(*names):
@@ -75,7 +75,7 @@ def test_a_trace_goes_where_one_of_its_spans_points_as_a_whole(output, expected)
 
 
 def test_what_goes_nowhere_is_counted_by_one_gate_its_late_spans_too():
-    bench = Bench(Routed(KeepAll(), [gate(A, tells=True)], []))
+    bench = Bench(Routed(KeepAll(), [gate(A, counts_losses=True)], []))
     bench.send(ROWS)
     assert len(bench.out()) == 5
     assert bench.dropped("no_route") == 1
@@ -119,7 +119,7 @@ def test_a_sampler_on_either_side(behind):
 
 def test_two_gates_in_a_row_and_failures_are_told_once():
     telemetry = Telemetry()
-    gates = [gate(A, tells=True, telemetry=telemetry), gate(B, telemetry=telemetry)]
+    gates = [gate(A, counts_losses=True, telemetry=telemetry), gate(B, telemetry=telemetry)]
     bench = Bench(Routed(KeepAll(), gates, []))
     bench.send(ROWS)
     assert kept(bench) == ["a", "b"]

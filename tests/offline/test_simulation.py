@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from collector.component.sampler import Verdicts
+from collector.component.sampler import TraceDecisions
 from collector.config.load import load
 from collector.config.plan import CollectorConfig
 from collector.errors import InvalidDataError
@@ -84,7 +84,7 @@ def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:
         simulate(configured(tmp_path), [tmp_path / "other"], _never)
 
 
-def _never(_pipeline: str, _traces: pa.RecordBatch, _verdicts: Verdicts) -> None:
+def _never(_pipeline: str, _traces: pa.RecordBatch, _verdicts: TraceDecisions) -> None:
     raise AssertionError("nothing was decided")
 
 

@@ -8,7 +8,7 @@ span sent again is dropped and a late one is judged as the rest of its trace was
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,30 +16,33 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.component.sampler import NOT_HERE, DueTraces, Sampler, Verdicts
+from collector.component.sampler import NOT_HERE, DueTraces, Sampler, TraceDecisions
 from collector.engine.assembly import late
-from collector.engine.assembly.decided import DecidedTraces, in_skeletons
-from collector.engine.assembly.decision_rows import RowColumns, decision_tables, split
+from collector.engine.assembly.decided import DecidedTrace, DecidedTraces, in_skeletons
+from collector.engine.assembly.decision_rows import DueSpans, decision_rows, split
 from collector.engine.assembly.due import Loading
 from collector.engine.assembly.native_calls import NativeCalls
 from collector.engine.assembly.pending import Early, Pending, Refs
 from collector.engine.assembly.tally import Tally
-from collector.engine.journal.decisions import TRACES, Decision
+from collector.engine.journal.decisions import TRACES, DecisionRecord
 from collector.engine.journal.gather import gather
 from collector.engine.journal.records import Records, Written
 from collector.engine.traces import counting, counting_columns, trace_facts
+from collector.engine.traces.span_columns import words
 from collector.engine.traces.tombstones import kept_parents
 from collector.model import schema
+from collector.model.arrow_arrays import table_of
 from collector.model.batch import Batch, SpanBatch
 from collector.model.facts.recorder import Recorder
 from collector.model.sizes import row_bytes
+from collector.model.trace_schema import STORED
 from collector.telemetry import Telemetry
 
 _MAX_DUE_ROWS = 65_536
 """Rows decided at once: bounds what a tick reads, whatever fell due together."""
 _WARN_EVERY_NS = 60 * 10**9
 
-Observe = Callable[[str, pa.RecordBatch, Verdicts], object]
+Observe = Callable[[str, pa.RecordBatch, TraceDecisions], object]
 """Takes a pipeline's name, due traces (``schema.TRACE_FACTS``) and what was decided about them."""
 
 
@@ -50,9 +53,9 @@ class KeepAll:
     decision_wait_ns: int = 30 * 10**9
     decision_wait_after_root_ns: int = 2 * 10**9
 
-    def decide(self, due: DueTraces) -> Verdicts:
+    def decide(self, due: DueTraces) -> TraceDecisions:
         n = due.traces.num_rows
-        return Verdicts(np.ones(n, np.bool_), pa.nulls(n, pa.string()), np.ones(n))
+        return TraceDecisions(keep=np.ones(n, np.bool_), sampled_by=pa.nulls(n, pa.string()), adjusted_count=np.ones(n))
 
 
 class Assembly:
@@ -73,7 +76,7 @@ class Assembly:
         recorder: Recorder | None = None,
         observe: Observe | None = None,
     ) -> None:
-        """``observe`` is shown every verdict."""
+        """``observe`` is shown every trace decision."""
         self.pipeline = pipeline
         self._observe = observe
         self._sampler = sampler
@@ -111,7 +114,7 @@ class Assembly:
         if isinstance(batch, SpanBatch):
             if is_late.any():
                 self._late.append((written.address, rows[is_late]))
-            roots = trace_facts.words(batch.column("parent_span_id"))[rows] == 0
+            roots = words(batch.column("parent_span_id"))[rows] == 0
             new = ~is_late
             sizes = row_bytes(batch)[rows[new]]
             self._pending.add_spans(written, distinct, codes[new], rows[new], roots[new], sizes)
@@ -126,7 +129,7 @@ class Assembly:
             rows = rows[~placeholder]
         return rows
 
-    def restore(self, dseq: int, decision: Decision) -> None:
+    def restore(self, dseq: int, decision: DecisionRecord) -> None:
         """Remembers a decision found in the ledger."""
         self.decided.remember(dseq, decision)
         self._natives.remember(decision)
@@ -149,7 +152,7 @@ class Assembly:
         """When all that waits is due, ns since the epoch."""
         return self._pending.last_deadline()
 
-    def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> Iterator[list[Decision]]:
+    def decide_due(self, now_unix_nano: int, *, everything: bool = False) -> Iterator[list[DecisionRecord]]:
         """Decides what is due: late spans, traces past their deadline, and the oldest above the bound.
 
         Yields decisions in groups, so that however much is due never lies in memory at once. Each
@@ -175,45 +178,57 @@ class Assembly:
             )
         return self._pending.take_due(now, max_rows=_MAX_DUE_ROWS, early=early, everything=everything)
 
-    def _decide(self, due: Refs, now: int) -> list[Decision]:
+    def _decide(self, due: Refs, now: int) -> list[DecisionRecord]:
         facts = gather(self._records, due.seqs, due.rows, trace_facts.NEEDED)
-        fresh = counting_columns.first_of_each(due.trace, trace_facts.words(facts["span_id"]))
+        fresh = counting_columns.first_of_each(due.trace, words(facts["span_id"]))
         self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
         spans = counting_columns.spans(due.trace, facts, fresh)
         counted = counting.count(spans)
         self._natives.link(spans, counted, facts["response_id"], due.times)
-        ids = pa.array(due.trace_ids, TRACES.field("trace_id").type)
         dropped = fresh & self._loading.are_tombstones(due.seqs)
         live = fresh & ~dropped
-        aggregates = trace_facts.trace_facts(
-            due.trace[live],
-            ids,
-            facts.filter(pa.array(live)),
-            counted.scope[live] == counting.COUNTED,
+        traces = self._trace_facts(due, facts, live, counted)
+        decided = self._decide_traces(self._loading.due_traces(traces, due, live, counted, now))
+        self._tally.decided(decided, due.trigger, due.trace[live])
+        if self._observe is not None:
+            self._observe(self.pipeline, traces, decided)
+        keep = decided.keep[due.trace]
+        due_spans = DueSpans(
+            due=due,
+            facts=facts,
+            counted=counted,
+            keep=live & keep,
+            dropped=dropped & keep,
+            kept_parent=kept_parents(due.trace, spans.span_id, spans.parent_id, dropped),
+        )
+        return self._split(_trace_rows(traces, decided, due.ingested), due_spans)
+
+    def _trace_facts(
+        self, due: Refs, facts: pa.RecordBatch, live: npt.NDArray[np.bool_], counted: counting.Counted
+    ) -> pa.RecordBatch:
+        """``schema.TRACE_FACTS`` of the due traces; ``live``: the rows that are spans and not tombstones."""
+        spans = trace_facts.TraceSpans(
+            trace=due.trace[live],
+            trace_ids=pa.array(due.trace_ids, schema.TRACE_ID),
+            spans=facts.filter(pa.array(live)),
+            counted=counted.scope[live] == counting.COUNTED,
             size_bytes=due.size_bytes,
             trigger=due.trigger,
-            recorder=self._recorder,
         )
-        aggregates = self._loading.with_log_identity(aggregates, due.logs)
-        verdicts = self._sampler.decide(self._loading.due_traces(aggregates, due, live, counted, now))
-        stands_for = verdicts.adjusted_count / aggregates["upstream_probability"].to_numpy(zero_copy_only=False)
-        verdicts = replace(verdicts, adjusted_count=stands_for)
-        self._tally.verdicts(verdicts, due.trigger, due.trace[live])
-        if self._observe is not None:
-            self._observe(self.pipeline, aggregates, verdicts)
-        traces = _trace_table(aggregates, verdicts, due.ingested)
-        keep = verdicts.keep[due.trace]
-        shown = kept_parents(due.trace, spans.span_id, spans.parent_id, dropped)
-        columns = RowColumns(due, facts, counted, live & keep, dropped & keep, shown)
-        return self._split(traces, columns, due)
+        return self._loading.with_log_identity(trace_facts.trace_facts(spans, self._recorder), due.logs)
 
-    def _split(self, traces: pa.RecordBatch, columns: RowColumns, due: Refs) -> list[Decision]:
-        rows = decision_tables(columns)
-        seqs, record = np.unique(due.seqs[columns.order], return_inverse=True)
+    def _decide_traces(self, due: DueTraces) -> TraceDecisions:
+        """The sampler's decisions; a kept trace also stands for what sampling before this collector dropped."""
+        decided = self._sampler.decide(due)
+        upstream = due.traces["upstream_probability"].to_numpy(zero_copy_only=False)
+        return replace(decided, adjusted_count=decided.adjusted_count / upstream)
+
+    def _split(self, traces: pa.RecordBatch, spans: DueSpans) -> list[DecisionRecord]:
+        seqs, record = np.unique(spans.due.seqs[spans.order], return_inverse=True)
         per_row = np.array([self._loading.row_bytes(int(s)) for s in seqs], np.float64)[record]
-        return split(traces, rows, due.logs, per_row)
+        return split(traces, decision_rows(spans), spans.due.logs, per_row)
 
-    def _decide_late(self) -> list[Decision]:
+    def _decide_late(self) -> list[DecisionRecord]:
         """Spans of traces decided before: kept or dropped as those were, and never counted twice."""
         seqs, rows = self._take_late()
         if not len(seqs):
@@ -221,23 +236,36 @@ class Assembly:
         facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
         encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
         trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-        verdicts = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
+        decided = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
         due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows, self._times(seqs))
-        ids = trace_facts.words(facts["span_id"])
-        fresh = counting_columns.first_of_each(trace, ids) & ~in_skeletons(verdicts, trace, ids)
-        kept = np.array([v.keep for v in verdicts], np.bool_)[trace]
+        ids = words(facts["span_id"])
+        fresh = counting_columns.first_of_each(trace, ids) & ~in_skeletons(decided, trace, ids)
         dropped = fresh & self._loading.are_tombstones(seqs)
         live = fresh & ~dropped
         self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
-        self._tally.not_kept(np.array([v.keep for v in verdicts]), [v.sampled_by for v in verdicts], trace[live])
-        here = np.array([v.keep or v.sampled_by not in NOT_HERE for v in verdicts], np.bool_)[trace]
-        self._telemetry.late_spans.labels(self.pipeline).inc(int((live & here).sum()))
+        kept = self._count_late(decided, trace, live)
         spans = counting_columns.spans(trace, facts, fresh)
-        counted = late.count(spans, verdicts)
+        counted = late.count(spans, decided)
         self._natives.link(spans, counted, facts["response_id"], due.times)
-        shown = late.parents(spans, verdicts, dropped)
-        columns = RowColumns(due, facts, counted, live & kept, dropped & kept, shown)
-        return self._split(late.remembered(due.trace_ids, verdicts), columns, due)
+        due_spans = DueSpans(
+            due=due,
+            facts=facts,
+            counted=counted,
+            keep=live & kept,
+            dropped=dropped & kept,
+            kept_parent=late.parents(spans, decided, dropped),
+        )
+        return self._split(late.remembered(due.trace_ids, decided), due_spans)
+
+    def _count_late(
+        self, decided: Sequence[DecidedTrace], trace: npt.NDArray[np.int32], live: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
+        """Counts the late spans; returns per span whether its trace was kept."""
+        keep = np.array([known.keep for known in decided], np.bool_)
+        here = keep | np.array([known.sampled_by not in NOT_HERE for known in decided], np.bool_)
+        self._tally.not_kept(keep, [known.sampled_by for known in decided], trace[live])
+        self._telemetry.late_spans.labels(self.pipeline).inc(int((live & here[trace]).sum()))
+        return keep[trace]
 
     def _take_late(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
         """Records and rows of the late spans that came first, as many as are decided at once."""
@@ -265,17 +293,20 @@ class Assembly:
         return rows[known]
 
 
-def _trace_table(facts: pa.RecordBatch, verdicts: Verdicts, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    start = facts["start_unix_nano"].to_numpy(zero_copy_only=False)
-    return pa.record_batch(
-        [
-            facts["trace_id"],
-            pa.array(verdicts.keep),
-            verdicts.sampled_by.cast(TRACES.field("sampled_by").type),
-            pa.array(verdicts.adjusted_count, pa.float64()),
-            *(facts[name] for name in ("trace_name", "user_id", "session_id", "tags")),
-            trace_facts.partition_dates(start, ingested),
-            pc.if_else(verdicts.sampled_by.is_valid(), facts["trigger"], None),
-        ],
-        schema=TRACES,
+def _trace_rows(facts: pa.RecordBatch, decided: TraceDecisions, ingested: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """``decisions.TRACES`` from ``schema.TRACE_FACTS``; ``ingested``: when each trace's oldest record was taken."""
+    by_policy = decided.sampled_by.is_valid()
+    return table_of(
+        TRACES,
+        {
+            "trace_id": facts["trace_id"],
+            "keep": decided.keep,
+            "sampled_by": decided.sampled_by,
+            "adjusted_count": decided.adjusted_count,
+            "date": trace_facts.partition_dates(facts["start_unix_nano"].to_numpy(zero_copy_only=False), ingested),
+            **{
+                fact.name: pc.if_else(by_policy, facts[fact.name], None) if fact.of_policies else facts[fact.name]
+                for fact in STORED.values()
+            },
+        },
     )

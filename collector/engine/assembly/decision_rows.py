@@ -1,4 +1,4 @@
-"""From verdicts to decision tables: rows in trace order, cut into decisions of bounded size."""
+"""From trace decisions to decision records: rows in trace order, cut into records of bounded size."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.engine.assembly.pending import Refs
-from collector.engine.journal.decisions import REFS, ROWS, WHOLE, Decision, empty
-from collector.engine.traces import counting, trace_facts
+from collector.engine.journal.decisions import REFS, ROWS, WHOLE, DecisionRecord, empty
+from collector.engine.traces import counting
+from collector.engine.traces.span_columns import hashes, words
 from collector.model import schema
+from collector.model.arrow_arrays import table_of, with_column
 
 
 @dataclass(frozen=True)
-class RowColumns:
+class DueSpans:
     """The spans of due traces and what was decided about each."""
 
     due: Refs
@@ -35,33 +37,35 @@ class RowColumns:
         return np.lexsort((np.arange(len(start)), start, self.due.trace))
 
 
-def decision_tables(columns: RowColumns) -> pa.RecordBatch:
+def decision_rows(spans: DueSpans) -> pa.RecordBatch:
     """``decisions.ROWS`` in trace order."""
-    order = columns.order
+    order = spans.order
     back = np.empty(len(order), np.int32)
     back[order] = np.arange(len(order), dtype=np.int32)
-    inherit = columns.counted.inherit[order]
-    arrays = [
-        columns.due.seqs[order],
-        columns.due.rows[order],
-        columns.due.trace[order],
-        columns.keep[order],
-        trace_facts.words(columns.facts["span_id"])[order],
-        trace_facts.words(columns.facts["parent_span_id"])[order],
-        trace_facts.hashes(columns.facts["response_id"])[order],
-        columns.counted.scope[order],
-        columns.counted.rule[order],
-        np.where(inherit >= 0, back[inherit], -1).astype(np.int32),
-        np.zeros(len(order), np.bool_),
-        columns.dropped[order],
-        columns.kept_parent[order],
-    ]
-    return pa.record_batch([pa.array(a, f.type) for a, f in zip(arrays, ROWS, strict=True)], schema=ROWS)
+    inherit = spans.counted.inherit[order]
+    return table_of(
+        ROWS,
+        {
+            "seq": spans.due.seqs[order],
+            "row": spans.due.rows[order],
+            "trace": spans.due.trace[order],
+            "keep": spans.keep[order],
+            "span_id": words(spans.facts["span_id"])[order],
+            "parent_id": words(spans.facts["parent_span_id"])[order],
+            "response": hashes(spans.facts["response_id"])[order],
+            "scope": spans.counted.scope[order],
+            "rule": spans.counted.rule[order],
+            "inherit": np.where(inherit >= 0, back[inherit], -1),
+            "stored": np.zeros(len(order), np.bool_),
+            "dropped": spans.dropped[order],
+            "kept_parent_id": spans.kept_parent[order],
+        },
+    )
 
 
 def split(
     traces: pa.RecordBatch, rows: pa.RecordBatch, logs: pa.RecordBatch, row_bytes: npt.NDArray[np.float64]
-) -> list[Decision]:
+) -> list[DecisionRecord]:
     """Cuts into decisions of at most a batch's rows and bytes, between traces where possible.
 
     ``rows`` are in trace order. A trace larger than a batch spans several decisions.
@@ -74,11 +78,11 @@ def split(
         first, last = int(trace[start]), int(trace[end - 1])
         mine = pa.array((log_trace >= first) & (log_trace <= last))
         out.append(
-            Decision(
-                traces.slice(first, last - first + 1),
-                _rebased(rows.slice(start, end - start), first, start),
-                logs.filter(mine).select(REFS.names).cast(REFS),
-                empty(WHOLE),
+            DecisionRecord(
+                traces=traces.slice(first, last - first + 1),
+                rows=_rebased(rows.slice(start, end - start), first, start),
+                logs=logs.filter(mine).select(REFS.names).cast(REFS),
+                whole=empty(WHOLE),
             )
         )
     return out
@@ -107,7 +111,4 @@ def _rebased(rows: pa.RecordBatch, first_trace: int, first_row: int) -> pa.Recor
     trace = rows["trace"].to_numpy(zero_copy_only=False) - first_trace
     inherit = rows["inherit"].to_numpy(zero_copy_only=False) - first_row
     inherit = np.where((inherit >= 0) & (inherit < rows.num_rows), inherit, -1)
-    for name, values in (("trace", trace), ("inherit", inherit)):
-        field = ROWS.field(name)
-        rows = rows.set_column(ROWS.get_field_index(name), field, pa.array(values.astype(np.int32)))
-    return rows
+    return with_column(with_column(rows, "trace", trace), "inherit", inherit)

@@ -14,8 +14,10 @@ from collector.engine.assembly.pending import Refs
 from collector.engine.journal.decisions import empty
 from collector.engine.journal.gather import gather
 from collector.engine.journal.records import Records
-from collector.engine.traces import counting, trace_facts
+from collector.engine.traces import counting
+from collector.engine.traces.span_columns import first_by_start
 from collector.model import schema
+from collector.model.arrow_arrays import with_column
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.facts import log_identity
 
@@ -31,11 +33,11 @@ class Loading:
     ) -> DueTraces:
         """What a sampler is given; ``live``: the rows that are spans and not tombstones."""
         return DueTraces(
-            traces,
-            now,
-            lambda columns=None: self._spans(due, live, counted, columns),
-            lambda: self._logs(due),
-            lambda: self._met(due),
+            traces=traces,
+            now_unix_nano=now,
+            load_spans=lambda columns=None: self._spans(due, live, counted, columns),
+            load_logs=lambda: self._logs(due),
+            load_matched_conditions=lambda: self._matched_conditions(due),
         )
 
     def are_tombstones(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -51,13 +53,11 @@ class Loading:
         seqs, rows, owner = (logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
         records = LogBatch(gather(self._records, seqs, rows, log_identity.NEEDED))
         time = records.column("time_unix_nano").to_numpy(zero_copy_only=False)
-        said = log_identity.identity(records)
+        identity = log_identity.identity(records)
         alike = np.zeros(len(owner), np.bool_)
         for name in lacking:
-            first = trace_facts.first_by_start(owner, time, said[name], traces.num_rows, prefer=alike)
-            position = traces.schema.get_field_index(name)
-            filled = pc.coalesce(traces[name], first)
-            traces = traces.set_column(position, traces.schema.field(position), filled)
+            first = first_by_start(owner, time, identity[name], traces.num_rows, prefer=alike)
+            traces = with_column(traces, name, pc.coalesce(traces[name], first))
         return traces
 
     def row_bytes(self, seq: int) -> float:
@@ -86,12 +86,12 @@ class Loading:
         seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
         return LogBatch(gather(self._records, seqs, rows)), owner
 
-    def _met(self, due: Refs) -> list[frozenset[str]]:
+    def _matched_conditions(self, due: Refs) -> list[frozenset[str]]:
         seqs, record = np.unique(due.seqs, return_inverse=True)
-        met = [self._records.read(seq).met for seq in seqs.tolist()]
-        found: list[frozenset[str]] = [frozenset()] * due.num_traces
-        if any(met):
+        of_record = [self._records.read(seq).met for seq in seqs.tolist()]
+        of_trace: list[frozenset[str]] = [frozenset()] * due.num_traces
+        if any(of_record):
             pairs = np.unique(np.stack([due.trace, record.astype(np.int32)]), axis=1)
             for trace, at in zip(*pairs.tolist(), strict=True):
-                found[trace] |= met[at]
-        return found
+                of_trace[trace] |= of_record[at]
+        return of_trace

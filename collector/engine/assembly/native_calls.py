@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from collector.engine.assembly.decided import DecidedTraces
 from collector.engine.assembly.pending import Pending
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Records
 from collector.engine.traces import counting
 from collector.model import schema
@@ -41,7 +41,7 @@ class NativeCalls:
         self._records = records
         self._counted: OrderedDict[int, None] = OrderedDict()
 
-    def remember(self, decision: Decision) -> None:
+    def remember(self, decision: DecisionRecord) -> None:
         """Takes up the native calls that a decision counted and kept."""
         rows = decision.rows
         native = rows["rule"].to_numpy(zero_copy_only=False) == counting.NATIVE

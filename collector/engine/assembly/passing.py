@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from collector.engine.journal.addresses import oldest
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Written
 from collector.model import schema
 from collector.model.batch import Batch
@@ -25,7 +25,7 @@ class Passing:
         """The oldest record that waits in each log; addresses."""
         return oldest(np.array([record for record, _, _ in self._waiting], np.int64))
 
-    def decide(self) -> list[Decision]:
+    def decide(self) -> list[DecisionRecord]:
         """Decisions over all that waits, each within a batch's rows and bytes or of one record."""
         groups: list[list[int]] = []
         rows = nbytes = 0
@@ -36,4 +36,4 @@ class Passing:
                 rows, nbytes = n, size
             groups[-1].append(record)
         self._waiting.clear()
-        return [Decision.of_records(np.array(group, np.int64)) for group in groups]
+        return [DecisionRecord.of_records(np.array(group, np.int64)) for group in groups]

@@ -13,19 +13,21 @@ import pyarrow.compute as pc
 import structlog
 
 from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.gather import gather
-from collector.engine.journal.ledger import DecisionInfo, Ledger
+from collector.engine.journal.ledger import DecisionRecordInfo, Ledger
 from collector.engine.journal.log import Logs
 from collector.engine.journal.records import Records
 from collector.engine.traces import counting, counting_columns, trace_facts
+from collector.engine.traces.span_columns import words
 from collector.engine.traces.thresholds import with_thresholds
 from collector.engine.traces.tombstones import kept_parents, rows_of, with_parents
 from collector.model import schema
+from collector.model.arrow_arrays import table_of, with_column
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
+from collector.model.trace_schema import STORED, SpanValue, TraceFact
 from collector.telemetry import Telemetry
 
-_TRIGGERS = pa.array(schema.TRIGGERS)
 _CACHED = 4
 """Decisions kept at hand, so that exporters at the same place share one reading and one content."""
 
@@ -47,7 +49,7 @@ class DecisionReader:
         self._scores = scores
         self._after_sampling = after_sampling
 
-    def read(self, pipeline: str, decision: Decision, *, skip_stored: bool = False) -> Parts:
+    def read(self, pipeline: str, decision: DecisionRecord, *, skip_stored: bool = False) -> Parts:
         """The spans, logs and metrics of one decision; ``skip_stored``: not what a store has already."""
         keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
         if skip_stored:
@@ -64,7 +66,7 @@ class DecisionReader:
                 others.append(ReceivedBatch(batch, time, self._scores))
         return tuple(spans), tuple(others)
 
-    def _assembled(self, decision: Decision, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
+    def _assembled(self, decision: DecisionRecord, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
         rows = decision.rows.filter(pa.array(keep))
         seqs, at = (rows[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
         spans = SpanBatch(gather(self._records, seqs, at))
@@ -96,7 +98,7 @@ class JournalReader:
         self._cache: OrderedDict[tuple[int, bool], Parts] = OrderedDict()
 
     def batch(
-        self, infos: Sequence[DecisionInfo], pipelines: frozenset[str], first: int, last: int, *, stores: bool
+        self, infos: Sequence[DecisionRecordInfo], pipelines: frozenset[str], first: int, last: int, *, stores: bool
     ) -> ExportBatch:
         """The export batch of a range; decisions of other pipelines in it are left out.
 
@@ -111,13 +113,13 @@ class JournalReader:
                 others += some_others
         return ExportBatch(self._ledger.epoch, first, last, tuple(spans), tuple(others))
 
-    def _parts(self, info: DecisionInfo, *, skip_stored: bool) -> Parts:
+    def _parts(self, info: DecisionRecordInfo, *, skip_stored: bool) -> Parts:
         key = (info.dseq, skip_stored)
         with self._lock:
             if (parts := self._cache.get(key)) is not None:
                 self._cache.move_to_end(key)
                 return parts
-        decision = self._what_is_left(Decision.unpack(self._ledger.payload(info.dseq)))
+        decision = self._what_is_left(DecisionRecord.unpack(self._ledger.payload(info.dseq)))
         parts = self._reader.read(info.pipeline, decision, skip_stored=skip_stored)
         with self._lock:
             self._cache[key] = parts
@@ -125,7 +127,7 @@ class JournalReader:
                 self._cache.popitem(last=False)
         return parts
 
-    def _what_is_left(self, decision: Decision) -> Decision:
+    def _what_is_left(self, decision: DecisionRecord) -> DecisionRecord:
         """The decision without records that somebody took away with a damaged segment: said and counted."""
         seqs = decision.seqs()
         gone = np.array([s for s in seqs.tolist() if s not in self._logs], np.int64)
@@ -153,13 +155,12 @@ def _changed(
     position = np.full(spans.num_rows, -1, np.int32)
     position[left] = np.arange(len(left), dtype=np.int32)
     trace = spans.column("trace_id").cast(pa.binary()).dictionary_encode().indices.to_numpy().astype(np.int32)
-    ids, parents = (trace_facts.words(spans.column(name)) for name in ("span_id", "parent_span_id"))
+    ids, parents = (words(spans.column(name)) for name in ("span_id", "parent_span_id"))
     shown = kept_parents(trace, ids, parents, position < 0)
     decided = decided.take(pa.array(left))
     inherit = decided["inherit_from"].fill_null(-1).to_numpy(zero_copy_only=False)
     inherit = np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
-    at = schema.DECIDED.get_field_index("inherit_from")
-    decided = decided.set_column(at, schema.DECIDED.field(at), pa.array(inherit, mask=inherit < 0))
+    decided = with_column(decided, "inherit_from", pa.array(inherit, mask=inherit < 0))
     return with_parents(changed, shown[left]), decided
 
 
@@ -178,21 +179,31 @@ def _decided(
     ingested: npt.NDArray[np.int64],
 ) -> pa.RecordBatch:
     of_trace = traces.take(rows["trace"])
-    columns = [
-        _named(rows["scope"], counting.SCOPE_NAMES),
-        _rules(_named(rows["rule"], counting.RULES), spans.column("usage_rule")),
-        pa.array(inherit, mask=inherit < 0),
-        of_trace["trace_name"],
-        pc.coalesce(spans.column("user_id"), of_trace["user_id"]),
-        pc.coalesce(spans.column("session_id"), of_trace["session_id"]),
-        of_trace["tags"],
-        of_trace["sampled_by"],
-        of_trace["adjusted_count"],
-        of_trace["date"],
-        pa.array(ingested),
-        _TRIGGERS.take(of_trace["trigger"]),
-    ]
-    return _table(columns)
+    return table_of(
+        schema.DECIDED,
+        {
+            "usage_scope": _named(rows["scope"], counting.SCOPE_NAMES),
+            "usage_rule": _rules(_named(rows["rule"], counting.RULES), spans.column("usage_rule")),
+            "inherit_from": pa.array(inherit, mask=inherit < 0),
+            **{column: _fact(fact, of_trace[fact.name], spans) for column, fact in STORED.items()},
+            **{name: of_trace[name] for name in ("sampled_by", "adjusted_count", "date")},
+            "ingested_unix_nano": ingested,
+        },
+    )
+
+
+def _fact(fact: TraceFact, of_trace: pa.Array, spans: SpanBatch) -> pa.Array:
+    """A trace fact beside each span of its trace."""
+    if fact.names:
+        return pa.array(fact.names).take(of_trace)
+    return pc.coalesce(spans.column(fact.name), of_trace) if fact.span_value is SpanValue.FIRST else of_trace
+
+
+def _fact_undecided(fact: TraceFact, spans: SpanBatch) -> pa.Array:
+    """A trace fact beside each span where nobody looked at the trace: what the span says of itself."""
+    if fact.span_value is SpanValue.NEVER:
+        return pa.nulls(spans.num_rows, fact.stored_type)
+    return spans.column(fact.name)
 
 
 def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
@@ -205,26 +216,19 @@ def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
     rule = np.where(usage, counting.NO_ASSEMBLY, 0)
     start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
     ingested = np.full(n, time_unix_nano, np.int64)
-    columns = [
-        _named(pa.array(scope), counting.SCOPE_NAMES),
-        _rules(_named(pa.array(rule), counting.RULES), spans.column("usage_rule")),
-        pa.nulls(n, pa.int32()),
-        spans.column("trace_name"),
-        spans.column("user_id"),
-        spans.column("session_id"),
-        spans.column("tags"),
-        pa.nulls(n, schema.NAME),
-        pa.array(np.ones(n)),
-        trace_facts.partition_dates(start, ingested),
-        pa.array(ingested),
-        pa.nulls(n, schema.NAME),
-    ]
-    return _table(columns)
-
-
-def _table(columns: list[pa.Array]) -> pa.RecordBatch:
-    fields = schema.DECIDED
-    return pa.record_batch([c.cast(f.type) for c, f in zip(columns, fields, strict=True)], schema=fields)
+    return table_of(
+        schema.DECIDED,
+        {
+            "usage_scope": _named(pa.array(scope), counting.SCOPE_NAMES),
+            "usage_rule": _rules(_named(pa.array(rule), counting.RULES), spans.column("usage_rule")),
+            "inherit_from": pa.nulls(n, pa.int32()),
+            **{column: _fact_undecided(fact, spans) for column, fact in STORED.items()},
+            "sampled_by": pa.nulls(n, schema.NAME),
+            "adjusted_count": np.ones(n),
+            "date": trace_facts.partition_dates(start, ingested),
+            "ingested_unix_nano": ingested,
+        },
+    )
 
 
 def _named(codes: pa.Array, names: Sequence[str | None]) -> pa.DictionaryArray:

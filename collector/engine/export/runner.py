@@ -16,7 +16,7 @@ import structlog
 from collector.component.exporter import Checkpointed, ExportBatch, Exporter
 from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import JournalReader
-from collector.engine.journal.ledger import DecisionInfo, Ledger
+from collector.engine.journal.ledger import DecisionRecordInfo, Ledger
 from collector.errors import JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Signal
 from collector.options.retry import RetryConfig
@@ -61,7 +61,7 @@ class ExportRunner:
         self._batch_seconds = float(getattr(exporter, "batch_seconds", _BATCH_SECONDS))
         self._records_intent = exporter.stores and not isinstance(exporter, Checkpointed)
         self._wake = threading.Condition()
-        self._queue: deque[DecisionInfo] = deque()
+        self._queue: deque[DecisionRecordInfo] = deque()
         self._tasks: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._draining = False
         self._stopped = threading.Event()
@@ -92,14 +92,14 @@ class ExportRunner:
         self._started = True
         self._thread.start()
 
-    def offer(self, infos: Sequence[DecisionInfo]) -> None:
+    def offer(self, infos: Sequence[DecisionRecordInfo]) -> None:
         """Tells of decisions that are durable, in order."""
         with self._wake:
             self._queue += infos
             self._waiting(+1, infos)
             self._wake.notify()
 
-    def _waiting(self, sign: int, infos: Sequence[DecisionInfo]) -> None:
+    def _waiting(self, sign: int, infos: Sequence[DecisionRecordInfo]) -> None:
         nbytes = sum(i.nbytes for i in infos if i.pipeline in self._pipelines)
         self._telemetry.queue_size.labels(self.name).inc(sign * nbytes)
 
@@ -168,7 +168,7 @@ class ExportRunner:
         finally:
             self._exporter.shutdown()
 
-    def _next_range(self) -> list[DecisionInfo] | None:
+    def _next_range(self) -> list[DecisionRecordInfo] | None:
         """The next decisions to deliver together, none when there is a task; None: time to end.
 
         They stay queued until delivered.
@@ -203,10 +203,10 @@ class ExportRunner:
         # Below 0 the clock was set back: nobody knows how long it was.
         return max(0.0, self._batch_seconds - waited) if waited >= 0 else 0.0
 
-    def _range(self) -> list[DecisionInfo]:
+    def _range(self) -> list[DecisionRecordInfo]:
         if self._intent is not None:
             return [i for i in self._queue if i.dseq <= self._intent[1]]
-        out: list[DecisionInfo] = []
+        out: list[DecisionRecordInfo] = []
         rows = nbytes = 0
         for info in self._queue:
             if info.pipeline in self._pipelines:
@@ -216,7 +216,7 @@ class ExportRunner:
             out.append(info)
         return out
 
-    def _deliver(self, infos: Sequence[DecisionInfo]) -> None:
+    def _deliver(self, infos: Sequence[DecisionRecordInfo]) -> None:
         first, last = infos[0].dseq, infos[-1].dseq
         if self._intent is not None:
             first, last = self._intent
@@ -233,7 +233,7 @@ class ExportRunner:
         if done:
             self._advance(infos, last)
 
-    def _advance(self, infos: Sequence[DecisionInfo], last: int) -> None:
+    def _advance(self, infos: Sequence[DecisionRecordInfo], last: int) -> None:
         if not self._durably(lambda: self._ledger.set_cursor(self.name, last)):
             return
         self._intent = None

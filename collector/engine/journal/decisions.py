@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from collector.errors import JournalError
 from collector.model import schema
+from collector.model.arrow_arrays import table_of, with_column
+from collector.model.trace_schema import STORED
 
 TRACES = pa.schema(
     [
@@ -23,15 +25,12 @@ TRACES = pa.schema(
         pa.field("keep", pa.bool_(), nullable=False),
         pa.field("sampled_by", schema.NAME),
         pa.field("adjusted_count", pa.float64(), nullable=False),
-        pa.field("trace_name", schema.TEXT),
-        pa.field("user_id", schema.TEXT),
-        pa.field("session_id", schema.TEXT),
-        pa.field("tags", pa.list_(schema.TEXT)),
-        pa.field("date", pa.date32(), nullable=False),
-        pa.field("trigger", pa.uint8()),  # index in schema.TRIGGERS; null where no policy decided
+        pa.field("date", pa.date32(), nullable=False),  # the partition of the whole trace
+        *(pa.field(fact.name, fact.dtype) for fact in STORED.values()),
     ]
 )
-"""One row per trace the decision touches."""
+"""One row per trace the decision touches. Trace facts of policies (``TraceFact.of_policies``) are null where no
+policy kept the trace."""
 
 ROWS = pa.schema(
     [
@@ -63,7 +62,7 @@ _LENGTHS = struct.Struct("<4Q")
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionRecord:
     """The four tables of one decision."""
 
     traces: pa.RecordBatch
@@ -72,7 +71,7 @@ class Decision:
     whole: pa.RecordBatch
 
     @classmethod
-    def of_records(cls, seqs: npt.NDArray[np.int64]) -> Decision:
+    def of_records(cls, seqs: npt.NDArray[np.int64]) -> DecisionRecord:
         """The decision of a pipeline without assembly: pass these records on."""
         whole = pa.record_batch([pa.array(seqs, pa.int64())], schema=WHOLE)
         return cls(empty(TRACES), empty(ROWS), empty(REFS), whole)
@@ -82,7 +81,7 @@ class Decision:
         return _LENGTHS.pack(*(len(p) for p in parts)) + b"".join(parts)
 
     @classmethod
-    def unpack(cls, payload: bytes) -> Decision:
+    def unpack(cls, payload: bytes) -> DecisionRecord:
         """Raises ``JournalError`` when the payload is not a decision."""
         tables = []
         try:
@@ -95,21 +94,19 @@ class Decision:
         except (struct.error, pa.ArrowInvalid, StopIteration) as error:
             raise JournalError(f"a decision cannot be read: {error}") from error
         traces, rows, logs, whole = tables
-        return cls(_whole_traces(traces), _whole_rows(rows), logs, whole)
+        return cls(_completed(traces, TRACES), _with_tombstones(rows), logs, whole)
 
-    def with_stored(self, found: npt.NDArray[np.bool_]) -> Decision:
+    def with_stored(self, found: npt.NDArray[np.bool_]) -> DecisionRecord:
         """The decision with these rows marked as stored already."""
-        column = pa.array(found | self.rows["stored"].to_numpy(zero_copy_only=False))
-        position = ROWS.get_field_index("stored")
-        return replace(self, rows=self.rows.set_column(position, ROWS.field(position), column))
+        stored = found | self.rows["stored"].to_numpy(zero_copy_only=False)
+        return replace(self, rows=with_column(self.rows, "stored", stored))
 
-    def without(self, gone: npt.NDArray[np.int64]) -> Decision:
+    def without(self, gone: npt.NDArray[np.int64]) -> DecisionRecord:
         """The decision without rows of these records; positions in ``rows`` stay, so ``inherit`` does."""
         there = ~np.isin(self.rows["seq"].to_numpy(zero_copy_only=False), gone)
-        keep = pa.array(there & self.rows["keep"].to_numpy(zero_copy_only=False))
-        position = ROWS.get_field_index("keep")
+        keep = there & self.rows["keep"].to_numpy(zero_copy_only=False)
         logs, whole = (t.filter(pa.array(~np.isin(t["seq"].to_numpy(), gone))) for t in (self.logs, self.whole))
-        return Decision(self.traces, self.rows.set_column(position, ROWS.field(position), keep), logs, whole)
+        return DecisionRecord(self.traces, with_column(self.rows, "keep", keep), logs, whole)
 
     def seqs(self) -> npt.NDArray[np.int64]:
         """Every record it refers to, distinct, ascending."""
@@ -122,19 +119,26 @@ def empty(of: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=of)
 
 
-def _whole_traces(traces: pa.RecordBatch) -> pa.RecordBatch:
-    """The traces of a decision that was made before triggers were kept, as one that was made since."""
-    if "trigger" in traces.schema.names:
-        return traces
-    return pa.record_batch([*traces.columns, pa.nulls(traces.num_rows, pa.uint8())], schema=TRACES)
+def _completed(table: pa.RecordBatch, fields: pa.Schema) -> pa.RecordBatch:
+    """A table of an older version with the columns of today: those it does not have are null."""
+    names = table.schema.names
+    return table_of(
+        fields, {f.name: table[f.name] if f.name in names else pa.nulls(len(table), f.type) for f in fields}
+    )
 
 
-def _whole_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows of a decision that was made before spans left tombstones, as one that was made since."""
+def _with_tombstones(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of a decision record, also of one that was written before spans left tombstones."""
     if "dropped" in rows.schema.names:
         return rows
-    dropped = pa.array(np.zeros(rows.num_rows, np.bool_))
-    return pa.record_batch([*rows.columns, dropped, rows["parent_id"]], schema=ROWS)
+    return table_of(
+        ROWS,
+        {
+            **dict(zip(rows.schema.names, rows.columns, strict=True)),
+            "dropped": np.zeros(rows.num_rows, np.bool_),
+            "kept_parent_id": rows["parent_id"],
+        },
+    )
 
 
 def _stream(table: pa.RecordBatch) -> bytes:

@@ -59,7 +59,7 @@ create view if not exists ranges as
 
 
 @dataclass(frozen=True, slots=True)
-class NewDecision:
+class NewDecisionRecord:
     """A decision about to be written; ``payload`` is that of ``collector.engine.journal.decisions``."""
 
     pipeline: str
@@ -74,8 +74,8 @@ class NewDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionInfo:
-    """A written decision without its payload; the fields are those of ``NewDecision``."""
+class DecisionRecordInfo:
+    """A written decision without its payload; the fields are those of ``NewDecisionRecord``."""
 
     dseq: int
     pipeline: str
@@ -176,7 +176,7 @@ class Ledger:
         if self._db.in_transaction:
             self._db.execute("rollback")
 
-    def add(self, decisions: Sequence[NewDecision]) -> list[DecisionInfo]:
+    def add(self, decisions: Sequence[NewDecisionRecord]) -> list[DecisionRecordInfo]:
         """Writes decisions in one transaction; they are durable when this returns."""
         out = []
         with self.transaction() as db:
@@ -192,10 +192,10 @@ class Ledger:
                 assert dseq is not None
                 if others:
                     db.executemany("insert into further_ranges values (?, ?, ?, ?)", [(dseq, *r) for r in others])
-                out.append(DecisionInfo(dseq, d.pipeline, d.created_unix_nano, d.ranges, d.rows, d.nbytes))
+                out.append(DecisionRecordInfo(dseq, d.pipeline, d.created_unix_nano, d.ranges, d.rows, d.nbytes))
         return out
 
-    def infos(self, after: int) -> list[DecisionInfo]:
+    def infos(self, after: int) -> list[DecisionRecordInfo]:
         """Decisions with a number above ``after``, in order."""
         with self._lock:
             ranges: dict[int, list[Range]] = {}
@@ -205,7 +205,7 @@ class Ledger:
                 "select dseq, pipeline, created_unix_nano, rows, nbytes from decisions where dseq > ? order by dseq",
                 (after,),
             )
-        return [DecisionInfo(dseq, name, time, tuple(ranges[dseq]), *rest) for dseq, name, time, *rest in found]
+        return [DecisionRecordInfo(dseq, name, time, tuple(ranges[dseq]), *rest) for dseq, name, time, *rest in found]
 
     def payload(self, dseq: int) -> bytes:
         """Raises ``JournalError`` when there is no such decision."""

@@ -8,7 +8,7 @@ root of its trace. Works on any number of traces at once, whatever the order the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ RULES = (
 _LEAF, _WRAPPER, _DESCENDANT, _BELOW, _RESPONSE, _NEVER, _ANCESTOR, NO_ASSEMBLY, NATIVE, ELSEWHERE = range(1, 11)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spans:
     """The columns the rule looks at, one entry per span."""
 
@@ -73,10 +73,15 @@ class Spans:
         calls: Bools = (self.role == schema.ROLE_CALL) | (self.role == schema.ROLE_NATIVE)
         return calls
 
+    def followed_by(self, others: Spans) -> Spans:
+        """These spans and then the others, as one table."""
+        columns = {field.name: (getattr(self, field.name), getattr(others, field.name)) for field in fields(self)}
+        return Spans(**{name: np.concatenate(both) for name, both in columns.items()})
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """The verdicts, one entry per span."""
+    """What the rule decides, one entry per span."""
 
     scope: npt.NDArray[np.uint8]
     rule: npt.NDArray[np.uint8]
@@ -116,7 +121,7 @@ def count(spans: Spans) -> Counted:
     _same_response(spans, depth, scope, rule, inherit)
     # An instrumentation reported the call as well: nothing to say of it beyond this trace.
     rule[(rule == NATIVE) & (inherit >= 0)] = _LEAF
-    return Counted(scope, rule, inherit)
+    return Counted(scope=scope, rule=rule, inherit=inherit)
 
 
 def parents(trace: npt.NDArray[np.int32], span_id: Words, parent_id: Words) -> Ints:

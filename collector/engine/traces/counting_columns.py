@@ -7,8 +7,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.engine.traces import counting, trace_facts
+from collector.engine.traces import counting
+from collector.engine.traces.span_columns import hashes, words
 from collector.model.batch import SpanBatch
+
+READ = (
+    "span_id", "parent_span_id", "start_unix_nano", "end_unix_nano",
+    "type", "role", "usage", "total_tokens", "total_cost", "response_id", "scope_name",
+)  # fmt: skip
+"""The columns of spans that the counting rule looks at."""
 
 _CALLING_OUT = pa.array(["tool", "agent", "retriever", "guardrail", "evaluator"])
 
@@ -24,25 +31,23 @@ def first_of_each(trace: npt.NDArray[np.int32], ids: npt.NDArray[np.uint64]) -> 
 
 def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArray[np.bool_]) -> counting.Spans:
     """The counting rule's view; spans seen before get no part in it."""
-    usage = reports(facts)
     n = len(trace)
-    span_id = trace_facts.words(facts["span_id"])
     # A repeated span must not stand for its id, or its children would hang on the wrong row.
-    alone = np.where(fresh, span_id, np.uint64(0))
+    span_id = np.where(fresh, words(facts["span_id"]), np.uint64(0))
     return counting.Spans(
-        trace,
-        alone,
-        np.where(fresh, trace_facts.words(facts["parent_span_id"]), np.uint64(0)),
-        usage & fresh,
-        facts["role"].to_numpy(zero_copy_only=False),
-        np.where(fresh, trace_facts.hashes(facts["response_id"]), np.uint64(0)),
-        facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
-        trace_facts.hashes(facts["scope_name"]),
-        facts["start_unix_nano"].to_numpy(zero_copy_only=False),
-        facts["end_unix_nano"].to_numpy(zero_copy_only=False),
-        _calls_out(trace, alone, facts) & fresh,
-        np.zeros(n, np.uint8),
-        np.ones(n, np.bool_),
+        trace=trace,
+        span_id=span_id,
+        parent_id=np.where(fresh, words(facts["parent_span_id"]), np.uint64(0)),
+        has_usage=reports(facts) & fresh,
+        role=facts["role"].to_numpy(zero_copy_only=False),
+        response=np.where(fresh, hashes(facts["response_id"]), np.uint64(0)),
+        tokens=facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
+        source=hashes(facts["scope_name"]),
+        start=facts["start_unix_nano"].to_numpy(zero_copy_only=False),
+        end=facts["end_unix_nano"].to_numpy(zero_copy_only=False),
+        calls_out=_calls_out(trace, span_id, facts) & fresh,
+        written=np.zeros(n, np.uint8),
+        is_new=np.ones(n, np.bool_),
     )
 
 
@@ -63,7 +68,7 @@ def _calls_out(
     embeddings = np.flatnonzero(pc.equal(kinds, "embedding").to_numpy(zero_copy_only=False))
     if not embeddings.size:
         return out
-    parent = counting.parents(trace, span_id, trace_facts.words(facts["parent_span_id"]))[embeddings]
+    parent = counting.parents(trace, span_id, words(facts["parent_span_id"]))[embeddings]
     generation = pc.equal(kinds, "generation").to_numpy(zero_copy_only=False)
     found = out.copy()
     found[embeddings[(parent >= 0) & generation[parent]]] = True

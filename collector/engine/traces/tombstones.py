@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.engine.traces import counting
+from collector.engine.traces import counting, counting_columns
 from collector.model import schema
 from collector.model.batch import SpanBatch
 
-_LEFT = (
-    "trace_id", "span_id", "parent_span_id", "start_unix_nano", "end_unix_nano",
-    "type", "role", "usage", "total_tokens", "total_cost", "response_id", "scope_name",
-)  # fmt: skip
+_LEFT = frozenset({"trace_id", *counting_columns.READ})
 """What a tombstone holds of its span: the columns that counting looks at."""
 
 Words = npt.NDArray[np.uint64]

@@ -1,100 +1,34 @@
-"""What is known of whole traces: aggregates for policies, and the facts filled down over a trace.
+"""Computes what is known of whole traces: one function for each fact that ``model.trace_schema`` declares.
 
-All functions work on the spans of many traces at once: ``trace`` gives each span's ordinal, and
-``spans`` is a RecordBatch with the columns of ``NEEDED``.
+All functions work on the spans of many traces at once: ``trace`` gives each span's ordinal.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.engine.traces import counting_columns
+from collector.engine.traces.span_columns import Ordinals, first_by_start, first_rows, words
 from collector.engine.traces.thresholds import upstream_probabilities
 from collector.model import schema
+from collector.model.arrow_arrays import table_of
 from collector.model.facts.recorder import Recorder
+from collector.model.trace_schema import STORED, SpanValue
 
-NEEDED = (
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "trace_state",
-    "start_unix_nano",
-    "end_unix_nano",
-    "status_code",
-    "name",
-    "trace_name",
-    "level",
-    "user_id",
-    "session_id",
-    "tags",
-    "tags_weak",
-    "role",
-    "response_id",
-    "total_tokens",
-    "usage",
-    "total_cost",
-    "scope_name",
-    "type",
+FILLED_DOWN = tuple(
+    fact.name for fact in STORED.values() if fact.span_value is not SpanValue.NEVER and fact.dtype == schema.TEXT
 )
-
-FILLED_DOWN = ("trace_name", "user_id", "session_id")
 """Facts of a trace that are the text of one of its spans."""
 
-Ordinals = npt.NDArray[np.int32]
 _DAY = 86_400 * 10**9
-
-
-def words(ids: pa.Array) -> npt.NDArray[np.uint64]:
-    """Span ids as integers, 0 for null; the column is fixed-size binary(8)."""
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
-    data = ids.buffers()[1]
-    values = np.frombuffer(data, np.uint64, len(ids), ids.offset * 8) if data is not None else np.zeros(0, np.uint64)
-    present: npt.NDArray[np.bool_] = ids.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(present, values, np.uint64(0))
-
-
-def hashes(texts: pa.Array) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash per text, stable across processes and runs; 0 for null and "".
-
-    Text is hashed once per distinct value.
-    """
-    encoded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
-    table = np.array([_hash(t) for t in encoded.dictionary.to_pylist()] + [0], np.uint64)
-    codes = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
-    picked: npt.NDArray[np.uint64] = table[codes]
-    return picked
-
-
-def _hash(text: str | None) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") if text else 0
-
-
-def first_by_start(
-    trace: Ordinals, start: npt.NDArray[np.int64], values: pa.Array, num_traces: int, *, prefer: npt.NDArray[np.bool_]
-) -> pa.Array:
-    """Per trace the first non-empty text: preferred rows before others, then by start time."""
-    picked = first_rows(trace, start, values, num_traces, prefer=prefer)
-    values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
-    return values.take(pa.array(picked, mask=picked < 0))
-
-
-def first_rows(
-    trace: Ordinals, start: npt.NDArray[np.int64], values: pa.Array, num_traces: int, *, prefer: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
-    """The rows that ``first_by_start`` takes its texts from; -1: there is none."""
-    values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
-    present = pc.fill_null(pc.not_equal(values, ""), False).to_numpy(zero_copy_only=False)
-    rows = np.flatnonzero(present)
-    order = rows[np.lexsort((start[rows], ~prefer[rows], trace[rows]))]
-    owners, at = np.unique(trace[order], return_index=True)
-    picked = np.full(num_traces, -1, np.int64)
-    picked[owners] = order[at]
-    return picked
 
 
 def merged_tags(trace: Ordinals, start: npt.NDArray[np.int64], spans: pa.RecordBatch, num_traces: int) -> pa.Array:
@@ -116,57 +50,164 @@ def merged_tags(trace: Ordinals, start: npt.NDArray[np.int64], spans: pa.RecordB
     return pa.array(out, pa.list_(schema.TEXT))
 
 
-def trace_facts(
-    trace: Ordinals,
-    trace_ids: pa.Array,
-    spans: pa.RecordBatch,
-    counted: npt.NDArray[np.bool_],
-    *,
-    size_bytes: npt.NDArray[np.int64],
-    trigger: npt.NDArray[np.uint8],
-    recorder: Recorder | None = None,
-) -> pa.RecordBatch:
-    """``schema.TRACE_FACTS``, one row per entry of ``trace_ids``; every trace has at least one span.
+@dataclass(frozen=True)
+class TraceSpans:
+    """The spans that trace facts are computed from: those of many traces, at least one of each."""
 
-    ``recorder`` is told which spans the facts filled down come from.
-    """
-    n = len(trace_ids)
-    start = spans["start_unix_nano"].to_numpy(zero_copy_only=False)
-    end = spans["end_unix_nano"].to_numpy(zero_copy_only=False)
-    earliest, latest = _extremes(trace, start, end, n)
-    status = spans["status_code"].to_numpy(zero_copy_only=False)
-    bits = np.zeros(n, np.uint8)
+    trace: Ordinals
+    """Per span, the row of its trace in ``trace_ids``."""
+    trace_ids: pa.Array
+    spans: pa.RecordBatch
+    """The columns of ``NEEDED``."""
+    counted: npt.NDArray[np.bool_]
+    """Which spans' usage counts."""
+    size_bytes: npt.NDArray[np.int64]
+    """Per trace."""
+    trigger: npt.NDArray[np.uint8]
+    """Per trace, index in ``schema.TRIGGERS``."""
+
+    @property
+    def num_traces(self) -> int:
+        return len(self.trace_ids)
+
+    @cached_property
+    def start(self) -> npt.NDArray[np.int64]:
+        """Unix nanoseconds; 0: not known."""
+        return self.spans["start_unix_nano"].to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+    @cached_property
+    def is_root(self) -> npt.NDArray[np.bool_]:
+        """Spans without a parent."""
+        roots: npt.NDArray[np.bool_] = words(self.spans["parent_span_id"]) == 0
+        return roots
+
+    @cached_property
+    def extremes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Earliest start and latest end of each trace."""
+        end = self.spans["end_unix_nano"].to_numpy(zero_copy_only=False)
+        return _extremes(self.trace, self.start, end, self.num_traces)
+
+    def first_text(self, column: str) -> pa.Array:
+        """Per trace the first text in this column that is not empty: of its root, else by start."""
+        return first_by_start(self.trace, self.start, self.spans[column], self.num_traces, prefer=self.is_root)
+
+
+Compute = Callable[[TraceSpans], pa.Array | npt.NDArray[Any]]
+"""Computes one trace fact: a value per trace."""
+
+COMPUTED: dict[str, Compute] = {}
+"""What computes each fact, by its name."""
+_READ = {"trace_id", *counting_columns.READ, *FILLED_DOWN}
+
+
+def _computes(name: str, *, reads: Sequence[str] = ()) -> Callable[[Compute], Compute]:
+    """Registers what computes the trace fact of this name from these columns of spans."""
+
+    def register(compute: Compute) -> Compute:
+        COMPUTED[name] = compute
+        _READ.update(reads)
+        return compute
+
+    return register
+
+
+@_computes("trace_id")
+def _trace_id(due: TraceSpans) -> pa.Array:
+    return due.trace_ids
+
+
+@_computes("start_unix_nano", reads=["start_unix_nano", "end_unix_nano"])
+def _start(due: TraceSpans) -> npt.NDArray[np.int64]:
+    return due.extremes[0]
+
+
+@_computes("end_unix_nano", reads=["start_unix_nano", "end_unix_nano"])
+def _end(due: TraceSpans) -> npt.NDArray[np.int64]:
+    return due.extremes[1]
+
+
+@_computes("span_count")
+def _span_count(due: TraceSpans) -> npt.NDArray[np.int64]:
+    return np.bincount(due.trace, minlength=due.num_traces).astype(np.int64)
+
+
+@_computes("status_codes", reads=["status_code"])
+def _status_codes(due: TraceSpans) -> npt.NDArray[np.uint8]:
+    status = due.spans["status_code"].to_numpy(zero_copy_only=False)
+    bits = np.zeros(due.num_traces, np.uint8)
     known = (status >= 0) & (status < 8)
-    np.bitwise_or.at(bits, trace[known], (np.uint8(1) << status[known].astype(np.uint8)).astype(np.uint8))
-    errors = pc.equal(spans["level"], "ERROR").to_numpy(zero_copy_only=False)
-    is_root = words(spans["parent_span_id"]) == 0
-    explicit = first_by_start(trace, start, spans["trace_name"], n, prefer=is_root)
-    fallback = first_by_start(
-        trace[is_root], start[is_root], spans["name"].filter(pa.array(is_root)), n, prefer=is_root[is_root]
-    )
-    states = first_by_start(trace, start, spans["trace_state"], n, prefer=is_root)
-    columns = [
-        trace_ids,
-        pa.array(earliest),
-        pa.array(latest),
-        pa.array(np.bincount(trace, minlength=n).astype(np.int64)),
-        pa.array(bits),
-        pa.array(np.bincount(trace[errors], minlength=n).astype(np.int64)),
-        _sums(trace, spans["total_cost"], counted, n),
-        _sums(trace, spans["total_tokens"], counted, n),
-        pc.coalesce(explicit, fallback),
-        first_by_start(trace, start, spans["user_id"], n, prefer=is_root),
-        first_by_start(trace, start, spans["session_id"], n, prefer=is_root),
-        merged_tags(trace, start, spans, n),
-        pa.array(size_bytes),
-        pa.array(trigger),
-        pa.array(upstream_probabilities(states)),
-    ]
+    np.bitwise_or.at(bits, due.trace[known], (np.uint8(1) << status[known].astype(np.uint8)).astype(np.uint8))
+    return bits
+
+
+@_computes("error_count", reads=["level"])
+def _error_count(due: TraceSpans) -> npt.NDArray[np.int64]:
+    errors = pc.equal(due.spans["level"], "ERROR").to_numpy(zero_copy_only=False)
+    return np.bincount(due.trace[errors], minlength=due.num_traces).astype(np.int64)
+
+
+@_computes("total_cost", reads=["total_cost"])
+def _total_cost(due: TraceSpans) -> pa.Array:
+    return _sums(due.trace, due.spans["total_cost"], due.counted, due.num_traces)
+
+
+@_computes("total_tokens", reads=["total_tokens"])
+def _total_tokens(due: TraceSpans) -> pa.Array:
+    return _sums(due.trace, due.spans["total_tokens"], due.counted, due.num_traces)
+
+
+@_computes("trace_name", reads=["trace_name", "name", "parent_span_id"])
+def _trace_name(due: TraceSpans) -> pa.Array:
+    root = due.is_root
+    names = due.spans["name"].filter(pa.array(root))
+    fallback = first_by_start(due.trace[root], due.start[root], names, due.num_traces, prefer=root[root])
+    return pc.coalesce(due.first_text("trace_name"), fallback)
+
+
+@_computes("user_id", reads=["user_id", "parent_span_id"])
+def _user_id(due: TraceSpans) -> pa.Array:
+    return due.first_text("user_id")
+
+
+@_computes("session_id", reads=["session_id", "parent_span_id"])
+def _session_id(due: TraceSpans) -> pa.Array:
+    return due.first_text("session_id")
+
+
+@_computes("tags", reads=["tags", "tags_weak"])
+def _tags(due: TraceSpans) -> pa.Array:
+    return merged_tags(due.trace, due.start, due.spans, due.num_traces)
+
+
+@_computes("size_bytes")
+def _size_bytes(due: TraceSpans) -> npt.NDArray[np.int64]:
+    return due.size_bytes
+
+
+@_computes("trigger")
+def _trigger(due: TraceSpans) -> npt.NDArray[np.uint8]:
+    return due.trigger
+
+
+@_computes("upstream_probability", reads=["trace_state", "parent_span_id"])
+def _upstream_probability(due: TraceSpans) -> npt.NDArray[np.float64]:
+    return upstream_probabilities(due.first_text("trace_state"))
+
+
+NEEDED = tuple(name for name in schema.SPANS.names if name in _READ)
+"""The columns of spans that facts, the counting of usage and decision records are made from."""
+
+
+def trace_facts(due: TraceSpans, recorder: Recorder | None = None) -> pa.RecordBatch:
+    """``schema.TRACE_FACTS``, one row per trace.
+
+    ``recorder`` takes down which spans the facts filled down come from.
+    """
     if recorder is not None:
         for name in FILLED_DOWN:
-            rows = first_rows(trace, start, spans[name], n, prefer=is_root)
-            recorder.filled_down(name, trace_ids, spans["span_id"], rows)
-    return pa.record_batch(columns, schema=schema.TRACE_FACTS)
+            rows = first_rows(due.trace, due.start, due.spans[name], due.num_traces, prefer=due.is_root)
+            recorder.filled_down(name, due.trace_ids, due.spans["span_id"], rows)
+    return table_of(schema.TRACE_FACTS, {name: compute(due) for name, compute in COMPUTED.items()})
 
 
 def _extremes(

@@ -113,12 +113,12 @@ class AttributeAction(ComponentConfig):
         if not len(rows):
             return flat
         found = pc.extract_regex(flat.texts.take(pa.array(at[rows])), self.pattern)
-        met = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
-        for field in found.type if len(met) else ():
-            texts = found.field(field.name).take(pa.array(met)).cast(pa.string()).fill_null("")
-            kinds = np.full(len(met), schema.STRING, np.uint8)
-            values = Values(kinds, np.zeros(len(met), np.int64), texts)
-            flat = flat_edits.put(flat, field.name, rows[met], values, len(asked))
+        matched = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+        for field in found.type if len(matched) else ():
+            texts = found.field(field.name).take(pa.array(matched)).cast(pa.string()).fill_null("")
+            kinds = np.full(len(matched), schema.STRING, np.uint8)
+            values = Values(kinds, np.zeros(len(matched), np.int64), texts)
+            flat = flat_edits.put(flat, field.name, rows[matched], values, len(asked))
         return flat
 
 

@@ -90,8 +90,8 @@ class Match(ComponentConfig):
         texts += [entry.version for entry in self.libraries if entry.version is not None]
         return texts + [str(a.value) for a in (*self.attributes, *self.resources) if a.value is not None]
 
-    def met(self, batch: Batch) -> Bools:
-        """One truth value per row. What the signal does not have is not met."""
+    def matches(self, batch: Batch) -> Bools:
+        """Per row, whether it matches. A condition on something that the signal does not have matches nothing."""
         found = np.ones(batch.num_rows, bool)
         if self.services:
             found &= _by_header(batch, "resource", lambda header: self._is_service(_resource(header)))
@@ -170,8 +170,8 @@ class ChosenRows(ComponentConfig):
 
     def rows(self, batch: Batch) -> Bools:
         """Which rows of a batch are meant."""
-        rows = np.ones(batch.num_rows, bool) if self.include is None else self.include.met(batch)
-        return rows if self.exclude is None else rows & ~self.exclude.met(batch)
+        rows = np.ones(batch.num_rows, bool) if self.include is None else self.include.matches(batch)
+        return rows if self.exclude is None else rows & ~self.exclude.matches(batch)
 
 
 def _resource(header: bytes) -> dict[str, ValueColumns]:
@@ -181,11 +181,13 @@ def _resource(header: bytes) -> dict[str, ValueColumns]:
     return found
 
 
-def _by_header(batch: Batch, name: str, meets: Callable[[bytes], bool]) -> Bools:
-    """What holds for each row's header; asked once per distinct one."""
+def _by_header(batch: Batch, name: str, matches: Callable[[bytes], bool]) -> Bools:
+    """Per row, whether its header matches; each distinct header is looked at once."""
     column = batch.column(name)
-    met = np.array([meets(header) for header in column.dictionary.to_pylist()], bool)
-    found: Bools = met[column.indices.to_numpy(zero_copy_only=False)] if len(met) else np.zeros(len(column), bool)
+    matched = np.array([matches(header) for header in column.dictionary.to_pylist()], bool)
+    found: Bools = (
+        matched[column.indices.to_numpy(zero_copy_only=False)] if len(matched) else np.zeros(len(column), bool)
+    )
     return found
 
 

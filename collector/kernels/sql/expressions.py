@@ -112,8 +112,8 @@ def _type(relation: Relation, expression: SqlExpression) -> pa.DataType:
         if unknown is not None and unknown[1].lower() in ("attributes", "resource"):
             raise ValueError(f"{text!r}: {unknown[1]} is read by key, as in {unknown[1]}['service.name']") from None
         near = relation.near(unknown[1]) if unknown is not None else ""
-        said = f'no column is called "{unknown[1]}"{near}' if unknown is not None else reason(error)
-        raise ValueError(f"{text!r}: {said}") from None
+        problem = f'no column is called "{unknown[1]}"{near}' if unknown is not None else reason(error)
+        raise ValueError(f"{text!r}: {problem}") from None
     finally:
         connection.close()
 

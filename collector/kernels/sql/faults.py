@@ -1,4 +1,4 @@
-"""Items an expression failed on: counted, and told once in a while."""
+"""Items an expression failed on: counted, and logged once in a while."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _EVERY_SECONDS = 60
 
 
 class SqlFaults:
-    """The failures of one processor; ``tells``: in the log, too."""
+    """Counts the failures of one processor; ``logged``: also writes them to the log."""
 
-    def __init__(self, settings: Settings, *, tells: bool) -> None:
+    def __init__(self, settings: Settings, *, logged: bool) -> None:
         self._failed = settings.telemetry.failed_expressions.labels(str(settings.id))
         self._log = settings.log
-        self._tells = tells
-        self._told = -float(_EVERY_SECONDS)
+        self._logged = logged
+        self._logged_at = -float(_EVERY_SECONDS)
 
     def count(self, items: int, signal: Signal) -> None:
-        """Says nothing of what the items hold."""
+        """Adds this many failures. What the items hold is never logged."""
         if not items:
             return
         self._failed.inc(items)
         now = time.monotonic()
-        if self._tells and now - self._told >= _EVERY_SECONDS:
-            self._told = now
+        if self._logged and now - self._logged_at >= _EVERY_SECONDS:
+            self._logged_at = now
             self._log.warning(
                 "an expression failed on some items: they are passed on as they were", items=items, signal=signal.value
             )

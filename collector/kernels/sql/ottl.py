@@ -104,11 +104,11 @@ def operation_of(text: str, *, metric: bool = False) -> str | None:
 
 def described(given: Sequence[tuple[str, Any]], translate: Callable[..., str | None]) -> str:
     """Each (item, text) with its translation."""
-    said = []
+    lines = []
     for item, text in given:
         sql = translate(text, metric=item == "metric") if isinstance(text, str) and item in _ITEMS else None
-        said.append(f"{item}: {text} → {sql or _NONE}")
-    return "; ".join(said)
+        lines.append(f"{item}: {text} → {sql or _NONE}")
+    return "; ".join(lines)
 
 
 def quoted(text: str) -> str:

@@ -113,6 +113,6 @@ def trace_condition_problem(text: str, *, whole: bool) -> str | None:
     return None
 
 
-def _near(said: str) -> str:
-    unknown = re.search(r'column "([^"]+)" not found', said)
+def _near(message: str) -> str:
+    unknown = re.search(r'column "([^"]+)" not found', message)
     return suggest(unknown[1], COLUMNS) if unknown else ""

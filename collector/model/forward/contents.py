@@ -42,7 +42,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Row:
+class RowContent:
     """What one row holds, apart from its facts."""
 
     number: int
@@ -54,14 +54,14 @@ class Row:
     """Tool definitions in the canonical form."""
 
 
-def rows(facts: Facts) -> Iterator[Row]:
+def rows(facts: Facts) -> Iterator[RowContent]:
     """The rows that hold any content."""
     columns = [facts.column(name).to_pylist() for name in _COLUMNS]
     for number, (kind, subtype, sent, answered, tools) in enumerate(zip(*columns, strict=True)):
         if sent is None and answered is None and tools is None:
             continue
         definitions = Value(tools).json if tools is not None else None
-        yield Row(
+        yield RowContent(
             number,
             kind,
             subtype,

@@ -11,7 +11,7 @@ from typing import Any
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.dialects.messages.parts import Message, Part
-from collector.model.forward.contents import Row, Value, function_tool
+from collector.model.forward.contents import RowContent, Value, function_tool
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts
 from collector.model.forward.target_tables import CARRIER
@@ -21,7 +21,7 @@ _ZERO = '{"total":0}'
 _INPUT, _OUTPUT = "langfuse.observation.input", "langfuse.observation.output"
 
 
-def write(row: Row, out: Outgoing) -> None:
+def write(row: RowContent, out: Outgoing) -> None:
     """The attributes of one row's content."""
     if row.input is not None:
         out.put(row.number, _INPUT, _input(row, row.input))
@@ -40,7 +40,7 @@ def write_facts(_spans: SpanBatch, facts: Facts, out: Outgoing) -> None:
             out.put(row, f"{CARRIER}usage_scope", scope)
 
 
-def _input(row: Row, value: Value) -> str:
+def _input(row: RowContent, value: Value) -> str:
     chat = _chat(value)
     if row.tools and value.messages is not None:
         tools = [function_tool(tool) for tool in row.tools]

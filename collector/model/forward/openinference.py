@@ -11,7 +11,7 @@ from typing import Any
 
 from collector.model.attributes import dumps
 from collector.model.dialects.messages.parts import Message, Part
-from collector.model.forward.contents import Row, Value, function_tool
+from collector.model.forward.contents import RowContent, Value, function_tool
 from collector.model.forward.outgoing import Outgoing
 
 Pairs = Iterator[tuple[str, Any]]
@@ -19,7 +19,7 @@ _DOCUMENT_TEXT = ("content", "page_content", "text")
 _MEDIA = ("image", "audio", "video")
 
 
-def write(row: Row, out: Outgoing) -> None:
+def write(row: RowContent, out: Outgoing) -> None:
     """The attributes of one row's content."""
     for side, value, messages in (
         ("input", row.input, "llm.input_messages"),
@@ -40,7 +40,7 @@ def write(row: Row, out: Outgoing) -> None:
         out.put(row.number, f"llm.tools.{n}.tool.json_schema", dumps(function_tool(tool)))
 
 
-def _put(row: Row, out: Outgoing, pairs: Pairs) -> None:
+def _put(row: RowContent, out: Outgoing, pairs: Pairs) -> None:
     for key, value in pairs:
         out.put(row.number, key, value)
 

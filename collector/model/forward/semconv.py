@@ -15,7 +15,7 @@ from collector.model import attributes, schema
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.forward import target_tables
-from collector.model.forward.contents import Row, Value
+from collector.model.forward.contents import RowContent, Value
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts, typed
 
@@ -27,7 +27,7 @@ _NAMES = {
 }
 
 
-def write(row: Row, out: Outgoing) -> None:
+def write(row: RowContent, out: Outgoing) -> None:
     """The attributes of one row's content."""
     if row.input is not None:
         _write_input(row, row.input, out)
@@ -71,7 +71,7 @@ def _own_operations(spans: SpanBatch) -> list[tuple[int, str]]:
     return list(zip(chosen.rows.tolist(), chosen.texts.to_pylist(), strict=True))
 
 
-def _write_input(row: Row, value: Value, out: Outgoing) -> None:
+def _write_input(row: RowContent, value: Value, out: Outgoing) -> None:
     messages = value.messages
     if messages is not None and row.type != "tool":
         if _is_instructions(messages[0]) and not any(m["role"] == "system" for m in messages[1:]):
@@ -85,7 +85,7 @@ def _write_input(row: Row, value: Value, out: Outgoing) -> None:
         out.put(row.number, _NAMES.get((row.type, "input"), "input.value"), value.text)
 
 
-def _write_output(row: Row, value: Value, out: Outgoing) -> None:
+def _write_output(row: RowContent, value: Value, out: Outgoing) -> None:
     if value.messages is not None and row.type != "tool":
         out.put(row.number, "gen_ai.output.messages", value.text)
     elif row.type == "retriever" and isinstance(value.json, list):

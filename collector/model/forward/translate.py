@@ -19,7 +19,7 @@ from collector.model.batch import SpanBatch
 from collector.model.dialects.aliases import compiled
 from collector.model.dialects.messages import carriers
 from collector.model.forward import langfuse, openinference, readback, scalars, semconv, target_tables
-from collector.model.forward.contents import Row, rows
+from collector.model.forward.contents import RowContent, rows
 from collector.model.forward.outgoing import Outgoing
 from collector.model.forward.scalars import Facts
 
@@ -28,7 +28,7 @@ _FACTS: Mapping[str, Callable[[SpanBatch, Facts, Outgoing], None]] = {
     "langfuse": langfuse.write_facts,
 }
 """Facts that are more than a column under a name."""
-_CONTENT: Mapping[str, Callable[[Row, Outgoing], None]] = {
+_CONTENT: Mapping[str, Callable[[RowContent, Outgoing], None]] = {
     "semconv": semconv.write,
     "openinference": openinference.write,
     "langfuse": langfuse.write,

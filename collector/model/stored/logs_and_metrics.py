@@ -43,7 +43,7 @@ _UNCHANGED = (
     *("positive_offset", "positive_bucket_counts", "negative_offset", "negative_bucket_counts"),
 )
 
-Columns = dict[str, pa.Array]
+StoredColumns = dict[str, pa.Array]
 
 
 def stored_logs(batch: LogBatch, ingested_unix_nano: int) -> pa.Table:
@@ -115,7 +115,7 @@ def _hex(column: pa.BinaryArray) -> pa.StringArray:
     return pa.array([octets.hex() or None for octets in column.to_pylist()], pa.string())
 
 
-def _origin(batch: Batch, ingested_unix_nano: int) -> Columns:
+def _origin(batch: Batch, ingested_unix_nano: int) -> StoredColumns:
     """What both tables say about who sent a row, and when it was taken."""
     resources, scopes = batch.column("resource"), batch.column("scope")
     ingested = pa.array(np.full(batch.num_rows, ingested_unix_nano, np.int64))

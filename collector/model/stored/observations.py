@@ -34,9 +34,8 @@ _COUNTED_ONLY = (
 _COUNTED, _PROVIDED = (pa.scalar(text, pa.string()) for text in ("counted", "provided"))
 _FALSE = pa.scalar(False, pa.bool_())
 _FACTS = tuple(name for name in schema.FACTS.names if name in frozenset(schema.OBSERVATIONS.names))
-_DECIDED = (
-    *("trace_name", "user_id", "session_id", "tags", "usage_scope"),
-    *("sampled_by", "sampling_trigger", "adjusted_count"),
+_DECIDED = tuple(
+    name for name in schema.DECIDED.names if name in frozenset(schema.OBSERVATIONS.names) and name != "usage_rule"
 )
 
 

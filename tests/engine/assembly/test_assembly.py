@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.component.sampler import Verdicts
+from collector.component.sampler import TraceDecisions
 from collector.engine.assembly import assembly, decided
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.assembly.decided import in_skeletons
@@ -243,7 +243,11 @@ class KeepOdd(KeepAll):
 
     def decide(self, due):
         keep = np.array([i[-1] % 2 == 1 for i in due.traces["trace_id"].to_pylist()])
-        return Verdicts(keep, pa.array([("odd" if k else None) for k in keep], pa.string()), np.where(keep, 2.0, 1.0))
+        return TraceDecisions(
+            keep=keep,
+            sampled_by=pa.array([("odd" if k else None) for k in keep], pa.string()),
+            adjusted_count=np.where(keep, 2.0, 1.0),
+        )
 
 
 def test_a_clock_set_back_keeps_no_trace_waiting_for_longer_than_its_wait():

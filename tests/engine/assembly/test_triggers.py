@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from collector.component.base import ComponentId
-from collector.component.sampler import DueTraces, Verdicts
+from collector.component.sampler import DueTraces, TraceDecisions
 from collector.engine.assembly.assembly import KeepAll
-from collector.engine.journal.decisions import Decision
+from collector.engine.journal.decisions import DecisionRecord
 from collector.model import schema
 from collector.model.sizes import row_bytes
 from collector.telemetry import Telemetry
@@ -34,12 +34,12 @@ class Notes:
     shown: list[dict] = field(default_factory=list)
     spans: list[dict] = field(default_factory=list)
 
-    def decide(self, due: DueTraces) -> Verdicts:
+    def decide(self, due: DueTraces) -> TraceDecisions:
         self.shown += due.traces.to_pylist()
         if self.columns:
             self.spans += due.load_spans(self.columns)[0].record_batch.to_pylist()
         n = due.traces.num_rows
-        return Verdicts(np.ones(n, np.bool_), pa.nulls(n, pa.string()), np.ones(n))
+        return TraceDecisions(keep=np.ones(n, np.bool_), sampled_by=pa.nulls(n, pa.string()), adjusted_count=np.ones(n))
 
 
 def triggers(notes: Notes) -> list[str]:
@@ -156,4 +156,4 @@ def test_a_decision_made_before_triggers_were_kept_is_still_read():
     bench.send([child(1)])
     (decision,) = bench.tick(10**15)
     old = replace(decision, traces=decision.traces.drop_columns(["trigger"]))
-    assert Decision.unpack(old.pack()).traces["trigger"].to_pylist() == [None]
+    assert DecisionRecord.unpack(old.pack()).traces["trigger"].to_pylist() == [None]

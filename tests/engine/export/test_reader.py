@@ -6,7 +6,7 @@ from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.export.reader import DecisionReader, JournalReader
 from collector.engine.journal import segments
 from collector.engine.journal.addresses import ranges
-from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
 from collector.engine.journal.storage import Storage
 from collector.telemetry import Telemetry
@@ -26,7 +26,7 @@ def _decided(folder, records):
         journal._seal()
         assembly.add(written, batch)
     ((decision,),) = assembly.decide_due(0, everything=True)
-    storage.ledger.add([NewDecision("traces", 0, ranges(decision.seqs()), 3, 1, decision.pack())])
+    storage.ledger.add([NewDecisionRecord("traces", 0, ranges(decision.seqs()), 3, 1, decision.pack())])
     storage.close()
 
 

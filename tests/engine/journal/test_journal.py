@@ -6,7 +6,7 @@ import pytest
 
 from collector.engine.journal import segments
 from collector.engine.journal.addresses import Range
-from collector.engine.journal.ledger import NewDecision
+from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
 from collector.engine.journal.storage import Storage
 from collector.errors import ConfigError, RetryableError
@@ -107,14 +107,14 @@ def test_a_write_that_finds_no_space_leaves_no_half_group(open_journal, monkeypa
 
 def test_decisions_about_live_records_are_never_forgotten(open_journal):
     ledger = open_journal()._ledger
-    ledger.add([NewDecision("p", 0, (Range(0, seq, seq),), 1, 1, b"x") for seq in (1, 2, 3)])
+    ledger.add([NewDecisionRecord("p", 0, (Range(0, seq, seq),), 1, 1, b"x") for seq in (1, 2, 3)])
     ledger.forget("p", below=3, oldest={0: 2})
     assert [i.dseq for i in ledger.infos(0)] == [2, 3]
     ledger.forget("q", below=99, oldest={0: 99})
     assert [i.dseq for i in ledger.infos(0)] == [2, 3]
     ledger.forget("p", below=99, oldest={0: 99})
     assert ledger.last() == 3
-    assert ledger.add([NewDecision("p", 0, (Range(0, 9, 9),), 1, 1, b"x")])[0].dseq == 4
+    assert ledger.add([NewDecisionRecord("p", 0, (Range(0, 9, 9),), 1, 1, b"x")])[0].dseq == 4
 
 
 def test_records_of_a_group_that_failed_never_come_back(open_journal, monkeypatch):
@@ -139,7 +139,7 @@ def test_records_of_a_group_that_failed_never_come_back(open_journal, monkeypatc
 def test_numbers_that_decisions_name_are_not_given_out_again(open_journal, tmp_path):
     journal = open_journal()
     seq = journal.append([entry("one")], 1)[0].seq
-    journal._ledger.add([NewDecision("p", 0, (Range(0, seq, seq),), 1, 1, b"x")])
+    journal._ledger.add([NewDecisionRecord("p", 0, (Range(0, seq, seq),), 1, 1, b"x")])
     journal.close()
     for file in (tmp_path / "journal" / "w00").iterdir():
         file.unlink()

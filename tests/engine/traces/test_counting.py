@@ -21,23 +21,23 @@ def spans(rows, written=None, **known):
     scopes = np.array(written or [0] * len(rows), np.uint8)
     nothing = [0] * len(rows)
     return Spans(
-        np.array(trace, np.int32),
-        np.array(span, np.uint64),
-        np.array(parent, np.uint64),
-        np.array(usage, np.bool_),
-        np.array(role, np.uint8),
-        np.array(response, np.uint64),
-        np.array(known.get("tokens", nothing), np.int64),
-        np.array(known.get("source", nothing), np.uint64),
-        np.array(known.get("start", nothing), np.int64),
-        np.array(known.get("end", nothing), np.int64),
-        np.array(known.get("calls_out", nothing), np.bool_),
-        scopes,
-        scopes == 0,
+        trace=np.array(trace, np.int32),
+        span_id=np.array(span, np.uint64),
+        parent_id=np.array(parent, np.uint64),
+        has_usage=np.array(usage, np.bool_),
+        role=np.array(role, np.uint8),
+        response=np.array(response, np.uint64),
+        tokens=np.array(known.get("tokens", nothing), np.int64),
+        source=np.array(known.get("source", nothing), np.uint64),
+        start=np.array(known.get("start", nothing), np.int64),
+        end=np.array(known.get("end", nothing), np.int64),
+        calls_out=np.array(known.get("calls_out", nothing), np.bool_),
+        written=scopes,
+        is_new=scopes == 0,
     )
 
 
-def verdicts(rows, written=None, **known):
+def scopes_and_rules(rows, written=None, **known):
     result = count(spans(rows, written, **known))
     return [(SCOPE_NAMES[s], RULES[r]) for s, r in zip(result.scope, result.rule, strict=True)]
 
@@ -98,7 +98,7 @@ def verdicts(rows, written=None, **known):
     ],
 )
 def test_each_shape_counts_its_calls_once(rows, expected):
-    assert verdicts(rows) == expected
+    assert scopes_and_rules(rows) == expected
 
 
 LOST = 99
@@ -117,7 +117,7 @@ LOST = 99
     ],
 )  # fmt: skip
 def test_a_span_whose_parent_never_comes_is_below_the_root_of_its_trace(rows, scopes):
-    assert [scope for scope, _ in verdicts(rows)] == scopes
+    assert [scope for scope, _ in scopes_and_rules(rows)] == scopes
 
 
 def test_a_late_call_below_a_counted_row_does_not_count_again():
@@ -134,12 +134,12 @@ def test_a_late_call_below_a_counted_row_does_not_count_again():
 
 def test_a_late_agent_over_counted_calls_is_a_rollup():
     rows = [(0, 1, 0, True, ROLE_WRAPPER, 0), (0, 2, 1, True, ROLE_CALL, 0), (0, 3, 1, True, ROLE_CALL, 0)]
-    assert verdicts(rows, [0, counting.COUNTED, counting.COUNTED])[0] == ("rollup", "descendant_has_usage")
+    assert scopes_and_rules(rows, [0, counting.COUNTED, counting.COUNTED])[0] == ("rollup", "descendant_has_usage")
 
 
 def test_a_late_span_with_a_counted_response_id_is_a_duplicate():
     rows = [(0, 1, 0, True, ROLE_CALL, 5), (0, 2, 0, True, ROLE_CALL, 5)]
-    assert verdicts(rows, [counting.COUNTED, 0])[1] == ("duplicate", "same_response_id")
+    assert scopes_and_rules(rows, [counting.COUNTED, 0])[1] == ("duplicate", "same_response_id")
 
 
 NESTED = [(0, 1, 0, True, ROLE_CALL, 0), (0, 2, 1, True, ROLE_CALL, 0)]
@@ -160,7 +160,7 @@ NESTED = [(0, 1, 0, True, ROLE_CALL, 0), (0, 2, 1, True, ROLE_CALL, 0)]
 )
 def test_a_call_over_a_call_is_its_duplicate_only_if_both_report_the_same(responses, tokens, scope):
     rows = [(*row[:5], response) for row, response in zip(NESTED, responses, strict=True)]
-    assert [said for said, _ in verdicts(rows, tokens=tokens)] == [scope, "counted"]
+    assert [said for said, _ in scopes_and_rules(rows, tokens=tokens)] == [scope, "counted"]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_one_instrumentation_does_not_report_a_call_twice_in_a_row(source, times
     rows = [(0, 1, 0, True, ROLE_CALL, 7), (0, 2, 0, True, ROLE_CALL, 7)]
     start, end = zip(*times, strict=True)
     for which in (rows, rows[::-1]):
-        scopes = [scope for scope, _ in verdicts(which, source=source, start=start, end=end)]
+        scopes = [scope for scope, _ in scopes_and_rules(which, source=source, start=start, end=end)]
         assert scopes.count("counted") == counted
 
 
@@ -192,18 +192,18 @@ CALL_TOOL_CALL = [
 
 
 def test_a_call_made_by_a_tool_that_a_call_used_is_another_call():
-    told = [scope for scope, _ in verdicts(CALL_TOOL_CALL, calls_out=[False, True, True, False])]
+    told = [scope for scope, _ in scopes_and_rules(CALL_TOOL_CALL, calls_out=[False, True, True, False])]
     assert told == ["counted", None, "rollup", "counted"]
 
 
 def test_a_remote_agent_with_usage_below_a_call_is_another_call_too():
     rows = [(0, 1, 0, True, ROLE_CALL, 0), (0, 2, 1, True, ROLE_WRAPPER, 0)]
-    assert [scope for scope, _ in verdicts(rows, calls_out=[False, True])] == ["counted", "counted"]
+    assert [scope for scope, _ in scopes_and_rules(rows, calls_out=[False, True])] == ["counted", "counted"]
 
 
 def test_an_agent_around_calls_and_tools_with_calls_of_their_own_stays_a_rollup():
     rows = [(0, 9, 0, True, ROLE_WRAPPER, 0), (0, 1, 9, True, ROLE_CALL, 0), *CALL_TOOL_CALL[1:]]
-    told = [scope for scope, _ in verdicts(rows, calls_out=[True, False, True, True, False])]
+    told = [scope for scope, _ in scopes_and_rules(rows, calls_out=[True, False, True, True, False])]
     assert told == ["rollup", "counted", None, "rollup", "counted"]
 
 
@@ -211,7 +211,7 @@ def test_an_agent_around_calls_and_tools_with_calls_of_their_own_stays_a_rollup(
 def test_a_call_seen_twice_is_known_by_what_is_this_side_of_a_tool(tokens, outer):
     rows = [*CALL_TOOL_CALL, (0, 5, 1, True, ROLE_CALL, 0)]
     calls_out = [False, True, True, False, False]
-    told = [scope for scope, _ in verdicts(rows, calls_out=calls_out, tokens=[tokens, 0, 4, 4, 9])]
+    told = [scope for scope, _ in scopes_and_rules(rows, calls_out=calls_out, tokens=[tokens, 0, 4, 4, 9])]
     assert told == [outer, None, "rollup", "counted", "counted"]
 
 

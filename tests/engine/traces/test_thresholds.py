@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.component.sampler import DueTraces, Verdicts
+from collector.component.sampler import DueTraces, TraceDecisions
 from tests.engine.assembly_kit import SECOND, Bench
 
 
@@ -20,9 +20,13 @@ class Share:
     decision_wait_ns: int = SECOND
     decision_wait_after_root_ns: int = 0
 
-    def decide(self, due: DueTraces) -> Verdicts:
+    def decide(self, due: DueTraces) -> TraceDecisions:
         n = due.traces.num_rows
-        return Verdicts(np.ones(n, np.bool_), pa.nulls(n, pa.string()), np.full(n, 1 / self.probability))
+        return TraceDecisions(
+            keep=np.ones(n, np.bool_),
+            sampled_by=pa.nulls(n, pa.string()),
+            adjusted_count=np.full(n, 1 / self.probability),
+        )
 
 
 def through(sampler: Share | None, *states: str) -> list[tuple[float, str]]:

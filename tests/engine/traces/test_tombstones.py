@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from collector.engine.export.reader import DecisionReader
 from collector.engine.ingest.chain import Chain, Step
 from collector.engine.ingest.ingest import Route, run_routes
-from collector.engine.journal.decisions import ROWS, Decision
+from collector.engine.journal.decisions import ROWS, DecisionRecord
 from collector.engine.traces.tombstones import kept_parents
 from collector.model import schema
 from collector.model.schema import ROLE_OTHER, ROLE_WRAPPER
@@ -155,9 +155,9 @@ def test_a_decision_made_before_there_were_tombstones_can_be_read() -> None:
     bench.send([span(1), span(2, 1)])
     (decision,) = bench.tick(10**15)
     before = ROWS.names[: ROWS.get_field_index("dropped")]
-    old = Decision(decision.traces, decision.rows.select(before), decision.logs, decision.whole)
+    old = DecisionRecord(decision.traces, decision.rows.select(before), decision.logs, decision.whole)
 
-    assert Decision.unpack(old.pack()).rows.equals(decision.rows)
+    assert DecisionRecord.unpack(old.pack()).rows.equals(decision.rows)
 
 
 TREES = st.integers(2, 9).flatmap(

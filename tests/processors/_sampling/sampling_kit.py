@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.component.base import ComponentId, Settings
-from collector.component.sampler import DueTraces, Verdicts
+from collector.component.sampler import DueTraces, TraceDecisions
 from collector.kernels.due_traces import PolicyVerdicts, Traces
 from collector.model import schema
 from collector.telemetry import Telemetry
@@ -43,7 +43,7 @@ def random_traces(n: int, seed: int = 1) -> DueTraces:
     return due(*({"trace_id": ids[16 * i : 16 * i + 16]} for i in range(n)))
 
 
-def kept(verdicts: Verdicts) -> list[str | None]:
+def kept(verdicts: TraceDecisions) -> list[str | None]:
     assert (verdicts.keep == np.array([name is not None for name in verdicts.sampled_by.to_pylist()])).all()
     return verdicts.sampled_by.to_pylist()  # type: ignore[no-any-return]
 

@@ -18,8 +18,8 @@ from collector.kernels.due_traces import (
     Traces,
     fnv1a,
 )
+from processors._sampling.policy_set import PolicySet
 from processors._sampling.probabilistic import threshold_of
-from processors._sampling.verdicts import PolicySet
 from processors.tail_sampling import Config, factory
 from tests.processors._sampling.sampling_kit import (
     ALWAYS,

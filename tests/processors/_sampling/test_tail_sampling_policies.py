@@ -37,9 +37,9 @@ def policy(kind: str, name: str = "p", **options: Any) -> dict[str, Any]:
 )
 def test_trace_state_compares_a_member(state: str, keeps: bool) -> None:
     traces = with_spans({"trace_id": 1, "trace_state": "z=1"}, {"trace_id": 1, "trace_state": state})
-    verdicts = sampler(policy("trace_state", key="a", values=["1", "2", ""])).decide(traces)
+    decided = sampler(policy("trace_state", key="a", values=["1", "2", ""])).decide(traces)
 
-    assert kept(verdicts) == ["p" if keeps else None]
+    assert kept(decided) == ["p" if keeps else None]
 
 
 def test_trace_flags_look_for_the_sampled_flag_on_any_span() -> None:
@@ -95,12 +95,12 @@ def in_sessions(n: int, of: int) -> Any:
 
 
 def test_sessions_are_kept_or_dropped_whole() -> None:
-    verdicts = sampler(policy("session", sampling_percentage=30)).decide(in_sessions(2000, of=400))
-    keep = verdicts.keep.reshape(5, 400)
+    decided = sampler(policy("session", sampling_percentage=30)).decide(in_sessions(2000, of=400))
+    keep = decided.keep.reshape(5, 400)
 
     assert (keep == keep[0]).all()
     assert 0.2 < keep[0].mean() < 0.4
-    assert set(verdicts.adjusted_count[verdicts.keep].round(9)) == {round(1 / 0.3, 9)}
+    assert set(decided.adjusted_count[decided.keep].round(9)) == {round(1 / 0.3, 9)}
 
 
 def test_a_trace_without_a_session_is_one_by_itself() -> None:
@@ -112,19 +112,19 @@ def test_a_trace_without_a_session_is_one_by_itself() -> None:
 
 def test_chance_over_sessions_is_not_chance_over_traces() -> None:
     traces = in_sessions(500, of=500)
-    verdicts = sampler(policy("session", sampling_percentage=50), probabilistic(50, name="t")).decide(traces)
+    decided = sampler(policy("session", sampling_percentage=50), probabilistic(50, name="t")).decide(traces)
 
-    assert set(verdicts.adjusted_count[verdicts.keep].round(9)) == {round(1 / 0.75, 9)}
+    assert set(decided.adjusted_count[decided.keep].round(9)) == {round(1 / 0.75, 9)}
 
 
 def test_a_trace_that_is_too_large_is_dropped_without_asking() -> None:
     made = sampler(ALWAYS, maximum_trace_size_bytes=100)
-    verdicts = made.decide(due({"size_bytes": 100}, {"size_bytes": 101}))
+    decided = made.decide(due({"size_bytes": 100}, {"size_bytes": 101}))
 
-    assert kept(verdicts) == ["all", None]
+    assert kept(decided) == ["all", None]
     assert made.maximum_trace_size_bytes == 100
-    assert verdicts.policies is not None
-    assert verdicts.policies.table.tolist() == [[1, -1]]
+    assert decided.policy_verdicts is not None
+    assert decided.policy_verdicts.table.tolist() == [[1, -1]]
 
 
 @pytest.mark.parametrize("drops", [True, False])
@@ -134,17 +134,17 @@ def test_what_waits_at_shutdown_may_be_dropped(drops: bool) -> None:
     assert kept(made.decide(due({"trigger": 4}, {"trigger": 0}))) == [None if drops else "all", "all"]
 
 
-def test_verdicts_say_what_each_policy_said() -> None:
+def test_decisions_come_with_the_verdict_of_each_policy() -> None:
     no = {
         "name": "no",
         "type": "drop",
         "drop": {"drop_sub_policy": [{"type": "span_count", "span_count": {"min_spans": 9}}]},
     }
-    verdicts = sampler(ALWAYS, status("ERROR"), no).decide(due({"span_count": 9}, {}, {"status_codes": 4}))
+    decided = sampler(ALWAYS, status("ERROR"), no).decide(due({"span_count": 9}, {}, {"status_codes": 4}))
 
-    assert verdicts.policies is not None
-    assert list(verdicts.policies.policies) == ["no", "all", "s"]
-    assert verdicts.policies.table.tolist() == [[2, 0, 0], [-1, 1, 1], [-1, 0, 1]]
+    assert decided.policy_verdicts is not None
+    assert list(decided.policy_verdicts.policies) == ["no", "all", "s"]
+    assert decided.policy_verdicts.table.tolist() == [[2, 0, 0], [-1, 1, 1], [-1, 0, 1]]
 
 
 @pytest.mark.parametrize(

@@ -93,13 +93,13 @@ def test_what_a_trace_says_of_itself_holds_for_all_its_spans() -> None:
 @pytest.mark.parametrize("traces_there", [1, 2, 7])
 def test_a_condition_that_fails_keeps_the_traces_it_fails_on_and_no_others(traces_there: int) -> None:
     rows = [{"trace_id": n + 1, "attributes": {"n": "many" if n == 3 else str(n)}} for n in range(traces_there)]
-    said = sampler(sql(span=("attributes['n']::int = 1",)), sql("count(*) = 5", name="r")).decide(traces(*rows))
+    decided = sampler(sql(span=("attributes['n']::int = 1",)), sql("count(*) = 5", name="r")).decide(traces(*rows))
 
     expected: list[str | None] = [None, "q", None, "q", None, None, None]
-    assert kept(said) == expected[:traces_there]
-    assert said.policies is not None
-    assert (said.policies.table == 5).sum() == (1 if traces_there > 3 else 0)
-    assert said.adjusted_count[said.keep].tolist() == [1.0] * int(said.keep.sum())
+    assert kept(decided) == expected[:traces_there]
+    assert decided.policy_verdicts is not None
+    assert (decided.policy_verdicts.table == 5).sum() == (1 if traces_there > 3 else 0)
+    assert decided.adjusted_count[decided.keep].tolist() == [1.0] * int(decided.keep.sum())
 
 
 def test_failing_inside_another_policy_keeps_too() -> None:

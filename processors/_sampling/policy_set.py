@@ -1,4 +1,4 @@
-"""From the decisions of all policies to one verdict per trace, and what a kept trace stands for."""
+"""From the verdicts of all policies to one decision per trace, and what a kept trace stands for."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _HASHES = 2**64
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class SetDecisions:
     """What a set of policies decided about some traces."""
 
     keep: Bools
     keeper: npt.NDArray[np.int32]
     """The position of the policy that kept each; -1: none."""
     table: PolicyVerdicts
-    """Policy by trace, with NOT_ASKED."""
+    """A policy verdict per policy and trace, or NOT_ASKED."""
 
 
 class PolicySet:
@@ -76,24 +76,24 @@ class PolicySet:
 
     @property
     def names(self) -> list[str]:
-        """What ``Decided`` numbers."""
+        """Names of the policies, in the order of ``SetDecisions``."""
         return [policy.name for policy in self._policies]
 
     def traces(self, due: DueTraces) -> Traces:
         """The due traces, as these policies see them."""
         return Traces(due, columns=self._columns, limiters=self._limiters, conditions=self._conditions)
 
-    def decide(self, traces: Traces, asked: Bools) -> Decided:
-        """Asks everybody about the traces ``asked``; the others are dropped. Limiters are charged, unless chance
+    def decide(self, traces: Traces, asked: Bools) -> SetDecisions:
+        """Asks every policy about the traces ``asked``; the others are dropped. Limiters are charged, unless chance
         is fixed.
         """
         table = self._ask(traces, asked)
-        says = {code: (table == code).any(axis=0) for code in range(NOT_SAMPLED, FAILED + 1)}
+        given = {code: (table == code).any(axis=0) for code in range(NOT_SAMPLED, FAILED + 1)}
         yes = (table == SAMPLED) | (table == FAILED)
-        inverted = ~yes.any(axis=0) & ~says[NOT_SAMPLED] & says[INVERT_SAMPLED]
-        keep = (yes.any(axis=0) | inverted) & ~says[DROPPED] & ~says[INVERT_NOT_SAMPLED]
+        inverted = ~yes.any(axis=0) & ~given[NOT_SAMPLED] & given[INVERT_SAMPLED]
+        keep = (yes.any(axis=0) | inverted) & ~given[DROPPED] & ~given[INVERT_NOT_SAMPLED]
         keeper = np.where(inverted, (table == INVERT_SAMPLED).argmax(axis=0), yes.argmax(axis=0))
-        return Decided(keep, np.where(keep, keeper, -1).astype(np.int32), table)
+        return SetDecisions(keep, np.where(keep, keeper, -1).astype(np.int32), table)
 
     def probabilities(self, traces: Traces, asked: Bools) -> npt.NDArray[np.float64]:
         """How likely each trace was to be kept, being what it is: 1 when neither its id nor a limiter had a
@@ -115,13 +115,15 @@ class PolicySet:
         return np.where(always, 1.0, kept)
 
     def _ask(self, traces: Traces, asked: Bools) -> PolicyVerdicts:
-        """Policy by trace. One that is dropped, or kept where the first match counts, is no longer asked about."""
+        """A verdict per policy and trace. The policies after the one that decides, by a drop or by the first match,
+        are not asked.
+        """
         rows = []
         for policy, vetoes in zip(self._policies, self._vetoes, strict=True):
-            said = policy.evaluate(traces, asked)
+            verdicts = policy.evaluate(traces, asked)
             if vetoes:
-                said = np.where(said == SAMPLED, INVERT_SAMPLED, INVERT_NOT_SAMPLED)
-            row = np.where(asked, said, NOT_ASKED).astype(np.int8)
+                verdicts = np.where(verdicts == SAMPLED, INVERT_SAMPLED, INVERT_NOT_SAMPLED)
+            row = np.where(asked, verdicts, NOT_ASKED).astype(np.int8)
             asked = asked & (row != DROPPED)
             if self._first_match:
                 asked = asked & (row != SAMPLED)
