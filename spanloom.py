@@ -134,6 +134,7 @@ if TYPE_CHECKING:
         set_columns as set_columns,
         to_columns as to_columns,
     )
+    from collector.model.arrow_arrays import numpy_of as numpy_of
     from collector.model.attributes import (
         Flat as Flat,
         dumps as dumps,
@@ -243,6 +244,7 @@ _HOMES = {
     "collector.kernels.sql.trace_conditions": ("TraceConditions", "some_span_meets", "trace_condition_problem"),
     "collector.model": ("attributes", "schema", "trace_state"),
     "collector.model.any_value": ("TooDeepError", "ValueColumns", "double_of_bits", "set_columns", "to_columns"),
+    "collector.model.arrow_arrays": ("numpy_of",),
     "collector.model.attributes": ("Flat", "dumps", "flatten", "parse_resource", "parse_scope"),
     "collector.model.batch": ("Batch", "LogBatch", "MetricBatch", "Signal", "SpanBatch"),
     "collector.model.codec.chosen": ("encode", "encode_json"),

@@ -54,6 +54,7 @@ from spanloom import (
     TraceConditions,
     Traces,
     columns_needed,
+    numpy_of,
     ottl,
     parse_trace_condition,
     some_span_meets,
@@ -238,7 +239,7 @@ class _Items:
         if row.request is not None:
             return row, np.full(n, row.request.key in matched), np.zeros(n, np.bool_)
         hits, failed = answers[row]
-        return row, hits.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False), failed
+        return row, numpy_of(hits.cast(pa.bool_()).fill_null(pa.scalar(False))), failed
 
 
 def _named(config: Config) -> list[tuple[tuple[str | int, ...], str]]:

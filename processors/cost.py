@@ -38,7 +38,7 @@ from processors._prices.pricer import Assignment
 from processors._prices.rates import bucket_of
 from processors._prices.shown import price_table
 from processors._prices.user import PriceEntry, read_prices
-from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, schema
+from spanloom import ComponentConfig, ProcessorFactory, Settings, SpanBatch, numpy_of, schema
 
 Ints = npt.NDArray[np.int64]
 
@@ -119,8 +119,8 @@ def _rows_to_price(batch: SpanBatch) -> Ints:
     """Rows with usage of their own whose cost nobody has said or computed yet."""
     source = batch.column("cost_source")
     settled = np.array([word in {"provided", "computed"} for word in source.dictionary.to_pylist()] + [False], bool)
-    is_open = ~settled[source.indices.fill_null(len(settled) - 1).to_numpy(zero_copy_only=False)]
-    used = batch.column("usage").is_valid().to_numpy(zero_copy_only=False)
+    is_open = ~settled[numpy_of(source.indices.fill_null(len(settled) - 1))]
+    used = numpy_of(batch.column("usage").is_valid())
     return np.flatnonzero(used & is_open & (batch.column("role").to_numpy() != schema.ROLE_NEVER))
 
 

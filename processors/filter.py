@@ -32,6 +32,7 @@ from spanloom import (
     Settings,
     Signal,
     SqlFaults,
+    numpy_of,
     ottl,
     sql_condition,
     unless_propagate,
@@ -115,7 +116,7 @@ class Filter:
         drop = np.zeros(batch.num_rows, np.bool_)
         failed = np.zeros(batch.num_rows, np.bool_)
         for matched, faults in computed.of(batch):
-            drop |= matched.cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
+            drop |= numpy_of(matched.cast(pa.bool_()).fill_null(pa.scalar(False)))
             failed |= faults
         self._faults.count(int(failed.sum()), batch.signal)
         return batch.filter(~drop) if drop.any() else batch

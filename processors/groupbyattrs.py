@@ -27,6 +27,7 @@ from spanloom import (
     ValueColumns,
     attributes as attribute_lists,
     flat_edits,
+    numpy_of,
     set_columns,
 )
 
@@ -55,7 +56,7 @@ class GroupByAttrs:
         column = batch.column("resource")
         flat = attribute_lists.flatten(batch.column("attributes"))
         places = [flat_edits.first_of(flat, key, batch.num_rows) for key in self._keys]
-        group = column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        group = numpy_of(column.indices).astype(np.int64)
         for at in places:
             group = _split(group, flat_edits.Values.at(flat, at[at >= 0]), at >= 0)
         _, first, which = np.unique(group, return_index=True, return_inverse=True)
@@ -75,7 +76,7 @@ def _split(group: Ints, values: flat_edits.Values, there: npt.NDArray[np.bool_])
     """Numbers for the groups that a further attribute makes of these; ``values``: those of the rows that have it."""
     if not there.any():
         return group
-    texts = values.texts.dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    texts = numpy_of(values.texts.dictionary_encode().indices).astype(np.int64)
     code = np.zeros(len(group), np.int64)
     code[there] = _joined(_joined(texts, values.types), values.nums) + 1
     return _joined(group, code)

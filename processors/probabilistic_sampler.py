@@ -41,6 +41,7 @@ from spanloom import (
     double_of_bits,
     flat_edits,
     flatten,
+    numpy_of,
     parse_float,
     schema,
 )
@@ -118,7 +119,7 @@ class ProbabilisticSampler:
         priority = _each(flatten(batch.column("attributes")), _SPAN_PRIORITY, batch.num_rows, _span_priority, NONE)
         states = batch.column("trace_state").dictionary_encode()
         carriers = [carrier.of_trace_state(text) for text in states.dictionary.to_pylist()]
-        codes = states.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = numpy_of(states.indices).astype(np.int64)
         random = self._of_ids(_octets(batch.column("trace_id")))
         decided = self._rule.decide(carriers, codes, random, np.where(priority == ALWAYS, ALWAYS, NONE))
         self._count(decided, priority != NEVER)

@@ -38,6 +38,7 @@ from spanloom import (
     SpanBatch,
     attributes as attribute_lists,
     flat_edits,
+    numpy_of,
     schema,
     with_headers,
 )
@@ -139,7 +140,7 @@ class Redaction:
 
     def _events(self, column: pa.ListArray) -> pa.ListArray:
         """Events with redacted attributes."""
-        offsets = column.offsets.to_numpy(zero_copy_only=False)
+        offsets = numpy_of(column.offsets)
         events = column.values.slice(offsets[0], offsets[-1] - offsets[0])
         given = events.field("attributes")
         changed = self._changed(given)

@@ -24,6 +24,7 @@ from collector.engine.journal.ledger import DecisionRecordInfo, Ledger, NewDecis
 from collector.engine.journal.log import Log, Logs
 from collector.engine.journal.records import Written
 from collector.errors import JournalError, RetryableError
+from collector.model.arrow_arrays import numpy_of
 from collector.telemetry import Telemetry
 
 _TICK_SECONDS = 0.05
@@ -277,7 +278,7 @@ def _note_consumed(
     for record in decision.whole["seq"].to_pylist():
         seen[record] = []
     for table in (decision.rows, decision.logs):
-        records, rows = (table[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+        records, rows = (numpy_of(table[name]) for name in ("seq", "row"))
         for record in np.unique(records).tolist():
             if seq_of(record) >= oldest.get(log_of(record), MAX_SEQ):
                 seen.setdefault(record, []).append(rows[records == record])

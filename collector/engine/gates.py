@@ -17,6 +17,7 @@ import pyarrow as pa
 from collector.component.base import ComponentId
 from collector.component.connector import Connector, Routes
 from collector.component.sampler import ELSEWHERE, NO_ROUTE, DueTraces, PolicyVerdictTable, Sampler, TraceDecisions
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.telemetry import Telemetry
 
@@ -156,5 +157,5 @@ def _spread(decided: TraceDecisions, mask: Bools) -> TraceDecisions:
 
 
 def _objects(texts: pa.Array) -> npt.NDArray[np.object_]:
-    found: npt.NDArray[np.object_] = texts.cast(pa.string()).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.object_] = numpy_of(texts.cast(pa.string()))
     return found

@@ -26,6 +26,7 @@ from collector.component.processor import Processor, ProcessorFactory
 from collector.config.plan import CollectorConfig, Component
 from collector.errors import ConfigError
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 from collector.model.stored import columns as stored_columns
 from collector.telemetry import Telemetry
@@ -189,7 +190,7 @@ def _differs(stored: pa.Table, columns: pa.Table) -> npt.NDArray[np.bool_]:
     changed = np.zeros(stored.num_rows, np.bool_)
     for name in (*_MONEY, "cost_source"):
         old, new = _one(stored[name]).cast(columns.schema.field(name).type), _one(columns[name])
-        same = pc.equal(old, new).fill_null(False).to_numpy(zero_copy_only=False)
-        both_null = pc.and_(old.is_null(), new.is_null()).to_numpy(zero_copy_only=False)
+        same = numpy_of(pc.equal(old, new).fill_null(False))
+        both_null = numpy_of(pc.and_(old.is_null(), new.is_null()))
         changed |= ~(same | both_null)
     return changed

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.component.sampler import DueTraces
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.stored import columns as stored_columns
 
@@ -83,7 +84,7 @@ class Traces:
     def ints(self, column: str) -> Ints:
         """A column of whole numbers of ``schema.TRACE_FACTS``; 0 where it is null."""
         values = self._due.traces.column(column)
-        return values.fill_null(0).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+        return numpy_of(values.fill_null(0))
 
     def texts(self, column: str) -> pa.StringArray:
         """A column of text of ``schema.TRACE_FACTS``."""
@@ -91,7 +92,7 @@ class Traces:
 
     def known(self, column: str) -> Bools:
         """Where a column of ``schema.TRACE_FACTS`` is not null."""
-        return self._due.traces.column(column).is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+        return numpy_of(self._due.traces.column(column).is_valid())
 
     def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """``compute()``, remembered while these traces are decided."""
@@ -127,7 +128,7 @@ class Traces:
 
     def _session_hashes(self, salt: str) -> npt.NDArray[np.uint64]:
         sessions = self._due.traces.column("session_id").dictionary_encode()
-        codes = sessions.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes = numpy_of(sessions.indices.fill_null(-1))
         table = np.array([_hash(salt, text) for text in sessions.dictionary.to_pylist()] or [0], np.uint64)
         alone = fnv1a((_SESSIONS + salt).encode(), _rows_of_bytes(self._due.traces))
         return np.where(codes >= 0, table[codes], alone)

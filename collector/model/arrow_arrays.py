@@ -1,4 +1,4 @@
-"""Tables built and changed by the names of their columns, never by position."""
+"""Arrow columns as numpy arrays, and tables that are built and changed by the names of their columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+
+
+def numpy_of(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """The values of a column, one per row; not to be written to.
+
+    Numbers without nulls are a view of Arrow's memory; truth values, text and whatever has nulls are copied. A null
+    is NaN in a column of numbers, None in one of truth values or text.
+    """
+    values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values
 
 
 def table_of(fields: pa.Schema, columns: Mapping[str, Any]) -> pa.RecordBatch:

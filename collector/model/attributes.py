@@ -23,6 +23,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 
 _DOUBLE = struct.Struct("<d")
 _INT64 = struct.Struct("<q")
@@ -59,16 +60,16 @@ class Flat:
 
 def flatten(attributes: pa.ListArray) -> Flat:
     """Takes a list column of ``schema.ATTRIBUTES`` apart (slices with an offset included)."""
-    offsets = attributes.offsets.to_numpy(zero_copy_only=False)
+    offsets = numpy_of(attributes.offsets)
     values = attributes.values.slice(offsets[0], offsets[-1] - offsets[0])
     rows = np.repeat(np.arange(len(attributes), dtype=np.int32), np.diff(offsets))
     keys = values.field("key")
     return Flat(
         rows,
-        keys.indices.to_numpy(zero_copy_only=False),
+        numpy_of(keys.indices),
         keys.dictionary.to_pylist(),
-        values.field("type").to_numpy(zero_copy_only=False),
-        values.field("num").to_numpy(zero_copy_only=False),
+        numpy_of(values.field("type")),
+        numpy_of(values.field("num")),
         values.field("text"),
     )
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import Batch, Signal
 
 _Sizes = npt.NDArray[np.int64]
@@ -33,12 +34,12 @@ def _bytes(values: pa.Array) -> _Sizes:
     kind = values.type
     if pa.types.is_dictionary(kind):
         table = np.append(_bytes(values.dictionary), 0)
-        picked: _Sizes = table[values.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+        picked: _Sizes = table[numpy_of(values.indices.fill_null(-1))]
         return picked
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return np.diff(_offsets(values)).astype(np.int64)
     if pa.types.is_list(kind):
-        offsets = values.offsets.to_numpy(zero_copy_only=False)
+        offsets = numpy_of(values.offsets)
         inner = values.values.slice(offsets[0], offsets[-1] - offsets[0])
         sizes: _Sizes = np.diff(np.append(0, np.cumsum(_bytes(inner)))[offsets - offsets[0]])
         return sizes

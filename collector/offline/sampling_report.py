@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from collector.component.sampler import POLICY_VERDICTS, PolicyVerdictTable, TraceDecisions
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 
 ALL = "*"
 """Stands for the policies together."""
@@ -74,7 +75,7 @@ class Amounts:
     def add(self, table: pa.RecordBatch, which: npt.NDArray[np.bool_]) -> None:
         self.traces += int(which.sum())
         for name, column in (("spans", "span_count"), ("tokens", "total_tokens"), ("cost", "total_cost")):
-            values = table[column].fill_null(0).to_numpy(zero_copy_only=False)
+            values = numpy_of(table[column].fill_null(0))
             setattr(self, name, getattr(self, name) + int(values[which].sum()))
 
 

@@ -24,6 +24,7 @@ from processors._pii.many import MANY, HyperscanSet, is_installed
 from processors._pii.masked.json_masker import quoted_number
 from processors._pii.patterns import Pattern, compiled, compiled_set
 from processors._pii.scan import Text, resolve
+from spanloom import numpy_of
 
 _SHORTEST = 6
 """Bytes of the shortest text that a built-in pattern can match (``a@b.cd``)."""
@@ -121,13 +122,13 @@ class Engine:
         long_enough = pc.greater_equal(pc.binary_length(texts), self._shortest).fill_null(False)
         short = len(texts) - long_enough.true_count
         if short * _CALL_COSTS > texts.nbytes:
-            positions = np.flatnonzero(long_enough.to_numpy(zero_copy_only=False))
+            positions = np.flatnonzero(numpy_of(long_enough))
             return positions[self._hits(texts.take(pa.array(positions)))]
         return np.flatnonzero(self._hits(texts))
 
     def _hits(self, texts: pa.StringArray) -> npt.NDArray[np.bool_]:
         hits = pc.match_substring_regex(texts, self._prefilter).fill_null(False)
-        found: npt.NDArray[np.bool_] = hits.to_numpy(zero_copy_only=False)
+        found: npt.NDArray[np.bool_] = numpy_of(hits)
         if self._many is None:
             return found
         found = found.copy()
@@ -258,7 +259,7 @@ def _hits_joined(prefilter: Any, texts: pa.StringArray) -> npt.NDArray[np.int64]
     spans = [match.span() for match in prefilter.finditer(joined)]
     if not spans:
         return np.empty(0, np.int64)
-    lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    lengths = numpy_of(pc.binary_length(texts))
     starts = np.cumsum(lengths + 1, dtype=np.int64) - lengths - 1
     # A hit may begin in one text and end in another, and hide one of the other's: both are taken.
     touched = np.searchsorted(starts, np.array(spans) - (0, 1), side="right") - 1

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from processors._prices.rates import MAX_COST, PriceRow, Rate, bucket_of, side_of
+from spanloom import numpy_of
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -38,7 +39,7 @@ class Usage:
     @classmethod
     def of(cls, usage: pa.MapArray, rows: Ints) -> Usage:
         """The entries of the given rows (ascending positions) of a usage column."""
-        offsets = usage.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
+        offsets = numpy_of(usage.offsets).astype(np.int64)
         lengths = np.diff(offsets)[rows]
         of_row = np.repeat(np.arange(len(rows)), lengths)
         ends = np.cumsum(lengths)
@@ -46,7 +47,7 @@ class Usage:
         keys, items = _pick(usage.keys, entries).dictionary_encode(), _pick(usage.items, entries)
         codes, units = keys.indices.to_numpy(), items.fill_null(0).to_numpy()
         if items.null_count:
-            said = items.is_valid().to_numpy(zero_copy_only=False)
+            said = numpy_of(items.is_valid())
             of_row, codes, units = of_row[said], codes[said], units[said]
         return cls(len(rows), of_row, codes, tuple(keys.dictionary.to_pylist()), units)
 

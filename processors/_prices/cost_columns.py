@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from processors._prices.bill import Bill, Money, Usage
 from processors._prices.pricer import Assignment, distinct
-from spanloom import SpanBatch
+from spanloom import SpanBatch, numpy_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -65,7 +65,7 @@ def _with_money(old: pa.Array, rows: Ints, money: Money) -> pa.Array:
     values, known = np.zeros(len(old), np.int64), np.zeros(len(old), bool)
     if old.null_count < len(old):
         values[:] = old.fill_null(0).to_numpy()
-        known[:] = old.is_valid().to_numpy(zero_copy_only=False)
+        known[:] = numpy_of(old.is_valid())
     values[rows], known[rows] = money.amount, money.known
     return pa.array(values, pa.int64(), mask=~known)
 
@@ -75,7 +75,7 @@ def _with_words(old: pa.DictionaryArray, rows: Ints, codes: Ints, words: Sequenc
     known = old.dictionary.to_pylist()
     places = {word: place for place, word in reversed(list(enumerate(known)))}
     place = np.array([places.setdefault(word, len(places)) for word in words] + [-1], np.int32)
-    merged = old.indices.fill_null(-1).to_numpy(zero_copy_only=False).copy()
+    merged = numpy_of(old.indices.fill_null(-1)).copy()
     merged[rows] = place[codes]
     dictionary = known + [word for word in places if places[word] >= len(known)]
     return pa.DictionaryArray.from_arrays(pa.array(merged, mask=merged < 0), pa.array(dictionary, pa.string()))

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from processors._redaction import summary
 from processors._redaction.rules import Fate, Rules
-from spanloom import Flat, attribute_text, flat_edits, schema
+from spanloom import Flat, attribute_text, flat_edits, numpy_of, schema
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ class AttributeRedactor:
     def _judged(self, texts: pa.StringArray, whole: Bools) -> tuple[npt.NDArray[np.int8], Ints, pa.StringArray]:
         """(fate of each value, positions of those that change, their new texts); ``whole``: of blocked keys."""
         encoded = texts.dictionary_encode()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        codes = numpy_of(encoded.indices)
         distinct = encoded.dictionary
         concerned = self._rules.concern(distinct)
         fates = np.zeros((2, len(distinct)), np.int8)

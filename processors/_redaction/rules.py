@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
+from spanloom import numpy_of
+
 Replace = Callable[[str], str]
 _FIXED = "****"
 
@@ -99,7 +101,7 @@ class Rules:
         """Which values some pattern is found in; of the others nothing has to be asked."""
         found = np.zeros(len(texts), np.bool_)
         for pattern in self._any_value:
-            found |= pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+            found |= numpy_of(pc.match_substring_regex(texts, pattern))
         return found
 
     def allows(self, text: str) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from processors._redaction.rules import Fate
-from spanloom import Flat, flat_edits, schema
+from spanloom import Flat, flat_edits, numpy_of, schema
 
 Ints = npt.NDArray[np.int64]
 Summary = Literal["", "silent", "info", "debug"]
@@ -53,7 +53,7 @@ def _with_keys(flat: Flat, n: int, key: str, rows: Ints, names: pa.StringArray) 
     encoded = names.dictionary_encode()
     # By bytes, as Go sorts.
     rank = np.argsort(np.argsort(np.array([name.encode() for name in encoded.dictionary.to_pylist()], object)))
-    order = np.lexsort((rank[encoded.indices.to_numpy(zero_copy_only=False)], rows))
+    order = np.lexsort((rank[numpy_of(encoded.indices)], rows))
     distinct, first = np.unique(rows[order], return_index=True)
     offsets = pa.array(np.append(first, len(order)).astype(np.int32))
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, names.take(pa.array(order))), ",")

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from processors._sampling.policy import Options, Policy
 from processors._sampling.text_options import TextOptions, numpy
-from spanloom import Bools, PolicyVerdicts, Traces, attributes, sampled_where, schema
+from spanloom import Bools, PolicyVerdicts, Traces, attributes, numpy_of, sampled_where, schema
 
 
 class _Values:
@@ -148,7 +148,7 @@ def _resource_hits(options: _AttributeOptions, column: pa.DictionaryArray) -> Bo
     )
     hits = np.zeros(len(headers) + 1, bool)
     hits[[code for code, _ in given]] = options.matches(values, of_resource=True)
-    picked: Bools = hits[column.indices.to_numpy(zero_copy_only=False)]
+    picked: Bools = hits[numpy_of(column.indices)]
     return picked
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from processors._sampling.policy import Options, Policy
 from processors._sampling.text_options import TextOptions
-from spanloom import Bools, PolicyVerdicts, Traces, sampled_where, trace_state
+from spanloom import Bools, PolicyVerdicts, Traces, numpy_of, sampled_where, trace_state
 
 _SAMPLED_FLAG = 1
 _LONGEST_MEMBER = 256
@@ -59,7 +59,7 @@ class _TraceFlags(_SpanOptions):
         return ("flags",)
 
     def hits(self, traces: Traces) -> Bools:
-        flags = traces.spans()[0].column("flags").to_numpy(zero_copy_only=False)
+        flags = numpy_of(traces.spans()[0].column("flags"))
         hits: Bools = (flags & _SAMPLED_FLAG) != 0
         return hits
 
@@ -123,5 +123,5 @@ class ObservationTypePolicy(Policy):
 
 
 def _of_codes(table: Bools, encoded: pa.DictionaryArray) -> Bools:
-    picked: Bools = table[encoded.indices.to_numpy(zero_copy_only=False)] if len(encoded) else np.zeros(0, bool)
+    picked: Bools = table[numpy_of(encoded.indices)] if len(encoded) else np.zeros(0, bool)
     return picked

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from processors._sampling.policy import Options
-from spanloom import Bools
+from spanloom import Bools, numpy_of
 
 
 class TextOptions(Options):
@@ -34,7 +34,7 @@ class TextOptions(Options):
         """Which of the texts are meant; null is not, and "" is no value."""
         if pa.types.is_dictionary(texts.type):
             found = np.append(self.found_in(texts.dictionary), False)
-            picked: Bools = found[texts.indices.fill_null(len(texts.dictionary)).to_numpy(zero_copy_only=False)]
+            picked: Bools = found[numpy_of(texts.indices.fill_null(len(texts.dictionary)))]
             return picked
         if not self.enabled_regex_matching:
             return numpy(pc.is_in(texts, pa.array([value for value in self.values if value], pa.string())))
@@ -46,4 +46,4 @@ class TextOptions(Options):
 
 def numpy(values: pa.BooleanArray) -> Bools:
     """Null is false."""
-    return values.fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return numpy_of(values.fill_null(pa.scalar(False)))

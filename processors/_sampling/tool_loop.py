@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from processors._sampling.policy import Options, Policy
-from spanloom import Bools, PolicyVerdicts, SpanBatch, Traces, observation_inputs, sampled_where, schema
+from spanloom import Bools, PolicyVerdicts, SpanBatch, Traces, numpy_of, observation_inputs, sampled_where, schema
 
 Codes = npt.NDArray[np.int64]
 
@@ -31,9 +31,9 @@ class ToolLoopOptions(Options):
     def evaluate(self, traces: Traces, asked: Bools) -> PolicyVerdicts:  # noqa: ARG002 - all are looked at together
         spans, owner = traces.spans()
         names = pc.coalesce(spans.column("tool_name"), spans.column("name"))
-        calls = np.flatnonzero(pc.equal(_plain(spans.column("type")), "tool").to_numpy(zero_copy_only=False))
+        calls = np.flatnonzero(numpy_of(pc.equal(_plain(spans.column("type")), "tool")))
         if self.tools:
-            calls = calls[pc.is_in(names, pa.array(self.tools)).to_numpy(zero_copy_only=False)[calls]]
+            calls = calls[numpy_of(pc.is_in(names, pa.array(self.tools)))[calls]]
         group = _groups(owner[calls], names.take(pa.array(calls)))
         # Arguments are content, which is made of spans one by one: only where there may be enough calls.
         many = np.bincount(group)[group] >= self.min_repeats if len(calls) else np.zeros(0, bool)
@@ -58,7 +58,7 @@ def _plain(column: pa.Array) -> pa.Array:
 
 def _groups(of: npt.NDArray[np.integer], texts: pa.StringArray) -> Codes:
     """Numbers equal pairs of a group and a text; null is a text of its own."""
-    codes = texts.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = numpy_of(texts.dictionary_encode().indices.fill_null(-1))
     pairs = np.stack([of.astype(np.int64), codes.astype(np.int64)])
     numbers: Codes = np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
     return numbers

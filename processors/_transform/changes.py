@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from spanloom import Flat, attributes, schema
+from spanloom import Flat, attributes, numpy_of, schema
 
 Bools = npt.NDArray[np.bool_]
 Change = Callable[[pa.ListArray, Bools], pa.ListArray]
@@ -51,7 +51,7 @@ def can_hold(kind: pa.DataType) -> bool:
 def values_of(computed: pa.Array) -> Values:
     """What an expression gave, each value in the type of attributes that is nearest."""
     n, kind = len(computed), computed.type
-    known = computed.is_valid().to_numpy(zero_copy_only=False)
+    known = numpy_of(computed.is_valid())
     nothing = pa.array([""] * n, pa.string())
     if pa.types.is_string(kind):
         return Values(np.full(n, schema.STRING, np.uint8), np.zeros(n, np.int64), computed.fill_null(""), known)
@@ -64,9 +64,7 @@ def values_of(computed: pa.Array) -> Values:
         return Values(np.full(n, schema.ARRAY, np.uint8), np.zeros(n, np.int64), pa.array(texts, pa.string()), known)
     if pa.types.is_null(kind):
         return Values(np.zeros(n, np.uint8), np.zeros(n, np.int64), nothing, known)
-    doubles = np.ascontiguousarray(
-        computed.cast(pa.float64(), safe=False).fill_null(0.0).to_numpy(zero_copy_only=False)
-    )
+    doubles = np.ascontiguousarray(numpy_of(computed.cast(pa.float64(), safe=False).fill_null(0.0)))
     whole = (pa.types.is_decimal(kind) and kind.scale == 0) or kind == pa.uint64()
     if whole and (np.abs(doubles) < 2.0**63).all():
         return Values(np.full(n, schema.INT, np.uint8), _ints(computed.cast(pa.int64())), nothing, known)
@@ -74,7 +72,7 @@ def values_of(computed: pa.Array) -> Values:
 
 
 def _ints(column: pa.Array) -> npt.NDArray[np.int64]:
-    found: npt.NDArray[np.int64] = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    found: npt.NDArray[np.int64] = numpy_of(column.cast(pa.int64()).fill_null(0))
     return found
 
 
@@ -202,7 +200,7 @@ def _with_resources(
 ) -> pa.DictionaryArray:
     if not rows.any():
         return column
-    codes = column.indices.to_numpy(zero_copy_only=False)
+    codes = numpy_of(column.indices)
     mine = np.flatnonzero(rows)
     pairs = np.column_stack([codes[mine], value[mine]])
     distinct, first, number = np.unique(pairs, axis=0, return_index=True, return_inverse=True)

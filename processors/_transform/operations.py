@@ -19,6 +19,7 @@ from spanloom import (
     ComputedExpressions,
     Relation,
     SqlExpression,
+    numpy_of,
     schema,
     sql_condition,
     sql_value,
@@ -125,7 +126,7 @@ class Run:
         for _, faults in found:
             failed |= faults
         if self._operation.where:
-            rows &= found[0][0].cast(pa.bool_()).fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
+            rows &= numpy_of(found[0][0].cast(pa.bool_()).fill_null(pa.scalar(False)))
         rows &= ~failed
         changed = self._changed(batch, rows, found[-1][0] if found else None) if rows.any() else batch
         return changed, int(failed.sum())
@@ -149,7 +150,7 @@ class Run:
         column, key = batch.column(self._copied[1]), _key(self._copied)
         if self._copied[1] == "attributes":
             return changes.copied(column, key)
-        codes = column.indices.to_numpy(zero_copy_only=False)
+        codes = numpy_of(column.indices)
         return changes.copied(changes.resources(column), key).take(codes)
 
 
@@ -214,7 +215,7 @@ def _columns(batch: Any, name: str, computed: pa.Array, rows: Bools) -> dict[str
     if name in ("kind", "status_code"):
         names = list(schema.KINDS if name == "kind" else schema.STATUS_CODES)
         computed = pc.index_in(computed.cast(pa.string()), pa.array(names))
-    mask = pa.array(rows & computed.is_valid().to_numpy(zero_copy_only=False))
+    mask = pa.array(rows & numpy_of(computed.is_valid()))
     if name != "body":
         column = batch.column(name)
         return {name: pc.if_else(mask, computed.cast(column.type), column)}

@@ -1,6 +1,7 @@
-"""Tables are built by name: an order of columns never matters, and a column too few or too many is refused.
+"""Columns become numpy arrays, and tables are built by name.
 
-Does not prove that any table's columns are right: the tests of what builds them do.
+Proves that an order of columns never matters, and that a column too few or too many is refused. Does not prove that
+any table's columns are right: the tests of what builds them do.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.model.arrow_arrays import table_of, with_column
+from collector.model.arrow_arrays import numpy_of, table_of, with_column
 
 FIELDS = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.dictionary(pa.int32(), pa.string()))])
 
@@ -35,3 +36,22 @@ def test_a_column_is_replaced_in_its_place_and_type() -> None:
     assert changed["a"].to_pylist() == [3, 4]
     with pytest.raises(KeyError):
         with_column(table, "c", np.array([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (pa.array([1, 2], pa.int64()), [1, 2]),
+        (pa.array([True, False]), [True, False]),
+        (pa.array(["x", None]), ["x", None]),
+        (pa.chunked_array([["x"], ["y"]]), ["x", "y"]),
+        (pa.array([], pa.int32()), []),
+    ],
+)
+def test_a_column_is_a_numpy_array_whatever_it_holds(column, values) -> None:
+    assert numpy_of(column).tolist() == values
+
+
+def test_a_column_of_numbers_is_not_copied() -> None:
+    column = pa.array(np.arange(3))
+    assert np.shares_memory(numpy_of(column), numpy_of(column))

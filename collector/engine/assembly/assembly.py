@@ -31,7 +31,7 @@ from collector.engine.traces import counting, counting_columns, trace_facts
 from collector.engine.traces.span_columns import words
 from collector.engine.traces.tombstones import kept_parents
 from collector.model import schema
-from collector.model.arrow_arrays import table_of
+from collector.model.arrow_arrays import numpy_of, table_of
 from collector.model.batch import Batch, SpanBatch
 from collector.model.facts.recorder import Recorder
 from collector.model.sizes import row_bytes
@@ -107,7 +107,7 @@ class Assembly:
         ids = batch.column("trace_id")
         ids = ids if len(rows) == batch.num_rows else ids.take(pa.array(rows))
         encoded = ids.cast(pa.binary()).dictionary_encode()
-        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        codes = numpy_of(encoded.indices)
         distinct = encoded.dictionary.to_pylist()
         known = np.array([trace_id in self.decided for trace_id in distinct], np.bool_)
         is_late = known[codes] if len(distinct) else np.zeros(0, np.bool_)
@@ -123,7 +123,7 @@ class Assembly:
 
     def _without_placeholders(self, batch: SpanBatch, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Drops spans that only announce a span to come."""
-        placeholder = batch.column("role").to_numpy(zero_copy_only=False)[rows] == schema.ROLE_PLACEHOLDER
+        placeholder = numpy_of(batch.column("role"))[rows] == schema.ROLE_PLACEHOLDER
         if placeholder.any():
             self._tally.dropped("placeholder", int(placeholder.sum()))
             rows = rows[~placeholder]
@@ -220,7 +220,7 @@ class Assembly:
     def _decide_traces(self, due: DueTraces) -> TraceDecisions:
         """The sampler's decisions; a kept trace also stands for what sampling before this collector dropped."""
         decided = self._sampler.decide(due)
-        upstream = due.traces["upstream_probability"].to_numpy(zero_copy_only=False)
+        upstream = numpy_of(due.traces["upstream_probability"])
         return replace(decided, adjusted_count=decided.adjusted_count / upstream)
 
     def _split(self, traces: pa.RecordBatch, spans: DueSpans) -> list[DecisionRecord]:
@@ -235,7 +235,7 @@ class Assembly:
             return []
         facts = gather(self._records, seqs, rows, trace_facts.NEEDED)
         encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
-        trace = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        trace = numpy_of(encoded.indices).astype(np.int32)
         decided = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
         due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows, self._times(seqs))
         ids = words(facts["span_id"])
@@ -303,7 +303,7 @@ def _trace_rows(facts: pa.RecordBatch, decided: TraceDecisions, ingested: npt.ND
             "keep": decided.keep,
             "sampled_by": decided.sampled_by,
             "adjusted_count": decided.adjusted_count,
-            "date": trace_facts.partition_dates(facts["start_unix_nano"].to_numpy(zero_copy_only=False), ingested),
+            "date": trace_facts.partition_dates(numpy_of(facts["start_unix_nano"]), ingested),
             **{
                 fact.name: pc.if_else(by_policy, facts[fact.name], None) if fact.of_policies else facts[fact.name]
                 for fact in STORED.values()

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from collector.engine.journal.decisions import TRACES, DecisionRecord
 from collector.engine.traces import counting
+from collector.model.arrow_arrays import numpy_of
 
 SKELETON = np.dtype(
     [
@@ -101,12 +102,12 @@ class DecidedTraces:
             self._decisions.append(dseq)
         rows = decision.rows
         # Of a dropped span nothing is written, but what comes later is judged as if it were.
-        keep = pc.or_(rows["keep"], rows["dropped"]).to_numpy(zero_copy_only=False)
-        trace = rows["trace"].to_numpy(zero_copy_only=False)[keep]
+        keep = numpy_of(pc.or_(rows["keep"], rows["dropped"]))
+        trace = numpy_of(rows["trace"])[keep]
         order = np.argsort(trace, kind="stable")
         spans = np.empty(len(order), SKELETON)
         for name in SKELETON.names or ():
-            spans[name] = rows[name].to_numpy(zero_copy_only=False)[keep][order]
+            spans[name] = numpy_of(rows[name])[keep][order]
         bounds = np.searchsorted(trace[order], np.arange(decision.traces.num_rows + 1))
         for i, row in enumerate(decision.traces.to_pylist()):
             self._add(dseq, row, spans[bounds[i] : bounds[i + 1]].tobytes())
@@ -122,8 +123,8 @@ class DecidedTraces:
 
     def kept(self, decision: DecisionRecord) -> npt.NDArray[np.bool_]:
         """Marks the rows of another pipeline's decision that this one has kept already."""
-        trace = decision.rows["trace"].to_numpy(zero_copy_only=False)
-        ids = decision.rows["span_id"].to_numpy(zero_copy_only=False)
+        trace = numpy_of(decision.rows["trace"])
+        ids = numpy_of(decision.rows["span_id"])
         decided = [self._traces.get(i) for i in decision.traces["trace_id"].to_pylist()]
         return in_skeletons(decided, trace, ids, written=True)
 

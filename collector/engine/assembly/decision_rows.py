@@ -14,7 +14,7 @@ from collector.engine.journal.decisions import REFS, ROWS, WHOLE, DecisionRecord
 from collector.engine.traces import counting
 from collector.engine.traces.span_columns import hashes, words
 from collector.model import schema
-from collector.model.arrow_arrays import table_of, with_column
+from collector.model.arrow_arrays import numpy_of, table_of, with_column
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DueSpans:
     @cached_property
     def order(self) -> npt.NDArray[np.int64]:
         """By trace, then by start time: the order of everything an exporter sees."""
-        start = self.facts["start_unix_nano"].to_numpy(zero_copy_only=False)
+        start = numpy_of(self.facts["start_unix_nano"])
         return np.lexsort((np.arange(len(start)), start, self.due.trace))
 
 
@@ -71,9 +71,9 @@ def split(
     ``rows`` are in trace order. A trace larger than a batch spans several decisions.
     """
     out = []
-    trace = rows["trace"].to_numpy(zero_copy_only=False)
+    trace = numpy_of(rows["trace"])
     starts = _cuts(trace, row_bytes)
-    log_trace = logs["trace"].to_numpy(zero_copy_only=False)
+    log_trace = numpy_of(logs["trace"])
     for start, end in zip(starts, [*starts[1:], rows.num_rows], strict=True):
         first, last = int(trace[start]), int(trace[end - 1])
         mine = pa.array((log_trace >= first) & (log_trace <= last))
@@ -108,7 +108,7 @@ def _cuts(trace: npt.NDArray[np.int32], row_bytes: npt.NDArray[np.float64]) -> l
 
 def _rebased(rows: pa.RecordBatch, first_trace: int, first_row: int) -> pa.RecordBatch:
     """Ordinals relative to the slice; what inherits from a row outside of it inherits nothing."""
-    trace = rows["trace"].to_numpy(zero_copy_only=False) - first_trace
-    inherit = rows["inherit"].to_numpy(zero_copy_only=False) - first_row
+    trace = numpy_of(rows["trace"]) - first_trace
+    inherit = numpy_of(rows["inherit"]) - first_row
     inherit = np.where((inherit >= 0) & (inherit < rows.num_rows), inherit, -1)
     return with_column(with_column(rows, "trace", trace), "inherit", inherit)

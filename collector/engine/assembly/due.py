@@ -17,7 +17,7 @@ from collector.engine.journal.records import Records
 from collector.engine.traces import counting
 from collector.engine.traces.span_columns import first_by_start
 from collector.model import schema
-from collector.model.arrow_arrays import with_column
+from collector.model.arrow_arrays import numpy_of, with_column
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.facts import log_identity
 
@@ -50,9 +50,9 @@ class Loading:
         lacking = [name for name in log_identity.IDENTITY if traces[name].null_count]
         if not logs.num_rows or not lacking:
             return traces
-        seqs, rows, owner = (logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        seqs, rows, owner = (numpy_of(logs[name]) for name in ("seq", "row", "trace"))
         records = LogBatch(gather(self._records, seqs, rows, log_identity.NEEDED))
-        time = records.column("time_unix_nano").to_numpy(zero_copy_only=False)
+        time = numpy_of(records.column("time_unix_nano"))
         identity = log_identity.identity(records)
         alike = np.zeros(len(owner), np.bool_)
         for name in lacking:
@@ -83,7 +83,7 @@ class Loading:
     def _logs(self, due: Refs) -> tuple[LogBatch, npt.NDArray[np.int32]]:
         if not due.logs.num_rows:
             return no_logs()
-        seqs, rows, owner = (due.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row", "trace"))
+        seqs, rows, owner = (numpy_of(due.logs[name]) for name in ("seq", "row", "trace"))
         return LogBatch(gather(self._records, seqs, rows)), owner
 
     def _matched_conditions(self, due: Refs) -> list[frozenset[str]]:

@@ -20,6 +20,7 @@ from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Records
 from collector.engine.traces import counting
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 
 _MAX_REMEMBERED = 65_536
 _MAX_DECIDED_TRACES = 4_096
@@ -44,9 +45,9 @@ class NativeCalls:
     def remember(self, decision: DecisionRecord) -> None:
         """Takes up the native calls that a decision counted and kept."""
         rows = decision.rows
-        native = rows["rule"].to_numpy(zero_copy_only=False) == counting.NATIVE
-        native &= rows["keep"].to_numpy(zero_copy_only=False)
-        for response in rows["response"].to_numpy(zero_copy_only=False)[native].tolist():
+        native = numpy_of(rows["rule"]) == counting.NATIVE
+        native &= numpy_of(rows["keep"])
+        for response in numpy_of(rows["response"])[native].tolist():
             self._counted[response] = None
         while len(self._counted) > _MAX_REMEMBERED:
             self._counted.popitem(last=False)
@@ -80,7 +81,7 @@ class NativeCalls:
         waiting = self._pending.span_rows(first, last, max_records=_MAX_NEAR_RECORDS)
         found = [self._reported_in(record, rows, response_ids) for record, rows in waiting]
         seen = pa.chunked_array(found, pa.string()).combine_chunks()
-        out: npt.NDArray[np.bool_] = pc.is_in(response_ids, value_set=seen).to_numpy(zero_copy_only=False)
+        out: npt.NDArray[np.bool_] = numpy_of(pc.is_in(response_ids, value_set=seen))
         return out
 
     def _reported_in(self, record: int, rows: npt.NDArray[np.int32], response_ids: pa.Array) -> pa.Array:

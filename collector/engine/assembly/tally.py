@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from collector.component.sampler import NO_ROUTE, NOT_HERE, POLICY_VERDICTS, PolicyVerdictTable, TraceDecisions
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.telemetry import Telemetry
 
 _NOT_HERE = pa.array(NOT_HERE)
@@ -26,7 +27,7 @@ class Tally:
     def decided(self, decided: TraceDecisions, trigger: npt.NDArray[np.uint8], trace: npt.NDArray[np.int32]) -> None:
         """Counts decided traces. ``trigger``: per trace, of ``schema.TRIGGERS``; ``trace``: of each span."""
         sampled_by = decided.sampled_by
-        not_here = pc.is_in(sampled_by, value_set=_NOT_HERE).to_numpy(zero_copy_only=False) & ~decided.keep
+        not_here = numpy_of(pc.is_in(sampled_by, value_set=_NOT_HERE)) & ~decided.keep
         kept = int(decided.keep.sum())
         self._telemetry.decided_traces.labels(self.pipeline, "true").inc(kept)
         self._telemetry.decided_traces.labels(self.pipeline, "false").inc(

@@ -23,7 +23,7 @@ from collector.engine.traces.span_columns import words
 from collector.engine.traces.thresholds import with_thresholds
 from collector.engine.traces.tombstones import kept_parents, rows_of, with_parents
 from collector.model import schema
-from collector.model.arrow_arrays import table_of, with_column
+from collector.model.arrow_arrays import numpy_of, table_of, with_column
 from collector.model.batch import LogBatch, MetricBatch, SpanBatch
 from collector.model.trace_schema import STORED, SpanValue, TraceFact
 from collector.telemetry import Telemetry
@@ -51,9 +51,9 @@ class DecisionReader:
 
     def read(self, pipeline: str, decision: DecisionRecord, *, skip_stored: bool = False) -> Parts:
         """The spans, logs and metrics of one decision; ``skip_stored``: not what a store has already."""
-        keep = decision.rows["keep"].to_numpy(zero_copy_only=False)
+        keep = numpy_of(decision.rows["keep"])
         if skip_stored:
-            keep = keep & ~decision.rows["stored"].to_numpy(zero_copy_only=False)
+            keep = keep & ~numpy_of(decision.rows["stored"])
         spans = [self._assembled(decision, pipeline, keep)] if keep.any() else []
         spans = [part for part in spans if part.spans.num_rows]  # what stands behind the sampler may drop them all
         others: list[ReceivedBatch] = []
@@ -68,7 +68,7 @@ class DecisionReader:
 
     def _assembled(self, decision: DecisionRecord, pipeline: str, keep: npt.NDArray[np.bool_]) -> DecidedSpans:
         rows = decision.rows.filter(pa.array(keep))
-        seqs, at = (rows[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
+        seqs, at = (numpy_of(rows[name]) for name in ("seq", "row"))
         spans = SpanBatch(gather(self._records, seqs, at))
         times = {int(s): self._records.info(int(s)).time_unix_nano for s in np.unique(seqs)}
         ingested = np.array([times[s] for s in seqs.tolist()], np.int64)
@@ -76,10 +76,10 @@ class DecisionReader:
         spans = with_thresholds(spans, decided["adjusted_count"])
         logs = None
         if decision.logs.num_rows:
-            refs = (decision.logs[name].to_numpy(zero_copy_only=False) for name in ("seq", "row"))
-            logs = LogBatch(gather(self._records, *refs))
+            seqs, at = (numpy_of(decision.logs[name]) for name in ("seq", "row"))
+            logs = LogBatch(gather(self._records, seqs, at))
         if _moved(rows).any():
-            spans = with_parents(spans, rows["kept_parent_id"].to_numpy(zero_copy_only=False))
+            spans = with_parents(spans, numpy_of(rows["kept_parent_id"]))
         if (change := self._after_sampling.get(pipeline)) is not None:
             spans, decided = _changed(spans, decided, change)
         return DecidedSpans(spans, decided, logs, self._build, self._scores)
@@ -158,7 +158,7 @@ def _changed(
     ids, parents = (words(spans.column(name)) for name in ("span_id", "parent_span_id"))
     shown = kept_parents(trace, ids, parents, position < 0)
     decided = decided.take(pa.array(left))
-    inherit = decided["inherit_from"].fill_null(-1).to_numpy(zero_copy_only=False)
+    inherit = numpy_of(decided["inherit_from"].fill_null(-1))
     inherit = np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
     decided = with_column(decided, "inherit_from", pa.array(inherit, mask=inherit < 0))
     return with_parents(changed, shown[left]), decided
@@ -167,7 +167,7 @@ def _changed(
 def _renumbered(rows: pa.RecordBatch, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
     """``inherit`` among the kept rows only."""
     position = np.where(keep, np.cumsum(keep) - 1, -1)
-    inherit = rows["inherit"].to_numpy(zero_copy_only=False)
+    inherit = numpy_of(rows["inherit"])
     return np.where(inherit >= 0, position[inherit], -1).astype(np.int32)
 
 
@@ -209,12 +209,12 @@ def _fact_undecided(fact: TraceFact, spans: SpanBatch) -> pa.Array:
 def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
     """What can be said without assembly: only the known-wrapper table applies."""
     n = spans.num_rows
-    role = spans.column("role").to_numpy(zero_copy_only=False)
+    role = numpy_of(spans.column("role"))
     usage = counting_columns.reports(spans)
     call = np.isin(role, (schema.ROLE_CALL, schema.ROLE_NATIVE, schema.ROLE_OTHER))
     scope = np.where(usage, np.where(call, counting.COUNTED, counting.ROLLUP), counting.NONE)
     rule = np.where(usage, counting.NO_ASSEMBLY, 0)
-    start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    start = numpy_of(spans.column("start_unix_nano"))
     ingested = np.full(n, time_unix_nano, np.int64)
     return table_of(
         schema.DECIDED,
@@ -233,7 +233,7 @@ def _undecided(spans: SpanBatch, time_unix_nano: int) -> pa.RecordBatch:
 
 def _named(codes: pa.Array, names: Sequence[str | None]) -> pa.DictionaryArray:
     """Codes as text; code 0 is null."""
-    values = codes.to_numpy(zero_copy_only=False).astype(np.int32)
+    values = numpy_of(codes).astype(np.int32)
     texts = [name or "" for name in names]
     return pa.DictionaryArray.from_arrays(pa.array(values, mask=values == 0), pa.array(texts))
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from collector.errors import JournalError
 from collector.model import schema
-from collector.model.arrow_arrays import table_of, with_column
+from collector.model.arrow_arrays import numpy_of, table_of, with_column
 from collector.model.trace_schema import STORED
 
 TRACES = pa.schema(
@@ -98,20 +98,20 @@ class DecisionRecord:
 
     def with_stored(self, found: npt.NDArray[np.bool_]) -> DecisionRecord:
         """The decision with these rows marked as stored already."""
-        stored = found | self.rows["stored"].to_numpy(zero_copy_only=False)
+        stored = found | numpy_of(self.rows["stored"])
         return replace(self, rows=with_column(self.rows, "stored", stored))
 
     def without(self, gone: npt.NDArray[np.int64]) -> DecisionRecord:
         """The decision without rows of these records; positions in ``rows`` stay, so ``inherit`` does."""
-        there = ~np.isin(self.rows["seq"].to_numpy(zero_copy_only=False), gone)
-        keep = there & self.rows["keep"].to_numpy(zero_copy_only=False)
+        there = ~np.isin(numpy_of(self.rows["seq"]), gone)
+        keep = there & numpy_of(self.rows["keep"])
         logs, whole = (t.filter(pa.array(~np.isin(t["seq"].to_numpy(), gone))) for t in (self.logs, self.whole))
         return DecisionRecord(self.traces, with_column(self.rows, "keep", keep), logs, whole)
 
     def seqs(self) -> npt.NDArray[np.int64]:
         """Every record it refers to, distinct, ascending."""
         columns = (self.rows["seq"], self.logs["seq"], self.whole["seq"])
-        return np.unique(np.concatenate([c.to_numpy(zero_copy_only=False) for c in columns]))
+        return np.unique(np.concatenate([numpy_of(c) for c in columns]))
 
 
 def empty(of: pa.Schema) -> pa.RecordBatch:

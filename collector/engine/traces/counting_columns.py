@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from collector.engine.traces import counting
 from collector.engine.traces.span_columns import hashes, words
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 
 READ = (
@@ -39,12 +40,12 @@ def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArra
         span_id=span_id,
         parent_id=np.where(fresh, words(facts["parent_span_id"]), np.uint64(0)),
         has_usage=reports(facts) & fresh,
-        role=facts["role"].to_numpy(zero_copy_only=False),
+        role=numpy_of(facts["role"]),
         response=np.where(fresh, hashes(facts["response_id"]), np.uint64(0)),
-        tokens=facts["total_tokens"].fill_null(0).to_numpy(zero_copy_only=False),
+        tokens=numpy_of(facts["total_tokens"].fill_null(0)),
         source=hashes(facts["scope_name"]),
-        start=facts["start_unix_nano"].to_numpy(zero_copy_only=False),
-        end=facts["end_unix_nano"].to_numpy(zero_copy_only=False),
+        start=numpy_of(facts["start_unix_nano"]),
+        end=numpy_of(facts["end_unix_nano"]),
         calls_out=_calls_out(trace, span_id, facts) & fresh,
         written=np.zeros(n, np.uint8),
         is_new=np.ones(n, np.bool_),
@@ -53,9 +54,9 @@ def spans(trace: npt.NDArray[np.int32], facts: pa.RecordBatch, fresh: npt.NDArra
 
 def reports(spans: SpanBatch | pa.RecordBatch) -> npt.NDArray[np.bool_]:
     """What reports usage, or money alone: spent is spent, though nobody says on how many tokens."""
-    usage: npt.NDArray[np.bool_] = spans.column("usage").is_valid().to_numpy(zero_copy_only=False)
+    usage: npt.NDArray[np.bool_] = numpy_of(spans.column("usage").is_valid())
     cost = spans.column("total_cost").fill_null(0)
-    paid: npt.NDArray[np.bool_] = cost.to_numpy(zero_copy_only=False) > 0
+    paid: npt.NDArray[np.bool_] = numpy_of(cost) > 0
     return usage | paid
 
 
@@ -64,12 +65,12 @@ def _calls_out(
 ) -> npt.NDArray[np.bool_]:
     """What a model call can have below it that is not the call itself; an embedding under a generation, too."""
     kinds = facts["type"].cast(pa.string())
-    out: npt.NDArray[np.bool_] = pc.is_in(kinds, value_set=_CALLING_OUT).to_numpy(zero_copy_only=False)
-    embeddings = np.flatnonzero(pc.equal(kinds, "embedding").to_numpy(zero_copy_only=False))
+    out: npt.NDArray[np.bool_] = numpy_of(pc.is_in(kinds, value_set=_CALLING_OUT))
+    embeddings = np.flatnonzero(numpy_of(pc.equal(kinds, "embedding")))
     if not embeddings.size:
         return out
     parent = counting.parents(trace, span_id, words(facts["parent_span_id"]))[embeddings]
-    generation = pc.equal(kinds, "generation").to_numpy(zero_copy_only=False)
+    generation = numpy_of(pc.equal(kinds, "generation"))
     found = out.copy()
     found[embeddings[(parent >= 0) & generation[parent]]] = True
     return found

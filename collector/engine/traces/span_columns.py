@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.model.arrow_arrays import numpy_of
+
 Ordinals = npt.NDArray[np.int32]
 
 
@@ -21,7 +23,7 @@ def words(ids: pa.Array) -> npt.NDArray[np.uint64]:
         ids = ids.combine_chunks()
     data = ids.buffers()[1]
     values = np.frombuffer(data, np.uint64, len(ids), ids.offset * 8) if data is not None else np.zeros(0, np.uint64)
-    present: npt.NDArray[np.bool_] = ids.is_valid().to_numpy(zero_copy_only=False)
+    present: npt.NDArray[np.bool_] = numpy_of(ids.is_valid())
     return np.where(present, values, np.uint64(0))
 
 
@@ -32,7 +34,7 @@ def hashes(texts: pa.Array) -> npt.NDArray[np.uint64]:
     """
     encoded = texts if isinstance(texts, pa.DictionaryArray) else texts.dictionary_encode()
     table = np.array([_hash(t) for t in encoded.dictionary.to_pylist()] + [0], np.uint64)
-    codes = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
+    codes = numpy_of(encoded.indices.fill_null(len(table) - 1))
     picked: npt.NDArray[np.uint64] = table[codes]
     return picked
 
@@ -55,7 +57,7 @@ def first_rows(
 ) -> npt.NDArray[np.int64]:
     """The rows that ``first_by_start`` takes its texts from; -1: there is none."""
     values = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
-    present = pc.fill_null(pc.not_equal(values, ""), False).to_numpy(zero_copy_only=False)
+    present = numpy_of(pc.fill_null(pc.not_equal(values, ""), False))
     rows = np.flatnonzero(present)
     order = rows[np.lexsort((start[rows], ~prefer[rows], trace[rows]))]
     owners, at = np.unique(trace[order], return_index=True)

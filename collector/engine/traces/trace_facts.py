@@ -19,7 +19,7 @@ from collector.engine.traces import counting_columns
 from collector.engine.traces.span_columns import Ordinals, first_by_start, first_rows, words
 from collector.engine.traces.thresholds import upstream_probabilities
 from collector.model import schema
-from collector.model.arrow_arrays import table_of
+from collector.model.arrow_arrays import numpy_of, table_of
 from collector.model.facts.recorder import Recorder
 from collector.model.trace_schema import STORED, SpanValue
 
@@ -34,10 +34,10 @@ _DAY = 86_400 * 10**9
 def merged_tags(trace: Ordinals, start: npt.NDArray[np.int64], spans: pa.RecordBatch, num_traces: int) -> pa.Array:
     """Per trace the union of its spans' tags in order of start; weak ones only when there are no others."""
     column = spans["tags"]
-    rows = np.flatnonzero(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False) > 0)
+    rows = np.flatnonzero(numpy_of(pc.fill_null(pc.list_value_length(column), 0)) > 0)
     out: list[list[str] | None] = [None] * num_traces
     if rows.size:
-        weak = spans["tags_weak"].to_numpy(zero_copy_only=False)
+        weak = numpy_of(spans["tags_weak"])
         order = rows[np.lexsort((start[rows], weak[rows], trace[rows]))]
         strong: set[int] = set()
         for row, tags in zip(order.tolist(), column.take(pa.array(order)).to_pylist(), strict=True):
@@ -73,7 +73,7 @@ class TraceSpans:
     @cached_property
     def start(self) -> npt.NDArray[np.int64]:
         """Unix nanoseconds; 0: not known."""
-        return self.spans["start_unix_nano"].to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+        return numpy_of(self.spans["start_unix_nano"])
 
     @cached_property
     def is_root(self) -> npt.NDArray[np.bool_]:
@@ -84,7 +84,7 @@ class TraceSpans:
     @cached_property
     def extremes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Earliest start and latest end of each trace."""
-        end = self.spans["end_unix_nano"].to_numpy(zero_copy_only=False)
+        end = numpy_of(self.spans["end_unix_nano"])
         return _extremes(self.trace, self.start, end, self.num_traces)
 
     def first_text(self, column: str) -> pa.Array:
@@ -133,7 +133,7 @@ def _span_count(due: TraceSpans) -> npt.NDArray[np.int64]:
 
 @_computes("status_codes", reads=["status_code"])
 def _status_codes(due: TraceSpans) -> npt.NDArray[np.uint8]:
-    status = due.spans["status_code"].to_numpy(zero_copy_only=False)
+    status = numpy_of(due.spans["status_code"])
     bits = np.zeros(due.num_traces, np.uint8)
     known = (status >= 0) & (status < 8)
     np.bitwise_or.at(bits, due.trace[known], (np.uint8(1) << status[known].astype(np.uint8)).astype(np.uint8))
@@ -142,7 +142,7 @@ def _status_codes(due: TraceSpans) -> npt.NDArray[np.uint8]:
 
 @_computes("error_count", reads=["level"])
 def _error_count(due: TraceSpans) -> npt.NDArray[np.int64]:
-    errors = pc.equal(due.spans["level"], "ERROR").to_numpy(zero_copy_only=False)
+    errors = numpy_of(pc.equal(due.spans["level"], "ERROR"))
     return np.bincount(due.trace[errors], minlength=due.num_traces).astype(np.int64)
 
 
@@ -226,10 +226,10 @@ def _extremes(
 
 def _sums(trace: Ordinals, values: pa.Array, counted: npt.NDArray[np.bool_], n: int) -> pa.Array:
     """Exact int64 sums over counted rows; null where no counted row has a value."""
-    rows = np.flatnonzero(counted & values.is_valid().to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(counted & numpy_of(values.is_valid()))
     totals = np.zeros(n, np.int64)
     seen = np.zeros(n, np.bool_)
-    np.add.at(totals, trace[rows], values.fill_null(0).to_numpy(zero_copy_only=False)[rows])
+    np.add.at(totals, trace[rows], numpy_of(values.fill_null(0))[rows])
     seen[trace[rows]] = True
     return pa.array(totals, mask=~seen)
 

@@ -14,6 +14,7 @@ from collector.kernels.attribute_edits import flat_edits
 from collector.kernels.attribute_edits.conversions import Target, converter, hashed
 from collector.kernels.attribute_edits.flat_edits import Bools, Values
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import Flat, encode_value
 
 _SETS = {"insert", "update", "upsert"}
@@ -102,7 +103,7 @@ class AttributeAction(ComponentConfig):
         keys = pa.array(flat.keys, pa.string())
         named = np.array([key == self.key for key in flat.keys], bool)
         if self.pattern and len(keys):
-            named |= pc.match_substring_regex(keys, self.pattern).to_numpy(zero_copy_only=False)
+            named |= numpy_of(pc.match_substring_regex(keys, self.pattern))
         meant: Bools = named[flat.key_codes] & asked[flat.rows] if len(keys) else np.zeros(len(flat.rows), bool)
         return meant
 
@@ -113,7 +114,7 @@ class AttributeAction(ComponentConfig):
         if not len(rows):
             return flat
         found = pc.extract_regex(flat.texts.take(pa.array(at[rows])), self.pattern)
-        matched = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+        matched = np.flatnonzero(numpy_of(found.is_valid()))
         for field in found.type if len(matched) else ():
             texts = found.field(field.name).take(pa.array(matched)).cast(pa.string()).fill_null("")
             kinds = np.full(len(matched), schema.STRING, np.uint8)

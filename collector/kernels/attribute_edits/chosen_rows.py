@@ -16,6 +16,7 @@ from collector.kernels.attribute_edits.conversions import attribute_text
 from collector.kernels.attribute_edits.flat_edits import Bools
 from collector.model import attributes, schema
 from collector.model.any_value import ValueColumns, to_columns
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import encode_value
 from collector.model.batch import Batch, Signal
 
@@ -185,9 +186,7 @@ def _by_header(batch: Batch, name: str, matches: Callable[[bytes], bool]) -> Boo
     """Per row, whether its header matches; each distinct header is looked at once."""
     column = batch.column(name)
     matched = np.array([matches(header) for header in column.dictionary.to_pylist()], bool)
-    found: Bools = (
-        matched[column.indices.to_numpy(zero_copy_only=False)] if len(matched) else np.zeros(len(column), bool)
-    )
+    found: Bools = matched[numpy_of(column.indices)] if len(matched) else np.zeros(len(column), bool)
     return found
 
 
@@ -203,5 +202,5 @@ def _bodies(batch: Batch) -> pa.Array:
 
 
 def _truth(values: pa.BooleanArray) -> Bools:
-    truths: Bools = values.fill_null(pa.scalar(False)).to_numpy(zero_copy_only=False)
+    truths: Bools = numpy_of(values.fill_null(pa.scalar(False)))
     return truths

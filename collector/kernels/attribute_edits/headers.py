@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from collector.model import attributes
 from collector.model.any_value import set_columns, to_columns
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import Flat
 from collector.model.batch import Batch
 
@@ -28,7 +29,7 @@ def with_headers(batch: Batch, name: str, change: Change) -> Batch:
         return batch
     # Those that became equal are one.
     codes = {header: code for code, header in enumerate(dict.fromkeys(after))}
-    moved = np.array([codes[header] for header in after], np.int32)[column.indices.to_numpy(zero_copy_only=False)]
+    moved = np.array([codes[header] for header in after], np.int32)[numpy_of(column.indices)]
     headers = pa.array(list(codes), column.type.value_type)
     return batch.with_columns({name: pa.DictionaryArray.from_arrays(pa.array(moved, pa.int32()), headers)})
 
@@ -53,7 +54,7 @@ def _flat(owners: Sequence[Any]) -> Flat:
     keys = pa.array([entry[1] for entry in entries], pa.string()).dictionary_encode()
     return Flat(
         np.array([entry[0] for entry in entries], np.int32),
-        keys.indices.to_numpy(zero_copy_only=False),
+        numpy_of(keys.indices),
         keys.dictionary.to_pylist(),
         np.array([entry[2] for entry in entries], np.uint8),
         np.array([entry[3] for entry in entries], np.int64),

@@ -15,6 +15,7 @@ import pyarrow as pa
 from collector.kernels.sql.column_names import SqlExpression
 from collector.kernels.sql.duck import MOST_MEMORY, closed, connect, reason
 from collector.kernels.sql.relations import Relation
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import Batch
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class ComputedExpressions:
         assert self._connection is not None
         sql = closed(expression.sql)
         values, known = _query(self._connection, [f"TRY{sql}", f"TRY({sql} IS NULL)"])
-        return values, known.is_null().to_numpy(zero_copy_only=False)
+        return values, numpy_of(known.is_null())
 
 
 def _query(connection: duckdb.DuckDBPyConnection, expressions: Sequence[str]) -> list[pa.Array]:

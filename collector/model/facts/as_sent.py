@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.facts.lookup import Lookup
 from collector.model.facts.values import MISSING, Ints, decoded, int_array, text_array
 
@@ -131,7 +132,7 @@ def _whole_objects(lookup: Lookup, *, cost: bool) -> Ints:
 
 def _strict(texts: pa.StringArray) -> Any:
     """Per text whether it is JSON to the letter."""
-    strict = ~pc.match_substring_regex(texts, _NO_STRICT_JSON).to_numpy(zero_copy_only=False)
+    strict = ~numpy_of(pc.match_substring_regex(texts, _NO_STRICT_JSON))
     doubtful = np.flatnonzero(~strict)
     strict[doubtful] = [_is_strict(text) for text in texts.take(int_array(doubtful)).to_pylist()]
     return strict

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import decode_value, flatten
 from collector.model.batch import SpanBatch
 from collector.model.dialects.fact_tables import TYPES, Source
@@ -117,18 +118,18 @@ class Lookup:
         codes = [self.make(text) if text.strip() else MISSING for text in encoded.dictionary.to_pylist()]
         self._codes_of_positions = np.full(len(self.flat.rows), UNENCODED, np.int64)
         if codes:
-            indices = encoded.indices.to_numpy(zero_copy_only=False)
+            indices = numpy_of(encoded.indices)
             self._codes_of_positions[positions] = np.array(codes, np.int64)[indices]
 
     @functools.cached_property
     def _blank(self) -> Bools:
         """Per attribute, whether its text is empty or white space."""
-        lengths = pc.binary_length(self.flat.texts).to_numpy(zero_copy_only=False)
+        lengths = numpy_of(pc.binary_length(self.flat.texts))
         blank = lengths == 0
         short = np.flatnonzero((lengths > 0) & (lengths <= MAX_BLANK))
         if len(short):
             trimmed = pc.utf8_trim_whitespace(self.flat.texts.take(int_array(short)))
-            blank[short] = pc.binary_length(trimmed).to_numpy(zero_copy_only=False) == 0
+            blank[short] = numpy_of(pc.binary_length(trimmed)) == 0
         return cast("Bools", blank)
 
     def _read_origins(self) -> None:
@@ -152,10 +153,10 @@ class Lookup:
         self.plan = self.tables.plan(frozenset(self._groups), resource_keys, tuple(found))
 
     def _marker_bits(self) -> npt.NDArray[np.uint64]:
-        roots = self.batch.column("parent_span_id").is_null().to_numpy(zero_copy_only=False)
-        served = ~roots & (self.batch.column("kind").to_numpy(zero_copy_only=False) == _SERVER)
+        roots = numpy_of(self.batch.column("parent_span_id").is_null())
+        served = ~roots & (numpy_of(self.batch.column("kind")) == _SERVER)
         bits: npt.NDArray[np.uint64] = np.where(roots, ROOT_BIT, np.where(served, SERVED_BIT, _NO_BITS))
-        offsets = self.batch.column("attributes").offsets.to_numpy(zero_copy_only=False)
+        offsets = numpy_of(self.batch.column("attributes").offsets)
         some = offsets[:-1] < offsets[1:]
         if np.count_nonzero(some):
             starts = (offsets[:-1] - offsets[0])[some]
@@ -380,12 +381,12 @@ class Lookup:
         usable = _IS_TEXT[types]
         needles = self.tables.json_needles[key]
         if needles:  # most texts of such keys do not have the member: spare them the parser
-            usable &= pc.match_substring_regex(texts, needles).to_numpy(zero_copy_only=False)
+            usable &= numpy_of(pc.match_substring_regex(texts, needles))
         if not usable.all():
             texts = texts.filter(pa.array(usable))
         encoded = texts.dictionary_encode()
         kinds = np.zeros(len(encoded.dictionary), np.uint8)
-        indices = encoded.indices.to_numpy(zero_copy_only=False)
+        indices = numpy_of(encoded.indices)
         kinds[indices] = types[usable]
         return JsonGroup(entries.where(usable), encoded.dictionary, kinds, indices)
 
@@ -453,11 +454,11 @@ def _one_of_types(types: tuple[str, ...]) -> Bools:
 def _distinct_ints(values: Ints) -> tuple[list[int], Ints]:
     """The distinct numbers, and per entry the place of its own."""
     encoded = int_array(values).dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
+    return encoded.dictionary.to_pylist(), numpy_of(encoded.indices)
 
 
 def _dictionary(column: pa.DictionaryArray) -> tuple[list[bytes], Ints]:
-    return column.dictionary.to_pylist(), column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return column.dictionary.to_pylist(), numpy_of(column.indices).astype(np.int64)
 
 
 @functools.lru_cache(maxsize=8_192)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 from collector.model.dialects.fact_tables import LEVELS, ROLES, TYPES
 from collector.model.dialects.rules import Rule
@@ -102,7 +103,7 @@ def _types(lookup: Lookup, columns: dict[str, pa.Array]) -> tuple[Ints, Bools]:
 def _levels(lookup: Lookup) -> Ints:
     """Said levels first, then the status, ``error.type`` and exception events, then what is usual for the span."""
     said = lookup.meanings("level", LEVELS.index)
-    status = lookup.batch.column("status_code").to_numpy(zero_copy_only=False)
+    status = numpy_of(lookup.batch.column("status_code"))
     failed = (status == _ERROR) | _has_error_type(lookup)
     excepted = lookup.events.has_exception
     default, warning, error = (LEVELS.index(level) for level in ("DEFAULT", "WARNING", "ERROR"))
@@ -228,7 +229,7 @@ def _list_column(codes: Ints, lists: list[tuple[str, ...]]) -> pa.ListArray:
 
 
 def _completion_start(lookup: Lookup) -> pa.Array:
-    starts = lookup.batch.column("start_unix_nano").to_numpy(zero_copy_only=False)
+    starts = numpy_of(lookup.batch.column("start_unix_nano"))
     field = "completion_start_unix_nano"
     found = lookup.first(field, lambda rule, todo: _first_tokens(lookup, rule, todo, starts), np.ndarray.tolist)
     return pa.nulls(lookup.num_rows, pa.int64()) if found is lookup.nothing else int_array(found, found <= 0)
@@ -258,11 +259,11 @@ def _first_tokens(lookup: Lookup, rule: Rule, todo: Bools, starts: Ints) -> Iter
 def _iso_times(lookup: Lookup, positions: Ints) -> Ints:
     """Unix nanoseconds of ISO 8601 texts; the usual form in one cast, others one by one."""
     texts_ = pc.utf8_trim(lookup.flat.texts.take(int_array(positions)), characters='" ')
-    usual = pc.match_substring_regex(texts_, _USUAL_TIME).to_numpy(zero_copy_only=False)
+    usual = numpy_of(pc.match_substring_regex(texts_, _USUAL_TIME))
     out = np.full(len(positions), MISSING, np.int64)
     try:
         moments = texts_.filter(pa.array(usual)).cast(pa.timestamp("ns", "UTC"))
-        out[usual] = moments.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        out[usual] = numpy_of(moments.cast(pa.int64()))
     except pa.ArrowInvalid:  # a day or an hour that does not exist
         usual[:] = False
     rest = np.flatnonzero(~usual)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import flatten
 from collector.model.facts.values import MISSING, Bools, Ints, int_array, text_array
 
@@ -21,7 +22,7 @@ class SpanEvents:
     """All events of a batch's spans, flat."""
 
     def __init__(self, column: pa.ListArray) -> None:
-        offsets = column.offsets.to_numpy(zero_copy_only=False)
+        offsets = numpy_of(column.offsets)
         self._num_rows = len(column)
         self._events: pa.StructArray = column.values.slice(offsets[0], offsets[-1] - offsets[0])
         self._rows = np.repeat(np.arange(self._num_rows), np.diff(offsets))
@@ -32,7 +33,7 @@ class SpanEvents:
     @functools.cached_property
     def _exceptions(self) -> Ints:
         """Per row the position of its last ``exception`` event, or ``MISSING``."""
-        named = pc.equal(self._events.field("name"), _EXCEPTION).to_numpy(zero_copy_only=False).nonzero()[0]
+        named = numpy_of(pc.equal(self._events.field("name"), _EXCEPTION)).nonzero()[0]
         out = np.full(self._num_rows, MISSING, np.int64)
         out[self._rows[named]] = named
         return out
@@ -63,6 +64,6 @@ class SpanEvents:
         out = np.zeros(self._num_rows, np.int64)
         if len(self._rows):
             named = pc.is_in(self._events.field("name"), value_set=text_array(names))
-            picked = np.flatnonzero(named.to_numpy(zero_copy_only=False))[::-1]
-            out[self._rows[picked]] = self._events.field("time_unix_nano").to_numpy(zero_copy_only=False)[picked]
+            picked = np.flatnonzero(numpy_of(named))[::-1]
+            out[self._rows[picked]] = numpy_of(self._events.field("time_unix_nano"))[picked]
         return out

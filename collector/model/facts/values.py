@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import decode_value
 from collector.model.json_values import parse_json
 
@@ -122,7 +123,7 @@ def filled(indices: pa.Array) -> npt.NDArray[np.int32]:
     """Dictionary indices with -1 for null."""
     if indices.null_count:
         indices = pc.fill_null(indices, _NO_INDEX)
-    return cast("npt.NDArray[np.int32]", indices.to_numpy(zero_copy_only=False))
+    return cast("npt.NDArray[np.int32]", numpy_of(indices))
 
 
 def text_array(texts: Sequence[str | None]) -> pa.StringArray:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.model import attributes, schema
+from collector.model.arrow_arrays import numpy_of
 
 Rows = npt.NDArray[np.integer[Any]]
 
@@ -39,7 +40,7 @@ class Outgoing:
 
     def texts(self, key: str, column: pa.StringArray, where: npt.NDArray[np.bool_] | None = None) -> None:
         """Text attributes of the rows that have one (and are marked in ``where``)."""
-        some = column.is_valid().to_numpy(zero_copy_only=False)
+        some = numpy_of(column.is_valid())
         rows = np.flatnonzero(some if where is None else some & where)
         if len(rows):
             self._add(rows, key, schema.STRING, np.zeros(len(rows), np.int64), column.take(pa.array(rows)))

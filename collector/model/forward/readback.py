@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.dialects.messages import carriers, choices
@@ -64,7 +65,7 @@ def _plain(column: Any) -> pa.StringArray:
 
 def _texts(name: str, found: pa.StringArray, wanted: pa.StringArray, out: Outgoing) -> None:
     differs = pc.not_equal(pc.fill_null(found, _NOTHING), pc.fill_null(wanted, _NOTHING))
-    out.texts(CARRIER + name, wanted, differs.to_numpy(zero_copy_only=False))
+    out.texts(CARRIER + name, wanted, numpy_of(differs))
 
 
 def _lists(name: str, found: list[Any], wanted: list[Any], out: Outgoing) -> None:

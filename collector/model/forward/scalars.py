@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.forward.outgoing import Outgoing
@@ -43,9 +44,9 @@ class Facts:
     def first_token(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Rows that have one, its unix nanoseconds, and the start of these spans."""
         first = self._spans.column("completion_start_unix_nano")
-        rows = np.flatnonzero(first.is_valid().to_numpy(zero_copy_only=False))
-        start = self._spans.column("start_unix_nano").to_numpy(zero_copy_only=False)[rows]
-        return rows, first.take(pa.array(rows)).to_numpy(zero_copy_only=False), start
+        rows = np.flatnonzero(numpy_of(first.is_valid()))
+        start = numpy_of(self._spans.column("start_unix_nano"))[rows]
+        return rows, numpy_of(first.take(pa.array(rows))), start
 
     def entries(self, name: str) -> list[dict[str, Any] | None]:
         """A map column as dictionaries."""
@@ -57,9 +58,9 @@ class Facts:
             return None
         marked = np.ones(len(self.types), np.bool_)
         if attribute.types:
-            marked &= pc.is_in(self.types, value_set=pa.array(attribute.types)).to_numpy(zero_copy_only=False)
+            marked &= numpy_of(pc.is_in(self.types, value_set=pa.array(attribute.types)))
         for name in attribute.unless:
-            marked &= self.column(name).is_null().to_numpy(zero_copy_only=False)
+            marked &= numpy_of(self.column(name).is_null())
         return marked
 
 

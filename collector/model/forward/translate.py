@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.model import attributes, schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 from collector.model.dialects.aliases import compiled
 from collector.model.dialects.messages import carriers
@@ -80,11 +81,11 @@ def _stays(key: str, target: str) -> bool:
 def _events(spans: SpanBatch, facts: Facts) -> pa.ListArray:
     """The events without the messages of spans whose content goes out as attributes."""
     column = spans.column("events")
-    offsets = column.offsets.to_numpy(zero_copy_only=False)
+    offsets = numpy_of(column.offsets)
     child = column.values.slice(offsets[0], offsets[-1] - offsets[0])
     names = child.field("name").dictionary_encode()
     is_message = np.array([name in carriers.MESSAGE_EVENTS for name in names.dictionary.to_pylist()] or [False])
-    message = is_message[names.indices.to_numpy(zero_copy_only=False)]
+    message = is_message[numpy_of(names.indices)]
     if not message.any():
         return column
     owners = np.repeat(np.arange(len(column)), np.diff(offsets))
@@ -95,6 +96,6 @@ def _events(spans: SpanBatch, facts: Facts) -> pa.ListArray:
 
 
 def _has_content(facts: Facts) -> npt.NDArray[np.bool_]:
-    valid = [facts.column(name).is_valid().to_numpy(zero_copy_only=False) for name in ("input", "output")]
+    valid = [numpy_of(facts.column(name).is_valid()) for name in ("input", "output")]
     some: npt.NDArray[np.bool_] = valid[0] | valid[1]
     return some

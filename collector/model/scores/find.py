@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import attributes, json_values
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects import fact_tables
 from collector.model.dialects.fact_tables import ScoreCarrier
@@ -103,7 +104,7 @@ class _Found:
 
     @functools.cached_property
     def ingested(self) -> stored_columns.Int64s:
-        column: stored_columns.Int64s = self.decided.column("ingested_unix_nano").to_numpy(zero_copy_only=False)
+        column: stored_columns.Int64s = numpy_of(self.decided.column("ingested_unix_nano"))
         return column
 
     def own(self, row: int) -> Target:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 
 _HEX = np.frombuffer("".join(f"{n:02x}" for n in range(256)).encode(), np.uint8).reshape(256, 2)
@@ -46,15 +47,15 @@ def parent_ids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
 
 def named(numbers: pa.Int32Array, names: Sequence[str]) -> pa.StringArray:
     """Names of enum numbers; a number without one gets the name of 0."""
-    codes = numbers.to_numpy(zero_copy_only=False)
+    codes = numpy_of(numbers)
     known = (codes >= 0) & (codes < len(names))
     return pa.array(names, pa.string()).take(pa.array(np.where(known, codes, 0)))
 
 
 def filled_times(spans: SpanBatch, ingested: Int64s) -> tuple[Int64s, Int64s]:
     """Start and end; a missing one is the other, both missing are the time of ingestion."""
-    start = spans.column("start_unix_nano").to_numpy(zero_copy_only=False)
-    end = spans.column("end_unix_nano").to_numpy(zero_copy_only=False)
+    start = numpy_of(spans.column("start_unix_nano"))
+    end = numpy_of(spans.column("end_unix_nano"))
     first = np.where(start != 0, start, np.where(end != 0, end, ingested))
     return first, np.where(end != 0, end, first)
 
@@ -97,8 +98,8 @@ def decimals(column: pa.Int64Array) -> pa.Decimal128Array:
     """Pico-dollars as dollars, exactly; null beyond what decimal(18,12) holds."""
     if column.null_count == len(column):
         return pa.nulls(len(column), schema.MONEY)
-    sent = column.fill_null(_ZERO).to_numpy(zero_copy_only=False)
-    known = column.is_valid().to_numpy(zero_copy_only=False) & (sent < _MAX_MONEY) & (sent > -_MAX_MONEY)
+    sent = numpy_of(column.fill_null(_ZERO))
+    known = numpy_of(column.is_valid()) & (sent < _MAX_MONEY) & (sent > -_MAX_MONEY)
     picos = np.where(known, sent, 0)
     # A decimal128 is the scaled integer in 16 bytes, two's complement, little-endian.
     words = np.stack([picos, picos >> 63], axis=1)
@@ -110,7 +111,7 @@ def decimal_map(column: pa.MapArray) -> pa.MapArray:
     """The map with its pico-dollars as dollars; entries beyond decimal(18,12) become null."""
     if column.null_count == len(column):
         return pa.nulls(len(column), pa.map_(column.type.key_type, schema.MONEY))
-    missing = column.is_null().to_numpy(zero_copy_only=False)
+    missing = numpy_of(column.is_null())
     whole = column.take(rows_where(~missing))  # no offset, nothing behind nulls
     mask = pa.array(missing) if whole.null_count else None
     return pa.MapArray.from_arrays(whole.offsets, whole.keys, decimals(whole.items), mask=mask)

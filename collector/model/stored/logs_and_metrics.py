@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import attributes, schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import dumps
 from collector.model.batch import Batch, LogBatch, MetricBatch
 from collector.model.dialects import fact_tables
@@ -221,7 +222,7 @@ def _exemplars(column: pa.ListArray) -> pa.ListArray:
         json_text.attributes_json(items.field("attributes")),
     ]
     structs = pa.StructArray.from_arrays(children, fields=list(schema.STORED_EXEMPLAR))
-    missing = pa.array(column.is_null().to_numpy(zero_copy_only=False))
+    missing = pa.array(numpy_of(column.is_null()))
     return pa.ListArray.from_arrays(pa.array(offsets - offsets[0]), structs, mask=missing).cast(
         schema.STORED_METRICS.field("exemplars").type
     )

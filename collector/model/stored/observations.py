@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects.messages import carriers, choices as resolve
 from collector.model.dialects.messages.carriers import genai_logs
@@ -91,7 +92,7 @@ def _as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:
-    ingested = decided.column("ingested_unix_nano").to_numpy(zero_copy_only=False)
+    ingested = numpy_of(decided.column("ingested_unix_nano"))
     start, end = stored_columns.filled_times(spans, ingested)
     first = spans.column("completion_start_unix_nano")
     return {
@@ -163,7 +164,7 @@ def _status_message(spans: SpanBatch, contents: list[Content], columns: dict[str
 
 def _keep_counted(columns: dict[str, pa.Array]) -> None:
     """Usage and cost of the rows that count, null on the others."""
-    counted = pc.equal(columns["usage_scope"], _COUNTED).fill_null(_FALSE).to_numpy(zero_copy_only=False)
+    counted = numpy_of(pc.equal(columns["usage_scope"], _COUNTED).fill_null(_FALSE))
     if counted.all():
         return
     rows = stored_columns.rows_where(counted)
@@ -181,7 +182,7 @@ def _inherit(columns: dict[str, pa.Array], inherit_from: pa.Array) -> None:
     theirs = pc.equal(source.take(inherit_from), _PROVIDED).fill_null(_FALSE)
     ours = pc.equal(source, _PROVIDED).fill_null(_FALSE)
     rows = np.arange(len(source))
-    takes = pc.and_not(theirs, ours).to_numpy(zero_copy_only=False)
-    rows[takes] = inherit_from.to_numpy(zero_copy_only=False)[takes]
+    takes = numpy_of(pc.and_not(theirs, ours))
+    rows[takes] = numpy_of(inherit_from)[takes]
     for name in _COST:
         columns[name] = columns[name].take(pa.array(rows))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import dumps
 from collector.model.batch import SpanBatch
 from collector.model.schema import KINDS, STATUS_CODES
@@ -53,7 +54,7 @@ def remains(spans: SpanBatch, stored: Mapping[str, pa.Array]) -> pa.StringArray:
 
 
 def _add(members: list[dict[str, Any]], name: str, values: pa.Array, where: pa.BooleanArray) -> None:
-    rows = np.flatnonzero(where.to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(numpy_of(where))
     if len(rows):
         for row, value in zip(rows.tolist(), values.take(pa.array(rows)).to_pylist(), strict=True):
             members[row][name] = value
@@ -63,7 +64,7 @@ def _add_header(
     members: list[dict[str, Any]], name: str, column: pa.DictionaryArray, read: Callable[[bytes], dict[str, Any]]
 ) -> None:
     found = [read(header) for header in column.dictionary.to_pylist()]
-    codes: npt.NDArray[np.int32] = column.indices.to_numpy(zero_copy_only=False)
+    codes: npt.NDArray[np.int32] = numpy_of(column.indices)
     if any(found):
         for row, code in enumerate(codes.tolist()):
             if found[code]:

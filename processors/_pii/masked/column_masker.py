@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from processors._pii.keys import ORIGIN, KeyRule
 from processors._pii.masked.header_masker import HeaderMasker
 from processors._pii.masked.value_masker import Value, ValueMasker
-from spanloom import Batch, attributes, schema
+from spanloom import Batch, attributes, numpy_of, schema
 
 _AnyBatch = TypeVar("_AnyBatch", bound=Batch)
 
@@ -79,7 +79,7 @@ class ColumnMasker:
         return pa.StructArray.from_arrays(masked, fields=list(array.type), mask=mask)
 
     def _list(self, array: pa.ListArray, rule: KeyRule) -> pa.ListArray:
-        offsets = array.offsets.to_numpy(zero_copy_only=False)
+        offsets = numpy_of(array.offsets)
         if not len(offsets):
             return array
         items = array.values.slice(offsets[0], offsets[-1] - offsets[0])
@@ -105,7 +105,7 @@ class ColumnMasker:
                 return np.flatnonzero(pc.greater(pc.binary_length(texts), 0).fill_null(False)).tolist()
             positions = self._values.engine.candidates(texts)
         except pa.ArrowException:  # the cheap pass failed: look at every text
-            positions = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
+            positions = np.flatnonzero(numpy_of(texts.is_valid()))
         found: list[int] = positions.tolist()
         return found
 
@@ -170,7 +170,7 @@ class ColumnMasker:
         nested = np.flatnonzero((types == schema.ARRAY) | (types == schema.KVLIST))
         if len(nested):
             holds_bytes = pc.match_substring(texts.take(pa.array(nested)), '"bytesValue"')
-            due[nested[holds_bytes.to_numpy(zero_copy_only=False)]] = True
+            due[nested[numpy_of(holds_bytes)]] = True
         return np.flatnonzero(due).tolist()
 
     def _bodies(self, batch: Batch) -> Mapping[str, pa.Array]:

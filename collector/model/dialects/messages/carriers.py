@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model import attributes, schema
+from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects.messages import content_tables
 from collector.model.dialects.messages.event_messages import Event
@@ -173,7 +174,7 @@ def _json_metadata(spans: SpanBatch) -> npt.NDArray[np.bool_]:
     if not scope_ok.any():
         return np.zeros(spans.num_rows, np.bool_)
     spoken = [_language(h) == rule["language"] for h in resources.dictionary.to_pylist()]
-    codes = scopes.indices.to_numpy(zero_copy_only=False), resources.indices.to_numpy(zero_copy_only=False)
+    codes = numpy_of(scopes.indices), numpy_of(resources.indices)
     matched: npt.NDArray[np.bool_] = scope_ok[codes[0]] & np.array(spoken, np.bool_)[codes[1]]
     return matched
 
@@ -191,13 +192,13 @@ def _language(header: bytes) -> str:
 
 def span_events(column: pa.ListArray, named: frozenset[str]) -> Iterator[tuple[int, int, Event]]:
     """The events of these names in an ``events`` column: row, time (ns since the epoch), event."""
-    offsets = column.offsets.to_numpy(zero_copy_only=False)
+    offsets = numpy_of(column.offsets)
     child = column.values.slice(offsets[0], offsets[-1] - offsets[0])
     names = child.field("name").dictionary_encode()
     wanted = np.array([n in named for n in names.dictionary.to_pylist()], np.bool_)
     if not wanted.any():
         return
-    chosen = np.flatnonzero(wanted[names.indices.to_numpy(zero_copy_only=False)])
+    chosen = np.flatnonzero(wanted[numpy_of(names.indices)])
     rows = np.repeat(np.arange(len(column)), np.diff(offsets))[chosen].tolist()
     times = child.field("time_unix_nano").take(pa.array(chosen)).to_pylist()
     texts = names.take(pa.array(chosen)).dictionary_decode().to_pylist()
@@ -234,18 +235,18 @@ def genai_logs(batch: LogBatch) -> npt.NDArray[np.bool_]:
     """Records worth joining to a span: a GenAI event, or one with content, with a trace id and a span id."""
     named = logs_named(batch, lambda names: pc.or_(pc.starts_with(names, _GENAI), pc.is_in(names, _WITH_CONTENT)))
     identified = pc.and_(_is_id(batch.column("trace_id"), 16), _is_id(batch.column("span_id"), 8))
-    result: npt.NDArray[np.bool_] = named & identified.to_numpy(zero_copy_only=False)
+    result: npt.NDArray[np.bool_] = named & numpy_of(identified)
     return result
 
 
 def logs_named(batch: LogBatch, matches: Callable[[pa.StringArray], pa.BooleanArray]) -> npt.NDArray[np.bool_]:
     """Marks records whose event name, in its field or in the attribute ``event.name``, matches."""
-    named: npt.NDArray[np.bool_] = matches(batch.column("event_name")).to_numpy(zero_copy_only=False).copy()
+    named: npt.NDArray[np.bool_] = numpy_of(matches(batch.column("event_name"))).copy()
     flat = attributes.flatten(batch.column("attributes"))
     is_name = np.array([key == _EVENT_NAME for key in flat.keys], np.bool_)
     if is_name.any():
         chosen = flat.select(is_name[flat.key_codes])
-        found = matches(chosen.texts).to_numpy(zero_copy_only=False)
+        found = numpy_of(matches(chosen.texts))
         named[chosen.rows[found & (chosen.types == schema.STRING)]] = True
     return named
 
