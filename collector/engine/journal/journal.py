@@ -6,22 +6,17 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
-from collector.engine.journal import segments
+from collector.engine.journal import packing, segments
 from collector.engine.journal.ledger import Ledger
 from collector.engine.journal.records import Entry, Written
 from collector.errors import JournalError, RetryableError
 from collector.files import sync_folder
-from collector.model import schema
-from collector.model.batch import BATCH_OF, Signal
 
-_META = b"spanloom"
 _OPEN_RECORDS = 256
 """Opened batches kept at hand: they are views into the maps, a few kilobytes each."""
 
@@ -112,7 +107,7 @@ class Journal:
         if self.full:
             self._seal()  # or a segment that is the whole journal could never be freed
             raise RetryableError("the journal is full: exporters have to catch up", retry_after=5)
-        payloads = [_pack(entry) for entry in entries]
+        payloads = [packing.pack(entry) for entry in entries]
         writer = self._room_for(sum(segments.ALIGNMENT * 2 + p.size for p in payloads))
         start = writer.used
         try:
@@ -174,7 +169,7 @@ class Journal:
             mapped = self._maps.get(record.segment)
             if mapped is None:
                 mapped = self._maps[record.segment] = segments.SegmentMap(self._folder, record.segment)
-            entry = self._opened[seq] = _unpack(mapped.payload(record))
+            entry = self._opened[seq] = packing.unpack(mapped.payload(record))
             if len(self._opened) > _OPEN_RECORDS:
                 self._opened.popitem(last=False)
             return entry
@@ -235,30 +230,3 @@ class Journal:
     def close(self) -> None:
         """Seals the current segment. Safe to call twice."""
         self._seal()
-
-
-def _pack(entry: Entry) -> pa.Buffer:
-    meta = {
-        _META: str(schema.VERSION).encode(),
-        b"signal": entry.batch.signal.value.encode(),
-        b"pipelines": "\n".join(entry.pipelines).encode(),
-        b"join": b"1" if entry.join else b"",
-        b"dropped": b"1" if entry.dropped else b"",
-        b"met": "\n".join(sorted(entry.met)).encode(),
-    }
-    table = entry.batch.record_batch
-    return type(entry.batch)(table.replace_schema_metadata(meta)).to_ipc()
-
-
-def _unpack(payload: pa.Buffer) -> Entry:
-    with pa.ipc.open_stream(payload) as reader:
-        table = reader.read_next_batch()
-    meta: Mapping[bytes, bytes] = table.schema.metadata or {}
-    if meta.get(_META) != str(schema.VERSION).encode():
-        raise JournalError(f"journal record of schema version {meta.get(_META)!r}: this version reads {schema.VERSION}")
-    batch = BATCH_OF[Signal(meta[b"signal"].decode())](table.replace_schema_metadata(None))
-    pipelines = tuple(meta[b"pipelines"].decode().split("\n"))
-    met = meta.get(b"met", b"").decode()
-    return Entry(
-        batch, pipelines, bool(meta[b"join"]), bool(meta.get(b"dropped")), frozenset(met.split("\n") if met else ())
-    )
