@@ -181,17 +181,7 @@ class Ledger:
         out = []
         with self.transaction() as db:
             for d in decisions:
-                first, *others = d.ranges
-                bounds = address(first.log, first.first), address(first.log, first.last)
-                cursor = db.execute(
-                    "insert into decisions (pipeline, created_unix_nano, min_seq, max_seq, rows, nbytes, payload)"
-                    " values (?, ?, ?, ?, ?, ?, ?)",
-                    (d.pipeline, d.created_unix_nano, *bounds, d.rows, d.nbytes, d.payload),
-                )
-                dseq = cursor.lastrowid
-                assert dseq is not None
-                if others:
-                    db.executemany("insert into further_ranges values (?, ?, ?, ?)", [(dseq, *r) for r in others])
+                dseq = _insert(db, d)
                 out.append(DecisionRecordInfo(dseq, d.pipeline, d.created_unix_nano, d.ranges, d.rows, d.nbytes))
         return out
 
@@ -206,6 +196,18 @@ class Ledger:
                 (after,),
             )
         return [DecisionRecordInfo(dseq, name, time, tuple(ranges[dseq]), *rest) for dseq, name, time, *rest in found]
+
+    def lost_logs(self) -> list[int]:
+        """Indices of logs that are not there after a restart."""
+        return [int(index) for (index,) in self._read("select id from logs where is_lasting = 0", ())]
+
+    def replace(self, dseq: int, decision: NewDecisionRecord | None) -> None:
+        """Writes a decision anew under its number; None: deletes it."""
+        with self.transaction() as db:
+            db.execute("delete from further_ranges where dseq = ?", (dseq,))
+            db.execute("delete from decisions where dseq = ?", (dseq,))
+            if decision is not None:
+                _insert(db, decision, dseq)
 
     def payload(self, dseq: int) -> bytes:
         """Raises ``JournalError`` when there is no such decision."""
@@ -282,3 +284,18 @@ class Ledger:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+
+def _insert(db: sqlite3.Connection, d: NewDecisionRecord, dseq: int | None = None) -> int:
+    """Adds a decision, with a number of its own or with this one; returns the number."""
+    first, *others = d.ranges
+    bounds = address(first.log, first.first), address(first.log, first.last)
+    cursor = db.execute(
+        "insert into decisions values (?, ?, ?, ?, ?, ?, ?, ?)",
+        (dseq, d.pipeline, d.created_unix_nano, *bounds, d.rows, d.nbytes, d.payload),
+    )
+    number = cursor.lastrowid
+    assert number is not None
+    if others:
+        db.executemany("insert into further_ranges values (?, ?, ?, ?)", [(number, *some) for some in others])
+    return number

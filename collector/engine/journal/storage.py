@@ -11,6 +11,7 @@ from pathlib import Path
 from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import FIRST_LOG, Ledger
 from collector.engine.journal.log import Log, Logs
+from collector.engine.journal.lost_records import let_go
 from collector.engine.journal.memory_log import MemoryLog
 from collector.errors import ConfigError
 from collector.files import sync_folder
@@ -54,6 +55,7 @@ class Storage:
             sync_folder(folder)
             ledger = Ledger(folder)
             try:
+                let_go(ledger)
                 journal = Journal(
                     folder / FIRST_LOG, ledger, max_bytes=max_bytes, fsync=fsync, observe_sync=observe_sync
                 )
