@@ -111,8 +111,8 @@ class Service:
         self._graph = graph = graphs.build(self._config, graphs.SettingsFactory(base))
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
         logs, ledger = self._storage.logs, self._storage.ledger
-        decided = DecisionReader(logs, self._model.observations, after, self._model)
-        reader = JournalReader(logs, ledger, decided, self.telemetry)
+        decisions = DecisionReader(logs, self._model.observations, after, self._model)
+        reader = JournalReader(logs, ledger, decisions, self.telemetry)
         for id_ in graph.exporters:
             self.telemetry.queue_capacity.labels(str(id_)).set(self._journal_cap)
         self._runners = [
@@ -128,11 +128,10 @@ class Service:
             )
             for id_, exporter in graph.exporters.items()
         ]
-        assemblies = {name: self._assembly(name) for name in graph.samplers}
         self._core = Core(
             logs,
             ledger,
-            assemblies,
+            {name: self._assembly(name) for name in graph.samplers},
             {name: Passing() for name in graph.passing},
             self._runners,
             self.telemetry,

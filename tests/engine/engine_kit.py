@@ -89,7 +89,8 @@ class Engine:
     def finish(self):
         """Decides and delivers everything, as a stop does."""
         for runner in self.runners:
-            runner.start()
+            if not runner.alive:
+                runner.start()
         self.core.start()
         self.core.stop()
         done = [runner.drain(time.monotonic() + 30) for runner in self.runners]
