@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         Receiver as Receiver,
         ReceiverFactory as ReceiverFactory,
         ReceiverSettings as ReceiverSettings,
+        Source as Source,
         no_metadata as no_metadata,
     )
     from collector.component.rowwise import Span as Span, rowwise as rowwise
@@ -216,6 +217,7 @@ _HOMES = {
         "Receiver",
         "ReceiverFactory",
         "ReceiverSettings",
+        "Source",
         "no_metadata",
     ),
     "collector.component.rowwise": ("Span", "rowwise"),

@@ -16,7 +16,7 @@ _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MEASURED_EVERY_SECONDS = 0.02
 _TOLD_EVERY_SECONDS = 10
-_PER_PENDING_SPAN = 256  # bytes: a row in three columns, and of a trace of one span its id, ordinal and deadline
+_PER_PENDING_SPAN = 256  # bytes: a row in four columns, and of a trace of one span its id, ordinal and deadline
 _PER_DECIDED_TRACE = 600  # bytes: the id, the verdict object, the facts filled down
 _PER_DECIDED_SPAN = 25  # bytes: a skeleton entry
 
@@ -30,6 +30,8 @@ class Shares:
     pending_spans: int
     decided_traces: int
     decided_spans: int
+    sources: int
+    """What is held of receivers whose sources are durable, until it is delivered."""
 
 
 def available() -> int:
@@ -83,6 +85,7 @@ def shares(limit: int, *, largest_body: int) -> Shares:
         pending_spans=max(100_000, limit // 8 // _PER_PENDING_SPAN),
         decided_traces=max(10_000, limit // 16 // _PER_DECIDED_TRACE),
         decided_spans=max(100_000, limit // 16 // _PER_DECIDED_SPAN),
+        sources=limit // 8,
     )
 
 

@@ -1,4 +1,10 @@
-"""Receivers: where data comes in, and the engine they hand it to."""
+"""Receivers: where data comes in, and the engine they hand it to.
+
+Most receivers answer a client, who forgets its data then: what they hand to ``Consumer.consume`` is
+durable when it returns. A receiver that reads from a source which is durable itself, such as a
+broker's partition, takes a ``Source`` for it: nothing is written twice, and the source is told up to
+which position everything was delivered, to be read again from there after a restart.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +43,30 @@ class Consumer(Protocol):
 
         Returns once everything accepted is durable in every pipeline fed by the receiver. Raises
         ``InvalidDataError``, ``TooLargeError`` or ``RetryableError``; then nothing was taken.
+        """
+
+    def source(self, name: str, delivered: Callable[[int], object]) -> Source:
+        """Where to hand over what one durable source holds; ``name`` tells the receiver's sources apart.
+
+        ``delivered`` is called on the event loop with a position: it and all before it that were handed
+        in are delivered by every exporter of every pipeline, or need not be. The position only ever goes
+        up. It is told about once a second, and for the last time when exporters have ended, after the
+        receiver's ``shutdown``. Call this on the event loop. Raises ``ValueError`` when the receiver has
+        a source of this name.
+        """
+
+
+class Source(Protocol):
+    """One durable source of a receiver: an ordered log that can be read again from a position."""
+
+    async def consume(self, signal: Signal, body: bytes, position: int, metadata: Metadata = no_metadata) -> Received:
+        """Takes one serialised request (as ``Consumer.consume``) that ends at this position of the source.
+
+        Positions are 0 or more and are handed in in ascending order; the next may be handed in before
+        this one returns. It returns when the request is taken, in memory only: the source keeps it until
+        its position is told as delivered. Raises ``InvalidDataError`` or ``TooLargeError``, and then
+        nothing will be delivered of this position; or ``RetryableError``, and then the position that is
+        told stays below this one until it was handed in again and taken.
         """
 
 
@@ -90,3 +120,5 @@ class ReceiverFactory:
     stability: Stability = Stability.BETA
     over_tls: Callable[[Any], frozenset[str]] = never_over_tls
     """From its options: the protocols of ``Receiver.endpoints`` that it serves over TLS."""
+    has_durable_source: bool = False
+    """It hands in everything through ``Consumer.source``. With no other receivers, nothing is kept on disk."""

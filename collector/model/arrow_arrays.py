@@ -41,6 +41,47 @@ def with_column(table: pa.RecordBatch, name: str, values: Any) -> pa.RecordBatch
     return table.set_column(table.schema.get_field_index(name), field, _as_type(values, field.type))
 
 
+def completed(table: pa.RecordBatch, fields: pa.Schema, given: Mapping[str, Any] | None = None) -> pa.RecordBatch:
+    """A table that another version wrote, with the columns of this schema.
+
+    A column it lacks is the one in ``given``, or null, or where the schema allows no null the type's
+    neutral value: 0, false, no text, no items. Columns the schema does not know are left out. Raises
+    ``ValueError`` when a column cannot be read as the type that the schema has.
+    """
+    if table.schema.equals(fields):
+        return table
+    names = set(table.schema.names)
+    columns = {}
+    for field in fields:
+        if field.name in names:
+            columns[field.name] = table[field.name]
+        elif given and field.name in given:
+            columns[field.name] = given[field.name]
+        else:
+            columns[field.name] = _absent(field, table.num_rows)
+    return table_of(fields, columns)
+
+
+def _absent(field: pa.Field, n: int) -> pa.Array:
+    return pa.nulls(n, field.type) if field.nullable else pa.array([_neutral(field.type)] * n, field.type)
+
+
+def _neutral(dtype: pa.DataType) -> Any:
+    if pa.types.is_dictionary(dtype):
+        return _neutral(dtype.value_type)
+    if pa.types.is_struct(dtype):
+        return {field.name: None if field.nullable else _neutral(field.type) for field in dtype}
+    if pa.types.is_list(dtype):
+        return []
+    if pa.types.is_fixed_size_binary(dtype):
+        return bytes(dtype.byte_width)
+    if pa.types.is_binary(dtype):
+        return b""
+    if pa.types.is_boolean(dtype):
+        return False
+    return "" if pa.types.is_string(dtype) else 0
+
+
 def _as_type(values: Any, dtype: pa.DataType) -> pa.Array:
     if isinstance(values, np.ndarray):
         return pa.array(values, dtype)

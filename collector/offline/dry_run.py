@@ -22,7 +22,8 @@ from collector.engine.assembly.passing import Passing
 from collector.engine.export.reader import DecisionReader
 from collector.engine.ingest.ingest import run_routes
 from collector.engine.journal.decisions import DecisionRecord
-from collector.engine.journal.records import Entry, MemoryRecords
+from collector.engine.journal.memory_log import MemoryLog
+from collector.engine.journal.records import Entry
 from collector.engine.modelling import Modelling
 from collector.errors import InvalidDataError
 from collector.model import pyarrow_imports
@@ -100,7 +101,7 @@ class DryRun:
 
     def begin(self) -> None:
         """Forgets what was taken and decided. Samplers go on from what they did: a limiter knows what it gave."""
-        self._records = MemoryRecords()
+        self._records = MemoryLog()
         self._assemblies = {name: self._assembly(name, sampler) for name, sampler in self._graph.samplers.items()}
         self._passing = {name: Passing() for name in self._graph.passing}
         after = {name: chain.after for name, chain in self._graph.after_sampling.items()}

@@ -34,7 +34,7 @@ from collector.engine.export.reader import DecisionReader, JournalReader
 from collector.engine.export.runner import ExportRunner
 from collector.engine.extensions import PREFIX, Extensions, reasons
 from collector.engine.ingest.ingest import Ingest
-from collector.engine.journal.journal import Journal
+from collector.engine.journal.storage import Storage
 from collector.engine.modelling import Modelling
 from collector.engine.repricing import ModelChange, Repricing, pricing_processors
 from collector.errors import CollectorError, ConfigError, where
@@ -74,20 +74,24 @@ class Service:
         self._bound = memory_bound.bound(service.memory.limit_mib, config.memory_limiters)
         self._journal_cap = service.journal.max_size_mib * 1024 * 1024
         self._shares = memory.shares(self._bound.limit, largest_body=_LARGEST_BODY)
-        self._journal = self._open_journal(service.journal)
+        self._storage = self._open_storage(service.journal)
         try:
             self._build(clock)
         except BaseException:
-            self._journal.close()
+            self._storage.close()
             raise
 
-    def _open_journal(self, config: JournalConfig) -> Journal:
+    def _open_storage(self, config: JournalConfig) -> Storage:
+        if all(_has_durable_source(receiver.factory) for receiver in self._config.receivers.values()):
+            self._journal_cap = self._shares.sources
+            return Storage.in_memory(source_bytes=self._shares.sources)
         folder = config.directory or self._data_dir / "journal"
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
-            return Journal(
+            return Storage.on_disk(
                 folder,
                 max_bytes=self._journal_cap,
+                source_bytes=self._shares.sources,
                 fsync=config.fsync,
                 observe_sync=self.telemetry.journal_sync_seconds.observe,
             )
@@ -110,17 +114,18 @@ class Service:
         self._graph = graph = graphs.build(self._config, settings)
         self._extensions = Extensions(self._config, settings)
         after = {name: chain.after for name, chain in graph.after_sampling.items()}
-        decided = DecisionReader(self._journal, self._model.observations, after, self._model)
-        reader = JournalReader(self._journal, decided, self.telemetry)
+        logs, ledger = self._storage.logs, self._storage.ledger
+        decided = DecisionReader(logs, self._model.observations, after, self._model)
+        reader = JournalReader(logs, ledger, decided, self.telemetry)
         destinations = {str(id_): exporter for id_, exporter in graph.exporters.items()}
         destinations |= self._extensions.destinations()
         for name in destinations:
             self.telemetry.queue_capacity.labels(name).set(self._journal_cap)
         self._runners = [self._runner(name, destination, reader) for name, destination in destinations.items()]
-        assemblies = {name: self._assembly(name) for name in graph.samplers}
         self._core = Core(
-            self._journal,
-            assemblies,
+            logs,
+            ledger,
+            {name: self._assembly(name) for name in graph.samplers},
             {name: Passing() for name in graph.passing},
             self._runners,
             self.telemetry,
@@ -130,9 +135,9 @@ class Service:
         )
         self._ingest = Ingest(
             graph.routes,
-            self._journal,
+            self._storage,
             self.telemetry,
-            written=self._core.notify,
+            wake=self._core.wake,
             fatal=self._fatal,
             clock=clock,
             conditions=graph.request_conditions(),
@@ -144,7 +149,7 @@ class Service:
             destination.exporter,
             frozenset(destination.pipelines),
             reader,
-            self._journal.ledger,
+            self._storage.ledger,
             self.telemetry,
             stores=destination.stores,
             preferences=destination.preferences,
@@ -156,7 +161,7 @@ class Service:
         return Assembly(
             pipeline,
             self._graph.samplers[pipeline],
-            self._journal,
+            self._storage.logs,
             self.telemetry,
             max_pending_spans=self._shares.pending_spans // shared_by,
             max_pending_bytes=self._journal_cap // 2 // shared_by,
@@ -173,7 +178,7 @@ class Service:
             for destination in self._graph.exporters.values():
                 destination.exporter.start()
             self._forget_removed_readers()
-            last = self._journal.ledger.last()
+            last = self._storage.ledger.last()
             for runner in self._runners:
                 runner.recover(last)
             self._core.recover()
@@ -194,7 +199,7 @@ class Service:
         return endpoints | {"admin": {"http": self._admin.endpoints[0]}}
 
     def _forget_removed_readers(self) -> None:
-        for name in self._journal.ledger.cursors():
+        for name in self._storage.ledger.cursors():
             if name in {r.name for r in self._runners}:
                 continue
             if name.startswith(PREFIX):
@@ -203,7 +208,7 @@ class Service:
             else:
                 said = "exporter is no longer configured: what it had not delivered is let go"
                 self._log.warning(said, exporter=name)
-            self._journal.ledger.drop_cursor(name)
+            self._storage.ledger.drop_cursor(name)
 
     async def _start_receivers(self) -> None:
         pressure = memory.Pressure(self._bound.soft_limit)
@@ -270,7 +275,7 @@ class Service:
         """New data is taken. What an extension complains of is said, too."""
         if not self._started or self._stop_asked.is_set():
             return False, "not running"
-        if self._journal.nbytes / self._journal_cap >= _READY_AT:
+        if self._storage.log.nbytes / self._journal_cap >= _READY_AT:
             return False, "the journal is full: exporters have to catch up"
         health = self._extensions.health()
         if fatal := reasons(health, (HealthState.FATAL,)):
@@ -316,8 +321,12 @@ class Service:
         if all(not r.alive for r in self._runners):
             if self._started and self.failure is None:
                 self._core.free()
-            self._journal.close()
+            self._storage.close()
         self._started = False
+
+
+def _has_durable_source(factory: object) -> bool:
+    return isinstance(factory, ReceiverFactory) and factory.has_durable_source
 
 
 def _warm_up(model: Modelling) -> None:

@@ -1,16 +1,19 @@
-"""An assembly on a bench: records in memory, decisions remembered as the core does."""
+"""An assembly on a bench: records in the logs of a test, decisions remembered as the core does."""
 
 from __future__ import annotations
 
 from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.export.reader import DecisionReader
 from collector.engine.journal.decisions import DecisionRecord
-from collector.engine.journal.records import Entry, MemoryRecords
+from collector.engine.journal.records import Entry
 from collector.model.batch import SpanBatch
 from collector.model.schema import ROLE_CALL
 from collector.telemetry import Telemetry
 from collector.testing import builders
+from tests.engine.storage_kit import Storages
 
+STORAGES = Storages()
+"""Where benches keep their records; the fixture ``storages`` sets it to each kind in turn."""
 SECOND = 10**9
 CALL = {"type": "generation", "role": ROLE_CALL, "usage": [("input", 5)], "total_tokens": 5, "usage_rule": "no_cache"}
 
@@ -19,7 +22,9 @@ class Bench:
     """One assembly with its records; ``send`` and ``tick`` are its whole life."""
 
     def __init__(self, sampler=None, **bounds):
-        self.records = MemoryRecords()
+        storage = STORAGES.open()
+        self.records = storage.logs
+        self.log = STORAGES.writer(storage)
         self.telemetry = Telemetry()
         limits = {"max_pending_spans": 10**6, "max_decided_traces": 1000, "max_decided_spans": 10**6, **bounds}
         self.assembly = Assembly("traces", sampler or KeepAll(), self.records, self.telemetry, **limits)
@@ -28,12 +33,12 @@ class Bench:
 
     def send(self, rows, at=0):
         batch = builders.spans(rows, facts=True) if not isinstance(rows, SpanBatch) else rows
-        (written,) = self.records.append([Entry(batch, ("traces",))], at)
+        (written,) = self.log.append([Entry(batch, ("traces",))], at)
         self.assembly.add(written, batch)
 
     def send_logs(self, rows, at=0):
         batch = builders.logs(rows)
-        (written,) = self.records.append([Entry(batch, ("traces",), join=True)], at)
+        (written,) = self.log.append([Entry(batch, ("traces",), join=True)], at)
         self.assembly.add(written, batch)
 
     def tick(self, now, **how) -> list[DecisionRecord]:

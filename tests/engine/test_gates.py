@@ -17,12 +17,14 @@ from collector.component.base import ComponentId
 from collector.component.connector import Routes
 from collector.engine.assembly.assembly import KeepAll
 from collector.engine.gates import Gate, Routed
-from collector.engine.journal.journal import Journal
 from collector.engine.journal.records import Entry
+from collector.engine.journal.storage import Storage
 from collector.telemetry import Telemetry
 from collector.testing import builders
 from processors.tail_sampling import Config, TailSampling
 from tests.engine.assembly_kit import SECOND, Bench
+
+pytestmark = pytest.mark.usefixtures("storages")
 
 A, B, LOGS = (ComponentId.parse(text) for text in ("traces/a", "traces/b", "logs/a"))
 
@@ -133,19 +135,19 @@ def test_conditions_over_requests_are_those_of_all_requests_of_the_trace():
     bench = Bench(Routed(KeepAll(), [gate(A, connector=ByRequest)], []))
     for met, row in zip((["yes"], [], ["no"], [], [], ["yes", "no"]), ROWS, strict=True):
         batch = builders.spans([row], facts=True)
-        (written,) = bench.records.append([Entry(batch, ("traces",), met=frozenset(met))], SECOND)
+        (written,) = bench.log.append([Entry(batch, ("traces",), met=frozenset(met))], SECOND)
         bench.assembly.add(written, batch)
     assert kept(bench) == ["a", "a", "b", "x", "y"]
 
 
 def test_what_a_request_met_is_in_the_journal(tmp_path):
-    journal = Journal(tmp_path, max_bytes=2**28)
+    storage = Storage.on_disk(tmp_path, max_bytes=2**28)
     batch = builders.spans(ROWS, facts=True)
     met = frozenset({'request["x"] == "ä\\n"', "b"})
-    journal.append([Entry(batch, ("traces",), met=met), Entry(batch, ("traces",))], SECOND)
-    journal.close()
-    again = Journal(tmp_path, max_bytes=2**28)
-    assert [again.read(seq).met for seq in (1, 2)] == [met, frozenset()]
+    storage.log.append([Entry(batch, ("traces",), met=met), Entry(batch, ("traces",))], SECOND)
+    storage.close()
+    again = Storage.on_disk(tmp_path, max_bytes=2**28)
+    assert [again.log.read(seq).met for seq in (1, 2)] == [met, frozenset()]
     again.close()
 
 

@@ -98,12 +98,9 @@ class Assembly:
         self._natives = NativeCalls(self.decided, self._pending, records)
         self._late: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
         self._warn_again = 0
-        self.last_seq = 0
-        """The newest record seen."""
 
     def add(self, written: Written, batch: Batch, rows: npt.NDArray[np.int32] | None = None) -> None:
         """Adds the spans of a record, or log records that belong to spans. ``rows``: only these rows of it."""
-        self.last_seq = max(self.last_seq, written.seq)
         if rows is None:
             rows = np.arange(batch.num_rows, dtype=np.int32)
         if isinstance(batch, SpanBatch):
@@ -117,7 +114,7 @@ class Assembly:
         is_late = known[codes] if len(distinct) else np.zeros(0, np.bool_)
         if isinstance(batch, SpanBatch):
             if is_late.any():
-                self._late.append((written.seq, rows[is_late]))
+                self._late.append((written.address, rows[is_late]))
             roots = words(batch.column("parent_span_id"))[rows] == 0
             new = ~is_late
             sizes = row_bytes(batch)[rows[new]]
@@ -139,11 +136,9 @@ class Assembly:
         self._natives.remember(decision)
 
     @property
-    def oldest_pending_seq(self) -> int | None:
-        """The oldest record with a row that still waits."""
-        late = [seq for seq, _ in self._late]
-        seqs = [s for s in (self._pending.oldest_seq, *late) if s is not None]
-        return min(seqs, default=None)
+    def oldest_pending(self) -> list[int]:
+        """The oldest records that waiting rows lie in, of each log; addresses, some more than once."""
+        return [*self._pending.oldest, *(record for record, _ in self._late)]
 
     def report(self) -> None:
         """Sets the gauges."""
@@ -190,7 +185,7 @@ class Assembly:
         self._tally.dropped("resent", len(fresh) - int(fresh.sum()))
         spans = counting_columns.spans(due.trace, facts, fresh)
         counted = counting.count(spans)
-        self._natives.link(spans, counted, facts["response_id"], due.seqs)
+        self._natives.link(spans, counted, facts["response_id"], due.times)
         dropped = fresh & self._loading.are_tombstones(due.seqs)
         live = fresh & ~dropped
         traces = self._trace_facts(due, facts, live, counted)
@@ -198,7 +193,6 @@ class Assembly:
         self._tally.decided(decided, due.trigger, due.trace[live])
         if self._observe is not None:
             self._observe(self.pipeline, traces, decided)
-        ingested = np.array([self._records.info(int(s)).time_unix_nano for s in due.first_seq], np.int64)
         keep = decided.keep[due.trace]
         due_spans = DueSpans(
             due=due,
@@ -208,7 +202,7 @@ class Assembly:
             dropped=dropped & keep,
             kept_parent=kept_parents(due.trace, spans.span_id, spans.parent_id, dropped),
         )
-        return self._split(_trace_rows(traces, decided, ingested), due_spans)
+        return self._split(_trace_rows(traces, decided, due.ingested), due_spans)
 
     def _trace_facts(
         self, due: Refs, facts: pa.RecordBatch, live: npt.NDArray[np.bool_], counted: counting.Counted
@@ -244,7 +238,7 @@ class Assembly:
         encoded = facts["trace_id"].cast(pa.binary()).dictionary_encode()
         trace = numpy_of(encoded.indices).astype(np.int32)
         decided = [self.decided.get(trace_id) for trace_id in encoded.dictionary.to_pylist()]
-        due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows)
+        due = Refs.of_late(encoded.dictionary.to_pylist(), trace, seqs, rows, self._times(seqs))
         ids = words(facts["span_id"])
         fresh = counting_columns.first_of_each(trace, ids) & ~in_skeletons(decided, trace, ids)
         dropped = fresh & self._loading.are_tombstones(seqs)
@@ -253,7 +247,7 @@ class Assembly:
         kept = self._count_late(decided, trace, live)
         spans = counting_columns.spans(trace, facts, fresh)
         counted = late.count(spans, decided)
-        self._natives.link(spans, counted, facts["response_id"], seqs)
+        self._natives.link(spans, counted, facts["response_id"], due.times)
         due_spans = DueSpans(
             due=due,
             facts=facts,
@@ -284,6 +278,11 @@ class Assembly:
         known = [(seq, self._still_known(seq, rows)) for seq, rows in taken]
         seqs = np.concatenate([np.full(len(rows), seq, np.int64) for seq, rows in known])
         return seqs, np.concatenate([rows for _, rows in known])
+
+    def _times(self, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """When these records were acknowledged, ns since the epoch."""
+        distinct, record = np.unique(seqs, return_inverse=True)
+        return np.array([self._records.info(s).time_unix_nano for s in distinct.tolist()], np.int64)[record]
 
     def _still_known(self, seq: int, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """The rows whose trace is remembered; the others, forgotten since they came, begin to wait anew."""

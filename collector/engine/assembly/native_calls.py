@@ -26,8 +26,12 @@ from collector.model.arrow_arrays import numpy_of
 _MAX_REMEMBERED = 65_536
 _MAX_DECIDED_TRACES = 4_096
 """How many of the traces decided last are searched."""
-_NEAR_RECORDS = 64
-"""How many records around it are searched: the two spans of a call are exported at about the same time."""
+_NEAR_NS = 10 * 10**9
+"""The other span of a call is exported with it, or shortly before or after: SDKs export every five seconds or
+sooner, and this is twice that.
+"""
+_MAX_NEAR_RECORDS = 256
+"""How many records are searched at most, in a rush: those that came nearest in time."""
 
 
 class NativeCalls:
@@ -50,11 +54,12 @@ class NativeCalls:
             self._counted.popitem(last=False)
 
     def link(
-        self, spans: counting.Spans, counted: counting.Counted, response_ids: pa.Array, seqs: npt.NDArray[np.int64]
+        self, spans: counting.Spans, counted: counting.Counted, response_ids: pa.Array, times: npt.NDArray[np.int64]
     ) -> None:
         """Changes ``counted``: a call that counts in another trace becomes a duplicate.
 
-        ``response_ids`` (texts) and ``seqs`` (journal records) have a row per row of ``spans``.
+        ``response_ids`` (texts) and ``times`` (ns, when their records were acknowledged) have a row per row of
+        ``spans``.
         """
         counts = spans.is_new & spans.is_call & (counted.scope == counting.COUNTED) & (spans.response != 0)
         native = counts & (spans.role == schema.ROLE_NATIVE)
@@ -68,20 +73,23 @@ class NativeCalls:
             known |= np.isin(spans.response[rows], self._decided.counted_responses(_MAX_DECIDED_TRACES))
             _take_back(counted, rows[known])
             rows = rows[~known]
-            _take_back(counted, rows[self._waiting(response_ids.take(pa.array(rows)), seqs[rows])])
+            _take_back(counted, rows[self._waiting(response_ids.take(pa.array(rows)), times[rows])])
 
-    def _waiting(self, response_ids: pa.Array, seqs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    def _waiting(self, response_ids: pa.Array, times: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of these responses are also reported by a call that still waits for its trace's decision."""
-        if not len(seqs):
+        if not len(times):
             return np.zeros(0, np.bool_)
-        waiting = self._pending.span_rows(int(seqs.min()) - _NEAR_RECORDS, int(seqs.max()) + _NEAR_RECORDS)
-        found = [self._reported_in(seq, rows, response_ids) for seq, rows in waiting]
+        first, last = int(times.min()) - _NEAR_NS, int(times.max()) + _NEAR_NS
+        waiting = self._pending.span_rows(first, last, max_records=_MAX_NEAR_RECORDS)
+        found = [self._reported_in(record, rows, response_ids) for record, rows in waiting]
         seen = pa.chunked_array(found, pa.string()).combine_chunks()
         out: npt.NDArray[np.bool_] = numpy_of(pc.is_in(response_ids, value_set=seen))
         return out
 
-    def _reported_in(self, seq: int, rows: npt.NDArray[np.int32], response_ids: pa.Array) -> pa.Array:
-        batch = self._records.read(seq).batch.record_batch.select(["role", "usage", "response_id"]).take(pa.array(rows))
+    def _reported_in(self, record: int, rows: npt.NDArray[np.int32], response_ids: pa.Array) -> pa.Array:
+        batch = (
+            self._records.read(record).batch.record_batch.select(["role", "usage", "response_id"]).take(pa.array(rows))
+        )
         calls = pc.and_(pc.equal(batch.column("role"), schema.ROLE_CALL), batch.column("usage").is_valid())
         ids = batch.column("response_id")
         return ids.filter(pc.and_(calls, pc.is_in(ids, value_set=response_ids)))

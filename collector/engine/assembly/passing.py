@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from collector.engine.journal.addresses import oldest
 from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.records import Written
 from collector.model import schema
@@ -15,26 +16,24 @@ class Passing:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, int]] = []
-        self.last_seq = 0
-        """The newest record seen."""
 
     def add(self, written: Written, batch: Batch) -> None:
-        self._waiting.append((written.seq, batch.num_rows, written.nbytes))
-        self.last_seq = max(self.last_seq, written.seq)
+        self._waiting.append((written.address, batch.num_rows, written.nbytes))
 
     @property
-    def oldest_seq(self) -> int | None:
-        return self._waiting[0][0] if self._waiting else None
+    def oldest(self) -> list[int]:
+        """The oldest record that waits in each log; addresses."""
+        return oldest(np.array([record for record, _, _ in self._waiting], np.int64))
 
     def decide(self) -> list[DecisionRecord]:
         """Decision records for all waiting records. Each stays within a batch's rows and bytes, or holds one record."""
         groups: list[list[int]] = []
         rows = nbytes = 0
-        for seq, n, size in self._waiting:
+        for record, n, size in self._waiting:
             rows, nbytes = rows + n, nbytes + size
             if not groups or rows > schema.MAX_BATCH_ROWS or nbytes > schema.MAX_BATCH_BYTES:
                 groups.append([])
                 rows, nbytes = n, size
-            groups[-1].append(seq)
+            groups[-1].append(record)
         self._waiting.clear()
         return [DecisionRecord.of_records(np.array(group, np.int64)) for group in groups]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from collector.engine.journal.addresses import log_of, oldest
 from collector.engine.journal.records import Written
 from collector.model import schema
 
@@ -17,7 +18,8 @@ _NEVER = np.iinfo(np.int64).max
 _LONGEST_NS = 100 * 365 * 86_400 * 10**9
 """A wait above a century is one: deadlines have to fit into 64 bits."""
 _WAIT, _ROOT, _SIZE, _OVERFLOW, _END = range(len(schema.TRIGGERS))
-_ROW = np.dtype([("trace", np.int32), ("row", np.int32), ("seq", np.int64)])
+_ROW = np.dtype([("trace", np.int32), ("row", np.int32), ("seq", np.int64), ("time", np.int64)])
+"""``seq`` is the address of the record, ``time`` when it was acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,10 @@ class Refs:
     trace: npt.NDArray[np.int32]
     """Per row, the index of its trace in ``trace_ids``."""
     seqs: npt.NDArray[np.int64]
+    """Per row, the address of its record."""
     rows: npt.NDArray[np.int32]
-    first_seq: npt.NDArray[np.int64]
-    """Per trace, the oldest record it has a row in."""
+    times: npt.NDArray[np.int64]
+    """Per row, when its record was acknowledged, ns since the epoch."""
     logs: pa.RecordBatch
     """``decisions.REFS`` and the trace's index (``trace``): log records of these traces."""
     size_bytes: npt.NDArray[np.int64]
@@ -43,6 +46,13 @@ class Refs:
     def num_traces(self) -> int:
         return len(self.trace_ids)
 
+    @property
+    def ingested(self) -> npt.NDArray[np.int64]:
+        """Per trace, when the first of its rows was acknowledged, ns since the epoch."""
+        first = np.full(self.num_traces, _NEVER)
+        np.minimum.at(first, self.trace, self.times)
+        return first
+
     @classmethod
     def of_late(
         cls,
@@ -50,12 +60,11 @@ class Refs:
         trace: npt.NDArray[np.int32],
         seqs: npt.NDArray[np.int64],
         rows: npt.NDArray[np.int32],
+        times: npt.NDArray[np.int64],
     ) -> Refs:
-        first = np.full(len(trace_ids), _NEVER)
-        np.minimum.at(first, trace, seqs)
         n = len(trace_ids)
         nothing = _log_table(np.empty(0, _ROW))
-        return cls(trace_ids, trace, seqs, rows, first, nothing, np.zeros(n, np.int64), np.zeros(n, np.uint8))
+        return cls(trace_ids, trace, seqs, rows, times, nothing, np.zeros(n, np.int64), np.zeros(n, np.uint8))
 
 
 class Early(NamedTuple):
@@ -112,17 +121,24 @@ class Pending:
         return self._nbytes
 
     @property
-    def oldest_seq(self) -> int | None:
-        seqs = [rows.oldest_seq for rows in (self._spans, self._logs) if len(rows)]
-        return min(seqs, default=None)
+    def oldest(self) -> list[int]:
+        """The oldest records that waiting rows lie in, of each log; addresses, some more than once."""
+        return [*self._spans.oldest.values(), *self._logs.oldest.values()]
 
-    def span_rows(self, first_seq: int, last_seq: int) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
-        """The waiting spans in a range of records: (record, rows in it), in the order of records."""
+    def span_rows(
+        self, first_unix_nano: int, last_unix_nano: int, *, max_records: int
+    ) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
+        """The waiting spans of records acknowledged between two times: (address of the record, rows in it).
+
+        Of more than ``max_records`` records those acknowledged nearest to the middle of that time.
+        """
         rows = self._spans.all()
-        rows = rows[(rows["seq"] >= first_seq) & (rows["seq"] <= last_seq)]
+        rows = rows[(rows["time"] >= first_unix_nano) & (rows["time"] <= last_unix_nano)]
         rows = rows[np.argsort(rows["seq"], kind="stable")]
-        seqs, starts = np.unique(rows["seq"], return_index=True)
-        yield from zip(seqs.tolist(), np.split(rows["row"], starts[1:]), strict=False)
+        records, starts = np.unique(rows["seq"], return_index=True)
+        found = list(zip(records.tolist(), np.split(rows["row"], starts[1:]), strict=False))
+        off = np.abs(rows["time"][starts] - (first_unix_nano // 2 + last_unix_nano // 2))
+        yield from (found[at] for at in np.argsort(off, kind="stable")[:max_records].tolist())
 
     def add_spans(
         self,
@@ -144,7 +160,7 @@ class Pending:
         if self._max_trace_bytes and len(trace):
             grown = np.unique(trace)
             self._due_by(grown[self._bytes[grown] > self._max_trace_bytes], written.time_unix_nano, _SIZE)
-        self._spans.append(trace, rows, written.seq)
+        self._spans.append(trace, rows, written)
 
     def _due_by(self, traces: npt.NDArray[np.int32], deadline: int, why: int) -> None:
         """These traces are due then, if they were not before."""
@@ -156,7 +172,7 @@ class Pending:
         self, written: Written, distinct: list[bytes], codes: npt.NDArray[np.integer], rows: npt.NDArray[np.int32]
     ) -> None:
         """Log records wait with their trace; a trace may begin with one."""
-        self._logs.append(self._open(written, distinct, codes), rows, written.seq)
+        self._logs.append(self._open(written, distinct, codes), rows, written)
 
     def _open(self, written: Written, distinct: list[bytes], codes: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         table = np.zeros(len(distinct), np.int32)
@@ -263,11 +279,10 @@ class Pending:
             self._bytes[ordinal] = 0
             self._free.append(ordinal)
         trace = position[taken["trace"]]
-        first = np.full(len(ordinals), _NEVER)
-        np.minimum.at(first, trace, taken["seq"])
         logs = logs[np.isin(logs["trace"], ordinals)]
         logs["trace"] = position[logs["trace"]]
-        return Refs(ids, trace, taken["seq"].copy(), taken["row"].copy(), first, _log_table(logs), size, trigger, more)
+        seqs, rows, times = (taken[name].copy() for name in ("seq", "row", "time"))
+        return Refs(ids, trace, seqs, rows, times, _log_table(logs), size, trigger, more)
 
 
 def _log_table(logs: npt.NDArray[np.void]) -> pa.RecordBatch:
@@ -281,19 +296,20 @@ class _Rows:
     def __init__(self) -> None:
         self._chunks: list[npt.NDArray[np.void]] = []
         self._count = 0
-        self.oldest_seq = _NEVER
+        self.oldest: dict[int, int] = {}
+        """Log → the oldest record that a row lies in; addresses."""
 
     def __len__(self) -> int:
         return self._count
 
-    def append(self, trace: npt.NDArray[np.int32], rows: npt.NDArray[np.int32], seq: int) -> None:
+    def append(self, trace: npt.NDArray[np.int32], rows: npt.NDArray[np.int32], written: Written) -> None:
         if not len(rows):
             return
         chunk = np.empty(len(rows), _ROW)
-        chunk["trace"], chunk["row"], chunk["seq"] = trace, rows, seq
+        chunk["trace"], chunk["row"], chunk["seq"], chunk["time"] = trace, rows, written.address, written.time_unix_nano
         self._chunks.append(chunk)
         self._count += len(rows)
-        self.oldest_seq = min(self.oldest_seq, seq)
+        self.oldest[written.log] = min(written.address, self.oldest.get(written.log, written.address))
 
     def all(self) -> npt.NDArray[np.void]:
         if len(self._chunks) != 1:
@@ -307,5 +323,5 @@ class _Rows:
         rest = rows[~mine]
         self._chunks = [rest]
         self._count = len(rest)
-        self.oldest_seq = int(rest["seq"].min()) if len(rest) else _NEVER
+        self.oldest = {log_of(record): record for record in oldest(rest["seq"])}
         return np.compress(mine, rows)

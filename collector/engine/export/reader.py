@@ -15,8 +15,8 @@ import structlog
 from collector.component.exporter import DecidedSpans, ExportBatch, ReceivedBatch, Scoring
 from collector.engine.journal.decisions import DecisionRecord
 from collector.engine.journal.gather import gather
-from collector.engine.journal.journal import Journal
-from collector.engine.journal.ledger import DecisionRecordInfo
+from collector.engine.journal.ledger import DecisionRecordInfo, Ledger
+from collector.engine.journal.log import Logs
 from collector.engine.journal.records import Records
 from collector.engine.traces import counting, counting_columns, trace_facts
 from collector.engine.traces.span_columns import words
@@ -88,9 +88,9 @@ class DecisionReader:
 class JournalReader:
     """Reads decision records by number. All export threads share one."""
 
-    def __init__(self, journal: Journal, reader: DecisionReader, telemetry: Telemetry) -> None:
-        self._journal = journal
-        self._ledger = journal.ledger
+    def __init__(self, logs: Logs, ledger: Ledger, reader: DecisionReader, telemetry: Telemetry) -> None:
+        self._logs = logs
+        self._ledger = ledger
         self._reader = reader
         self._telemetry = telemetry
         self._log = structlog.get_logger("journal")
@@ -136,7 +136,7 @@ class JournalReader:
         Missing records are logged and counted.
         """
         seqs = decision.seqs()
-        gone = np.array([s for s in seqs.tolist() if s not in self._journal], np.int64)
+        gone = np.array([s for s in seqs.tolist() if s not in self._logs], np.int64)
         if gone.size:
             self._telemetry.journal_missing_records.inc(gone.size)
             self._log.error("records are missing in the journal: what they held is lost", seqs=gone.tolist()[:10])

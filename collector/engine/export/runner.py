@@ -102,10 +102,10 @@ class ExportRunner:
         self._telemetry.queue_size.labels(self.name).inc(sign * nbytes)
 
     @property
-    def oldest_seq(self) -> int | None:
-        """The oldest record that a decision not yet delivered refers to."""
+    def oldest(self) -> list[int]:
+        """The oldest records that decisions not yet delivered refer to, of each log; addresses."""
         with self._wake:
-            return min((info.min_seq for info in self._queue), default=None)
+            return [record for info in self._queue for record in info.oldest]
 
     def drain(self, deadline: float) -> bool:
         """Delivers what is queued, and ends by ``deadline`` (monotonic). True: nothing is left.

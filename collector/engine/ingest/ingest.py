@@ -1,4 +1,4 @@
-"""From requests to durable batches: coalesce as bytes, decode, run the chains, one fsync, answer.
+"""From requests to batches in a log: coalesce as bytes, decode, run the chains, one append, answer.
 
 One work thread. While it is busy with one group, the next gathers; there is no timer, so an idle
 server adds no latency.
@@ -12,14 +12,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
 from collector.component.connector import RequestCondition
 from collector.component.receiver import Metadata, Received, no_metadata
 from collector.engine.ingest.chain import Chain
-from collector.engine.journal.journal import Journal
-from collector.engine.journal.records import Entry, Written
+from collector.engine.journal.log import Log
+from collector.engine.journal.memory_log import MemoryLog
+from collector.engine.journal.records import Entry
+from collector.engine.journal.storage import Storage
 from collector.errors import CollectorError, JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Batch, LogBatch, Signal
 from collector.model.codec.chosen import check_framing, decode
@@ -49,12 +52,22 @@ class _Request:
     body: bytes
     answer: asyncio.Future[Received]
     loop: asyncio.AbstractEventLoop
+    position: int | None = None
+    """In the source that keeps the request until it is delivered."""
 
 
 Key = tuple[str, Signal]
-_Queue = tuple[str, Signal, frozenset[str]]
-"""What may be worked on together: requests to one receiver, of one signal, that met the same conditions."""
 Outcome = Received | CollectorError
+
+
+class _Queue(NamedTuple):
+    """What may be worked on together: requests to one receiver, of one signal, that met the same conditions."""
+
+    receiver: str
+    signal: Signal
+    met: frozenset[str]
+    log: Log
+    """Where they go to: one source's requests do not mix with others."""
 
 
 class Ingest:
@@ -63,20 +76,20 @@ class Ingest:
     def __init__(
         self,
         routes: Mapping[Key, Sequence[Route]],
-        journal: Journal,
+        storage: Storage,
         telemetry: Telemetry,
         *,
-        written: Callable[[Sequence[Written]], None],
+        wake: Callable[[], None],
         fatal: Callable[[BaseException], None],
         clock: Callable[[], int] = time.time_ns,
         conditions: Sequence[RequestCondition] = (),
     ) -> None:
-        """``conditions``: what connectors ask of every request."""
+        """``wake`` is called when a log has new records; ``conditions``: what connectors ask of every request."""
         self._conditions = tuple(conditions)
         self._routes = routes
-        self._journal = journal
+        self._storage = storage
         self._telemetry = telemetry
-        self._written = written
+        self._tell = wake
         self._fatal = fatal
         self._clock = clock
         self._log = structlog.get_logger("ingest")
@@ -101,18 +114,49 @@ class Ingest:
         """The consumer of one receiver."""
         return Consumer(self, receiver)
 
+    def open_source(self, receiver: str, name: str, delivered: Callable[[int], object]) -> Source:
+        """A source of one receiver; see ``component.Consumer.source``."""
+        loop = asyncio.get_running_loop()
+
+        def tell(position: int) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(delivered, position)
+
+        return Source(self, receiver, self._storage.source(f"{receiver}/{name}", tell))
+
     async def take(self, receiver: str, signal: Signal, body: bytes, metadata: Metadata) -> Received:
         """Queues one request; see ``component.Consumer.consume``."""
         check_framing(signal, body)
         if not body:
             return Received(0)
-        loop = asyncio.get_running_loop()
-        request = _Request(body, loop.create_future(), loop)
+        return await self._queue(self._key(receiver, signal, metadata, self._storage.log), body)
+
+    async def take_from(
+        self, receiver: str, log: MemoryLog, signal: Signal, body: bytes, position: int, metadata: Metadata
+    ) -> Received:
+        """Queues one request of a durable source; see ``component.Source.consume``."""
+        log.hand_in(position)
+        try:
+            check_framing(signal, body)
+        except PermanentError:
+            log.taken([position])
+            raise
+        if not body:
+            log.taken([position])
+            return Received(0)
+        return await self._queue(self._key(receiver, signal, metadata, log), body, position)
+
+    def _key(self, receiver: str, signal: Signal, metadata: Metadata, log: Log) -> _Queue:
         met = frozenset(condition.key for condition in self._conditions if condition.is_met(metadata))
+        return _Queue(receiver, signal, met, log)
+
+    async def _queue(self, key: _Queue, body: bytes, position: int | None = None) -> Received:
+        loop = asyncio.get_running_loop()
+        request = _Request(body, loop.create_future(), loop, position)
         with self._wake:
             if self._ended:
                 raise RetryableError(_STOPPING)
-            self._queues.setdefault((receiver, signal, met), deque()).append(request)
+            self._queues.setdefault(key, deque()).append(request)
             self._wake.notify()
         return await request.answer
 
@@ -122,7 +166,9 @@ class Ingest:
             while (group := self._next_group()) is not None:
                 key, requests = group
                 self._telemetry.group_requests.observe(len(requests))
-                _answer(requests, self._process(key, [r.body for r in requests]))
+                outcomes = self._process(key, [r.body for r in requests])
+                _note_taken(key.log, requests, outcomes)
+                _answer(requests, outcomes)
                 requests = []
         except BaseException as error:
             self._fatal(error)
@@ -174,11 +220,11 @@ class Ingest:
             return [PermanentError(f"processing failed ({type(error).__name__})")]
 
     def _process_group(self, key: _Queue, bodies: list[bytes]) -> list[Outcome]:
-        receiver, signal, met = key
-        decoded = decode(signal, bodies)
-        entries = run_routes(self._routes[receiver, signal], decoded.batches, met)
+        decoded = decode(key.signal, bodies)
+        entries = run_routes(self._routes[key.receiver, key.signal], decoded.batches, key.met)
         if entries:
-            self._written(self._journal.append(entries, self._clock()))
+            key.log.append(entries, self._clock())
+            self._tell()
         outcomes: list[Outcome] = []
         for i in range(len(bodies)):
             if (failed := decoded.failed.get(i)) is not None:
@@ -198,6 +244,21 @@ class Consumer:
 
     async def consume(self, signal: Signal, body: bytes, metadata: Metadata = no_metadata) -> Received:
         return await self.ingest.take(self.receiver, signal, body, metadata)
+
+    def source(self, name: str, delivered: Callable[[int], object]) -> Source:
+        return self.ingest.open_source(self.receiver, name, delivered)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``component.Source`` of one receiver."""
+
+    ingest: Ingest
+    receiver: str
+    log: MemoryLog
+
+    async def consume(self, signal: Signal, body: bytes, position: int, metadata: Metadata = no_metadata) -> Received:
+        return await self.ingest.take_from(self.receiver, self.log, signal, body, position, metadata)
 
 
 def run_routes(routes: Sequence[Route], batches: Sequence[Batch], met: frozenset[str] = frozenset()) -> list[Entry]:
@@ -220,6 +281,13 @@ def _run(route: Route, batches: Sequence[Batch], met: frozenset[str]) -> list[En
         if dropped is not None and route.assembling:
             out.append(Entry(dropped, route.assembling, dropped=True, met=met))
     return out
+
+
+def _note_taken(log: Log, requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:
+    """Of what was refused for now the position stays open; the rest is in the log, or never will be."""
+    if isinstance(log, MemoryLog):
+        done = zip(requests, outcomes, strict=True)
+        log.taken([r.position for r, o in done if r.position is not None and not isinstance(o, RetryableError)])
 
 
 def _answer(requests: Sequence[_Request], outcomes: Sequence[Outcome]) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from collector.errors import JournalError
 from collector.model import schema
-from collector.model.arrow_arrays import numpy_of, table_of, with_column
+from collector.model.arrow_arrays import completed, numpy_of, with_column
 from collector.model.trace_schema import STORED
 
 TRACES = pa.schema(
@@ -93,8 +93,10 @@ class DecisionRecord:
                 start += length
         except (struct.error, pa.ArrowInvalid, StopIteration) as error:
             raise JournalError(f"a decision cannot be read: {error}") from error
-        traces, rows, logs, whole = tables
-        return cls(_completed(traces, TRACES), _with_tombstones(rows), logs, whole)
+        try:
+            return cls(*(_as_today(table, fields) for table, fields in zip(tables, _PARTS, strict=True)))
+        except (ValueError, NotImplementedError) as error:
+            raise JournalError(f"a decision cannot be read: {error}") from error
 
     def with_stored(self, found: npt.NDArray[np.bool_]) -> DecisionRecord:
         """The decision with these rows marked as stored already."""
@@ -119,26 +121,11 @@ def empty(of: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=of)
 
 
-def _completed(table: pa.RecordBatch, fields: pa.Schema) -> pa.RecordBatch:
-    """A table of an older version with the columns of today: those it does not have are null."""
-    names = table.schema.names
-    return table_of(
-        fields, {f.name: table[f.name] if f.name in names else pa.nulls(len(table), f.type) for f in fields}
-    )
-
-
-def _with_tombstones(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows of a decision record, also of one that was written before spans left tombstones."""
-    if "dropped" in rows.schema.names:
-        return rows
-    return table_of(
-        ROWS,
-        {
-            **dict(zip(rows.schema.names, rows.columns, strict=True)),
-            "dropped": np.zeros(rows.num_rows, np.bool_),
-            "kept_parent_id": rows["parent_id"],
-        },
-    )
+def _as_today(table: pa.RecordBatch, fields: pa.Schema) -> pa.RecordBatch:
+    """A table of a decision that another version wrote: its columns are found by name."""
+    # Before spans left tombstones every parent was kept.
+    given = {"kept_parent_id": table["parent_id"]} if fields is ROWS else {}
+    return completed(table, fields, given)
 
 
 def _stream(table: pa.RecordBatch) -> bytes:

@@ -1,65 +1,76 @@
-"""The journal: batches made durable in segments, found again by sequence number, freed when done."""
+"""The journal: a log whose records are durable in segment files, freed when done."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
-from collector.engine.journal import segments
+from collector.engine.journal import packing, segments
 from collector.engine.journal.ledger import Ledger
 from collector.engine.journal.records import Entry, Written
-from collector.errors import ConfigError, JournalError, RetryableError
+from collector.errors import JournalError, RetryableError
 from collector.files import sync_folder
-from collector.model import schema
-from collector.model.batch import BATCH_OF, Signal
 
-_META = b"spanloom"
 _OPEN_RECORDS = 256
 """Opened batches kept at hand: they are views into the maps, a few kilobytes each."""
 
 
-class Journal:
-    """One writer thread appends; any thread reads.
+@dataclass(slots=True)
+class _Segment:
+    """A segment file: its records have the numbers from ``first`` to ``last``, without a gap."""
 
-    ``directory`` is locked for this process. Raises ``ConfigError`` when another one has it.
+    nbytes: int = 0
+    first: int = 0
+    last: int = 0
+    """0: it has no records."""
+
+    def take(self, seq: int) -> None:
+        self.first = self.first or seq
+        self.last = seq
+
+
+class Journal:
+    """The log in a folder of segment files. One writer thread appends; any thread reads.
+
+    Its name in the ledger is the folder's. The folder belongs to one process: see ``storage``.
     """
 
     def __init__(
         self,
-        directory: Path,
+        folder: Path,
+        ledger: Ledger,
         *,
         max_bytes: int,
         fsync: bool = True,
         observe_sync: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self.directory = directory
+        """Opens or creates the folder. Raises ``JournalError`` when a segment is damaged."""
+        self.name = folder.name
+        self._folder = folder
+        self._ledger = ledger
         self._max_bytes = max_bytes
         self._fsync = fsync
         self._observe_sync = observe_sync
-        self._folder = directory / "w00"
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory.chmod(0o700)
-        self._lock_fd = _lock(directory)
-        sync_folder(directory)
-        self.ledger = Ledger(directory)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync_folder(folder.parent)
         self._mutex = threading.Lock()
         self._records: dict[int, segments.Record] = {}
-        self._sizes: dict[int, int] = {}
+        self._segments: dict[int, _Segment] = {}
         self._maps: dict[int, segments.SegmentMap] = {}
         self._opened: OrderedDict[int, Entry] = OrderedDict()
         self._writer: segments.SegmentWriter | None = None
-        self._next_seq = 1
+        # Numbers of segments that are gone, freed or moved away, must not come back: decisions name them.
+        self.index, self._next_seq = ledger.log(self.name, is_lasting=True)
         self._next_group = 1
         self._next_segment = 1
         self._recover()
+        self._released = self.oldest_seq
 
     def _recover(self) -> None:
         found = segments.numbers(self._folder)
@@ -68,21 +79,20 @@ class Journal:
             path = segments.segment_path(self._folder, number)
             if path.stat().st_size != used:
                 os.truncate(path, used)
+            segment = self._segments[number] = _Segment(used)
             for record in records:
                 self._records[record.seq] = record
-            self._sizes[number] = used
+                segment.take(record.seq)
             self._next_segment = number + 1
             if records:
-                self._next_seq = records[-1].seq + 1
+                self._next_seq = max(self._next_seq, segment.last + 1)
                 self._next_group = records[-1].group + 1
-        # Numbers of segments that are gone, freed or moved away, must not come back: decisions name them.
-        self._next_seq = max(self._next_seq, int(self.ledger.meta("next_seq", "1")), self.ledger.max_seq() + 1)
 
     @property
     def nbytes(self) -> int:
         """Bytes in segments."""
         with self._mutex:
-            return sum(self._sizes.values())
+            return sum(segment.nbytes for segment in self._segments.values())
 
     @property
     def full(self) -> bool:
@@ -97,7 +107,7 @@ class Journal:
         if self.full:
             self._seal()  # or a segment that is the whole journal could never be freed
             raise RetryableError("the journal is full: exporters have to catch up", retry_after=5)
-        payloads = [_pack(entry) for entry in entries]
+        payloads = [packing.pack(entry) for entry in entries]
         writer = self._room_for(sum(segments.ALIGNMENT * 2 + p.size for p in payloads))
         start = writer.used
         try:
@@ -113,9 +123,15 @@ class Journal:
         self._next_seq += len(records)
         self._next_group += 1
         with self._mutex:
-            self._records.update((r.seq, r) for r in records)
-            self._sizes[writer.number] = writer.used
-        return [Written(r.seq, time_unix_nano, r.length) for r in records]
+            segment = self._segments[writer.number]
+            segment.nbytes = writer.used
+            for record in records:
+                self._records[record.seq] = record
+                segment.take(record.seq)
+        return [self._written(record) for record in records]
+
+    def _written(self, record: segments.Record) -> Written:
+        return Written(record.seq, record.time_unix_nano, record.length, self.index)
 
     def _sync(self, writer: segments.SegmentWriter) -> None:
         if self._fsync:
@@ -131,7 +147,7 @@ class Journal:
         self._next_segment += 1
         with self._mutex:
             self._writer = new
-            self._sizes[new.number] = 0
+            self._segments[new.number] = _Segment()
         return new
 
     def _seal(self) -> None:
@@ -141,7 +157,7 @@ class Journal:
             with self._mutex:
                 self._writer = None
 
-    def read(self, seq: int) -> Entry:
+    def read(self, seq: int, /) -> Entry:
         """The entry with this number, as views into the map. Raises ``JournalError`` when it is gone."""
         with self._mutex:
             if (entry := self._opened.get(seq)) is not None:
@@ -153,100 +169,64 @@ class Journal:
             mapped = self._maps.get(record.segment)
             if mapped is None:
                 mapped = self._maps[record.segment] = segments.SegmentMap(self._folder, record.segment)
-            entry = self._opened[seq] = _unpack(mapped.payload(record))
+            entry = self._opened[seq] = packing.unpack(mapped.payload(record))
             if len(self._opened) > _OPEN_RECORDS:
                 self._opened.popitem(last=False)
             return entry
 
-    def __contains__(self, seq: int) -> bool:
+    def __contains__(self, seq: int, /) -> bool:
         with self._mutex:
             return seq in self._records
 
-    def info(self, seq: int) -> Written:
+    def info(self, seq: int, /) -> Written:
         """When the record was acknowledged, and its size. Raises ``KeyError`` when it is gone."""
         with self._mutex:
             record = self._records[seq]
-        return Written(seq, record.time_unix_nano, record.length)
+        return self._written(record)
 
-    def written(self) -> list[Written]:
-        """Everything in the journal, oldest first; for the start."""
+    def tail(self, after: int) -> list[Written]:
+        """The records above this number, oldest first."""
         with self._mutex:
-            return [Written(r.seq, r.time_unix_nano, r.length) for r in self._records.values()]
+            of_segments = [
+                range(max(s.first, after + 1), s.last + 1) for s in self._segments.values() if s.last > after
+            ]
+            return [self._written(self._records[seq]) for some in of_segments for seq in some]
 
     @property
     def oldest_seq(self) -> int:
         """The number of the oldest record held, or of the next one."""
         with self._mutex:
-            return min(self._records, default=self._next_seq)
+            return next((s.first for s in self._segments.values() if s.last), self._next_seq)
 
-    def free(self, below_seq: int) -> None:
-        """Deletes segments whose records all have a number below ``below_seq``."""
+    def release(self, below: int) -> None:
+        """Deletes segments whose records all have a number below this one."""
         with self._mutex:
-            last_of: dict[int, int] = {}
-            for record in self._records.values():
-                last_of[record.segment] = max(last_of.get(record.segment, 0), record.seq)
+            self._released = max(self._released, min(below, self._next_seq))
             current = self._writer.number if self._writer is not None else None
-            doomed = [n for n in self._sizes if n != current and last_of.get(n, 0) < below_seq]
+            doomed = [n for n, segment in self._segments.items() if n != current and segment.last < below]
         if not doomed:
             return
         # On a full disk deleting comes first: whoever still names one of the numbers keeps them from coming back.
         with suppress(RetryableError):
-            self.ledger.set_meta("next_seq", str(self._next_seq))
+            self._ledger.set_next_seq(self.index, self._next_seq)
         for number in doomed:
             self._delete(number)
         sync_folder(self._folder)
 
+    def delivered(self) -> int | None:
+        """The number up to which all records are delivered; some of them may still be held."""
+        with self._mutex:
+            return self._released - 1 or None
+
     def _delete(self, number: int) -> None:
         segments.segment_path(self._folder, number).unlink(missing_ok=True)
         with self._mutex:
-            gone = [seq for seq, r in self._records.items() if r.segment == number]
-            for seq in gone:
+            segment = self._segments.pop(number)
+            self._maps.pop(number, None)
+            for seq in range(segment.first, segment.last + 1) if segment.last else ():
                 del self._records[seq]
                 self._opened.pop(seq, None)
-            self._sizes.pop(number, None)
-            self._maps.pop(number, None)
 
     def close(self) -> None:
-        """Seals the current segment and lets go of the folder. Safe to call twice."""
+        """Seals the current segment. Safe to call twice."""
         self._seal()
-        self.ledger.close()
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
-
-
-def _lock(directory: Path) -> int:
-    fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise ConfigError(f"{directory} is in use by another spanloom process") from None
-    return fd
-
-
-def _pack(entry: Entry) -> pa.Buffer:
-    meta = {
-        _META: str(schema.VERSION).encode(),
-        b"signal": entry.batch.signal.value.encode(),
-        b"pipelines": "\n".join(entry.pipelines).encode(),
-        b"join": b"1" if entry.join else b"",
-        b"dropped": b"1" if entry.dropped else b"",
-        b"met": "\n".join(sorted(entry.met)).encode(),
-    }
-    table = entry.batch.record_batch
-    return type(entry.batch)(table.replace_schema_metadata(meta)).to_ipc()
-
-
-def _unpack(payload: pa.Buffer) -> Entry:
-    with pa.ipc.open_stream(payload) as reader:
-        table = reader.read_next_batch()
-    meta: Mapping[bytes, bytes] = table.schema.metadata or {}
-    if meta.get(_META) != str(schema.VERSION).encode():
-        raise JournalError(f"journal record of schema version {meta.get(_META)!r}: this version reads {schema.VERSION}")
-    batch = BATCH_OF[Signal(meta[b"signal"].decode())](table.replace_schema_metadata(None))
-    pipelines = tuple(meta[b"pipelines"].decode().split("\n"))
-    met = meta.get(b"met", b"").decode()
-    return Entry(
-        batch, pipelines, bool(meta[b"join"]), bool(meta.get(b"dropped")), frozenset(met.split("\n") if met else ())
-    )

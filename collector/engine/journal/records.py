@@ -1,11 +1,11 @@
-"""Entries of a journal, and where they are read from."""
+"""Entries of a log, and where they are read from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from collector.engine.journal.addresses import address
 from collector.model.batch import Batch
 
 
@@ -25,35 +25,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Where an entry went: its number, when it was acknowledged and its size."""
+    """Where an entry went: its number in its log, when it was acknowledged and its size."""
 
     seq: int
     time_unix_nano: int
     nbytes: int
+    log: int = 0
+    """The log's index."""
+
+    @property
+    def address(self) -> int:
+        """See ``addresses``."""
+        return address(self.log, self.seq)
 
 
 class Records(Protocol):
-    """Where rows are read from: the journal, or the memory of a dry run."""
+    """Where rows are read from, by the addresses of their records: the logs of an engine, or the log with index 0."""
 
-    def read(self, seq: int) -> Entry: ...
+    def read(self, packed: int, /) -> Entry: ...
 
-    def info(self, seq: int) -> Written: ...
-
-
-class MemoryRecords:
-    """Records that are never written anywhere."""
-
-    def __init__(self) -> None:
-        self._entries: list[tuple[Entry, Written]] = []
-
-    def append(self, entries: Sequence[Entry], time_unix_nano: int) -> list[Written]:
-        first = len(self._entries) + 1
-        written = [Written(first + i, time_unix_nano, e.batch.nbytes) for i, e in enumerate(entries)]
-        self._entries += zip(entries, written, strict=True)
-        return written
-
-    def read(self, seq: int) -> Entry:
-        return self._entries[seq - 1][0]
-
-    def info(self, seq: int) -> Written:
-        return self._entries[seq - 1][1]
+    def info(self, packed: int, /) -> Written: ...

@@ -18,6 +18,8 @@ from collector.model.schema import ROLE_CALL, ROLE_OTHER, ROLE_PLACEHOLDER, ROLE
 from collector.testing import builders
 from tests.engine.assembly_kit import CALL, SECOND, Bench
 
+pytestmark = pytest.mark.usefixtures("storages")
+
 
 def test_a_trace_waits_for_its_root_or_its_time():
     bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
@@ -160,14 +162,14 @@ def test_log_records_go_with_their_trace_whichever_comes_first(log_first):
         bench.send_logs([log])
     (row,) = bench.out(everything=True)
     assert row["logs"].column("body_text").to_pylist() == ["hi"]
-    assert bench.assembly.oldest_pending_seq is None
+    assert bench.assembly.oldest_pending == []
 
 
 def test_log_records_whose_span_never_comes_are_let_go():
     bench = Bench()
     bench.send_logs([{"trace_id": 5, "span_id": 1, "event_name": "gen_ai.choice"}])
     assert bench.out(everything=True) == []
-    assert bench.assembly.oldest_pending_seq is None
+    assert bench.assembly.oldest_pending == []
     bench.send([{"trace_id": 5, "span_id": 1}])
     assert len(bench.out(everything=True)) == 1
 
@@ -274,7 +276,7 @@ def test_log_records_of_traces_that_never_come_are_bounded_too():
         bench.send_logs([{"trace_id": 10 * i + j + 1, "span_id": 1, "event_name": "e"} for j in range(10)], at=i)
         bench.tick(i)
     assert bench.assembly._pending.num_rows <= 11
-    assert bench.assembly.oldest_pending_seq >= 4
+    assert {bench.records.info(record).time_unix_nano for record in bench.assembly.oldest_pending} == {4}
 
 
 @pytest.mark.parametrize("max_rows", [1, 3, 1000])

@@ -12,6 +12,8 @@ from collector.engine.assembly.assembly import KeepAll
 from collector.model.schema import ROLE_CALL, ROLE_NATIVE
 from tests.engine.assembly_kit import CALL, SECOND, Bench
 
+pytestmark = pytest.mark.usefixtures("storages")
+
 INSTRUMENTED = {**CALL, "trace_id": 1, "span_id": 1, "span_name": "instrumented", "response_id": "msg_1"}
 NATIVE = {**CALL, "trace_id": 2, "span_id": 1, "span_name": "native", "response_id": "msg_1", "role": ROLE_NATIVE}
 
@@ -78,3 +80,13 @@ def test_a_native_span_below_its_instrumentations_counts_whatever_else_waits_in_
     bench = Bench(KeepAll(30 * SECOND, 2 * SECOND))
     bench.send([outer, inner, {"trace_id": 3, "span_id": 2, "parent_span_id": 1, "span_name": "waits"}])
     assert scopes(bench.out(2 * SECOND)) == {"instrumented": "duplicate", "native": "counted"}
+
+
+@pytest.mark.parametrize(("seconds", "scope"), [(10, "duplicate"), (11, "counted")])
+def test_the_other_span_is_looked_for_near_in_time_however_many_records_lie_between(seconds, scope):
+    bench = Bench(KeepAll(60 * SECOND, 2 * SECOND))
+    bench.send([{**INSTRUMENTED, "span_id": 2, "parent_span_id": 1}], at=20 * SECOND)
+    for trace in range(10, 90):
+        bench.send([{"trace_id": trace, "span_id": 2, "parent_span_id": 1}], at=21 * SECOND)
+    bench.send([NATIVE], at=(20 + seconds) * SECOND)
+    assert scopes(bench.out((22 + seconds) * SECOND)) == {"native": scope}

@@ -1,167 +1,132 @@
-"""Rows that wait for their trace: random spans, log records and ticks, beside a plain model of dicts.
+"""Waiting rows alone: what is due when, what goes early, and which records must stay.
 
-Proves by property that each trace leaves once, whole, for a reason that holds, oldest first and within the bound of
-a tick, and that sums and deadlines are those of what is left. Does not prove what is decided about a trace
-(``test_assembly``), nor when somebody asks.
+Proves order, bounds and the oldest record per log, with rows of two logs whose numbers have no common order. Does not
+look at what is decided about the rows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
-from hypothesis import given, settings, strategies as st
+import pytest
 
 from collector.engine.assembly.pending import Early, Pending
+from collector.engine.journal.addresses import address
 from collector.engine.journal.records import Written
-from collector.model import schema
 
-WAIT, AFTER_ROOT, MAX_BYTES = 100, 10, 50
-REASON_WAIT, REASON_ROOT, REASON_SIZE, REASON_EARLY, REASON_END = range(len(schema.TRIGGERS))
+SECOND = 10**9
 
 
-@dataclass
-class Trace:
-    arrived: int
-    deadline: int
-    why: set[int] = field(default_factory=set)
-    nbytes: int = 0
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    logs: list[tuple[int, int]] = field(default_factory=list)
+class Traces:
+    """Traces by one-letter names; each row of a record is a span of the trace it is named after."""
 
-    @property
-    def rows(self):
-        return len(self.spans) + len(self.logs)
+    def __init__(self, wait=30 * SECOND, after_root=0, max_trace_bytes=0):
+        self.pending = Pending(wait, after_root, max_trace_bytes)
 
+    def add(self, names, seq, at=0, *, log=0, size=10, logs=False, roots=""):
+        written = Written(seq, at, 1, log)
+        distinct = [name.encode() for name in sorted(set(names))]
+        codes = np.array([distinct.index(name.encode()) for name in names])
+        rows = np.arange(len(names), dtype=np.int32)
+        if logs:
+            self.pending.add_logs(written, distinct, codes, rows)
+        else:
+            marks = np.array([name in roots for name in names], np.bool_)
+            self.pending.add_spans(written, distinct, codes, rows, marks, np.full(len(names), size, np.int64))
 
-class Both:
-    """The same steps through ``Pending`` and through a model."""
-
-    def __init__(self):
-        self.pending = Pending(WAIT, AFTER_ROOT, MAX_BYTES)
-        self.traces: dict[bytes, Trace] = {}
-        self.now = 1000
-        self.seq = 0
-
-    def _arrives(self, number):
-        self.now += 1
-        self.seq += 1
-        id_ = bytes([number]) * 16
-        trace = self.traces.setdefault(id_, Trace(self.now, self.now + WAIT, {REASON_WAIT}))
-        return Written(self.seq, self.now, 1), id_, trace
-
-    def add_spans(self, number, sizes, root):
-        written, id_, trace = self._arrives(number)
-        n = len(sizes)
-        rows, roots = np.arange(n, dtype=np.int32), np.array([root] + [False] * (n - 1))
-        self.pending.add_spans(written, [id_], np.zeros(n, np.int32), rows, roots, np.array(sizes, np.int64))
-        trace.spans += [(self.seq, row) for row in range(n)]
-        trace.nbytes += sum(sizes)
-        if root and self.now + AFTER_ROOT < trace.deadline:
-            trace.deadline = self.now + AFTER_ROOT
-            trace.why = {REASON_ROOT}
-        if trace.nbytes > MAX_BYTES and self.now < trace.deadline:
-            trace.deadline = self.now
-            trace.why = {REASON_SIZE}
-
-    def add_logs(self, number, n):
-        written, id_, trace = self._arrives(number)
-        self.pending.add_logs(written, [id_], np.zeros(n, np.int32), np.arange(n, dtype=np.int32))
-        trace.logs += [(self.seq, row) for row in range(n)]
-
-    def _oldest(self, early):
-        """The ids of the oldest traces that together hold as much."""
-        out = []
-        rows = nbytes = 0
-        for id_, trace in sorted(self.traces.items(), key=lambda item: item[1].arrived):
-            if rows >= early.rows and nbytes >= early.nbytes:
-                break
-            out.append(id_)
-            rows, nbytes = rows + trace.rows, nbytes + trace.nbytes
-        return out
-
-    def tick(self, after, max_rows, early, everything):
-        now = self.now + after
-        due = {id_ for id_, t in self.traces.items() if t.deadline <= now or t.deadline > now + WAIT}
-        sooner = self.traces if everything else self._oldest(early)
-        for id_ in set(sooner) - due:
-            self.traces[id_].why.add(REASON_END if everything else REASON_EARLY)
-        due |= set(sooner)
-        refs = self.pending.take_due(now, max_rows=max_rows, early=early, everything=everything)
+    def due(self, now, *, max_rows=1000, rows=0, nbytes=0, everything=False):
+        """Name → its (log, number, row) in the order of the answer."""
+        refs = self.pending.take_due(now, max_rows=max_rows, early=Early(rows, nbytes), everything=everything)
         if refs is None:
-            assert not due
-            return
-        leaving = self._fitting(due, max_rows)
-        assert refs.more == (len(leaving) < len(due))
-        assert sorted(refs.trace_ids) == sorted(id_ for id_ in leaving if self.traces[id_].spans)
-        for at, id_ in enumerate(refs.trace_ids):
-            self._same(refs, at, self.traces[id_])
-        for id_ in leaving:
-            del self.traces[id_]
-
-    def _fitting(self, due, max_rows):
-        """The oldest that fit, at least one."""
-        out, rows = [], 0
-        for id_ in sorted(due, key=lambda id_: self.traces[id_].arrived):
-            rows += self.traces[id_].rows
-            if out and rows > max_rows:
-                break
-            out.append(id_)
-        return out
-
-    @staticmethod
-    def _same(refs, at, trace):
-        mine = refs.trace == at
-        assert list(zip(refs.seqs[mine].tolist(), refs.rows[mine].tolist(), strict=True)) == trace.spans
-        logs = [(log["seq"], log["row"]) for log in refs.logs.to_pylist() if log["trace"] == at]
-        assert logs == trace.logs
-        assert refs.size_bytes[at] == trace.nbytes
-        assert int(refs.trigger[at]) in trace.why
-
-    def check(self):
-        pending, traces = self.pending, self.traces.values()
-        assert pending.num_traces == len(traces)
-        assert pending.num_spans == sum(len(t.spans) for t in traces)
-        assert pending.num_rows == sum(t.rows for t in traces)
-        assert pending.nbytes == sum(t.nbytes for t in traces)
-        assert pending.next_deadline() == min((t.deadline for t in traces), default=None)
-        assert pending.last_deadline() == max((t.deadline for t in traces), default=None)
+            return None
+        found = {name.decode(): [] for name in refs.trace_ids}
+        for trace, record, row in zip(refs.trace.tolist(), refs.seqs.tolist(), refs.rows.tolist(), strict=True):
+            found[refs.trace_ids[trace].decode()].append((record >> 48, record & ((1 << 48) - 1), row))
+        return found
 
 
-NUMBERS = st.integers(0, 5)
-STEPS = st.one_of(
-    st.tuples(st.just("add_spans"), NUMBERS, st.lists(st.integers(0, 20), min_size=1, max_size=4), st.booleans()),
-    st.tuples(st.just("add_logs"), NUMBERS, st.integers(1, 3)),
-    st.tuples(
-        st.just("tick"),
-        st.sampled_from([0, 0, AFTER_ROOT, WAIT, -1, -WAIT]),
-        st.sampled_from([1, 5, 100]),
-        st.builds(Early, st.sampled_from([0, 0, 3]), st.sampled_from([0, 0, 30])),
-        st.sampled_from([False, False, False, True]),
-    ),
-)
+def test_a_trace_is_due_with_all_its_rows_of_all_logs():
+    traces = Traces()
+    traces.add("ab", 900, at=0)
+    traces.add("aa", 1, at=5, log=1)
+    traces.add("b", 2, at=5, log=1, logs=True)
+    assert traces.due(29 * SECOND) is None
+    refs = traces.pending.take_due(30 * SECOND, max_rows=1000, early=Early(), everything=False)
+    assert (refs.trace_ids, refs.num_traces) == ([b"a", b"b"], 2)
+    assert refs.seqs.tolist() == [900, 900, address(1, 1), address(1, 1)]
+    assert (refs.ingested.tolist(), refs.size_bytes.tolist()) == ([0, 0], [30, 10])
+    assert refs.logs.to_pylist() == [{"seq": address(1, 2), "row": 0, "trace": 1}]
+    assert (traces.pending.num_rows, traces.pending.nbytes, traces.pending.oldest) == (0, 0, [])
 
 
-@given(st.lists(STEPS, max_size=40))
-@settings(deadline=None, max_examples=200)
-def test_each_trace_leaves_once_whole_and_for_a_reason(steps):
-    both = Both()
-    for name, *arguments in steps:
-        getattr(both, name)(*arguments)
-        both.check()
-    while both.traces:
-        both.tick(0, 3, Early(), True)
-        both.check()
+def test_the_oldest_record_is_known_of_each_log():
+    traces = Traces()
+    traces.add("a", 50, at=0, log=1)
+    traces.add("b", 7, at=1)
+    traces.add("b", 60, at=2, log=1)
+    traces.add("c", 3, at=3, logs=True)
+    assert sorted(traces.pending.oldest) == [3, 7, address(1, 50)]
+    traces.due(30 * SECOND)  # a
+    assert sorted(traces.pending.oldest) == [3, 7, address(1, 60)]
+    traces.due(30 * SECOND + 1)  # b
+    assert traces.pending.oldest == [3]
 
 
-def test_more_traces_than_there_was_room_for_at_first_are_kept_apart():
-    pending = Pending(WAIT, 0)
-    n = 3000
-    ids = [number.to_bytes(16, "big") for number in range(n)]
-    rows, ones = np.arange(n, dtype=np.int32), np.ones(n, np.int64)
-    pending.add_spans(Written(1, 5, 1), ids, rows, rows, np.zeros(n, np.bool_), ones)
-    refs = pending.take_due(5 + WAIT, max_rows=10**6, early=Early(), everything=False)
-    assert {refs.trace_ids[t]: int(row) for t, row in zip(refs.trace, refs.rows, strict=True)} == {
-        id_: number for number, id_ in enumerate(ids)
-    }
-    assert (pending.num_traces, pending.nbytes, pending.next_deadline()) == (0, 0, None)
+@pytest.mark.parametrize(("early", "gone"), [({"rows": 1}, "a"), ({"rows": 3}, "ab"), ({"nbytes": 31}, "abc")])
+def test_what_goes_early_are_the_oldest_traces_that_hold_that_much(early, gone):
+    traces = Traces()
+    for seq, name in enumerate("aabbcc", 1):  # 20 bytes each
+        traces.add(name, seq, at=seq, size=10 if name != "c" else 1)
+    if early == {"nbytes": 31}:
+        early = {"nbytes": 41}
+    assert "".join(traces.due(10, **early)) == gone
+    assert traces.due(10) is None
+
+
+def test_age_is_when_a_trace_came_not_where_its_records_lie():
+    traces = Traces()
+    traces.add("n", 1, at=9)
+    traces.add("o", 1, at=1, log=3)
+    assert list(traces.due(10, rows=1)) == ["o"]
+
+
+def test_the_oldest_go_first_when_not_all_that_is_due_fits_and_one_always_does():
+    traces = Traces()
+    for seq, name in enumerate("dcba", 1):
+        traces.add(name * 3, seq, at=seq)
+    refs = traces.pending.take_due(40 * SECOND, max_rows=7, early=Early(), everything=False)
+    assert (sorted(refs.trace_ids), refs.more) == ([b"c", b"d"], True)
+    assert list(traces.due(40 * SECOND, max_rows=1)) == ["b"]
+    refs = traces.pending.take_due(40 * SECOND, max_rows=1, early=Early(), everything=False)
+    assert (refs.trace_ids, refs.more) == ([b"a"], False)
+    assert traces.pending.num_traces == 0
+
+
+def test_places_of_traces_that_are_gone_are_used_again_without_a_trace_of_them():
+    traces = Traces(after_root=SECOND, max_trace_bytes=25)
+    for turn in range(3000):
+        name = "xyz"[turn % 3]
+        traces.add(name, turn + 1, at=turn, roots=name)
+        assert traces.due(turn + SECOND) == {name: [(0, turn + 1, 0)]}
+    assert len(traces.pending._ids) == 1
+    traces.add("x", 9999, at=0)
+    assert traces.pending.next_deadline() == 30 * SECOND
+
+
+def test_a_trace_above_its_bound_is_due_at_once_whatever_log_made_it_grow():
+    traces = Traces(max_trace_bytes=25)
+    traces.add("aa", 1, at=5)
+    assert traces.due(5) is None
+    traces.add("a", 1, at=6, log=1)
+    assert traces.due(6) == {"a": [(0, 1, 0), (0, 1, 1), (1, 1, 0)]}
+
+
+def test_waiting_spans_are_found_by_the_time_they_came_nearest_first():
+    traces = Traces()
+    for seq, (at, log) in enumerate([(100, 0), (10, 1), (50, 0), (70, 1), (52, 1)], 1):
+        traces.add("ab", seq, at=at, log=log)
+    found = [(record, rows.tolist()) for record, rows in traces.pending.span_rows(40, 70, max_records=2)]
+    assert found == [(address(1, 5), [0, 1]), (3, [0, 1])]
+    assert [record for record, _ in traces.pending.span_rows(0, 1000, max_records=99)] == [
+        1, address(1, 4), address(1, 5), 3, address(1, 2),
+    ]  # fmt: skip
+    assert list(traces.pending.span_rows(200, 300, max_records=9)) == []

@@ -24,6 +24,8 @@ from collector.testing import builders
 from processors.tail_sampling import Config, TailSampling
 from tests.engine.assembly_kit import CALL, SECOND, Bench
 
+pytestmark = pytest.mark.usefixtures("storages")
+
 
 @dataclass
 class Notes:

@@ -16,10 +16,11 @@ from collector.component.exporter import ExportPreferences
 from collector.engine.export import runner as runners
 from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import DecisionReader, JournalReader
+from collector.engine.journal.addresses import ranges
 from collector.engine.journal.decisions import DecisionRecord
-from collector.engine.journal.journal import Journal
 from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
+from collector.engine.journal.storage import Storage
 from collector.options.retry import RetryConfig
 from collector.telemetry import Telemetry
 from collector.testing import builders
@@ -162,7 +163,7 @@ class Bench:
         self._open()
 
     def _open(self):
-        self.journal = open_journal(self.folder)
+        self.journal = OpenJournal(self.folder)
         self.ledger = Watched(self.journal.ledger, self.exporter.notes, self.faults)
         self.telemetry = Telemetry()
 
@@ -233,7 +234,7 @@ class Bench:
     @property
     def oldest(self):
         """The oldest record that is not delivered."""
-        return self.runner.oldest_seq
+        return min(self.runner.oldest, default=None)
 
     @property
     def queued(self):
@@ -256,13 +257,19 @@ class Bench:
         self.journal.close()
 
 
-def open_journal(folder):
-    return Journal(folder, max_bytes=1 << 30)
+class OpenJournal:
+    """A folder with a ledger and one log."""
+
+    def __init__(self, folder):
+        self._storage = Storage.on_disk(folder, max_bytes=1 << 30)
+        self.ledger, self.logs, self.log = self._storage.ledger, self._storage.logs, self._storage.log
+        self.append, self.end_segment, self.close = self.log.append, self.log._seal, self._storage.close
 
 
 def reader_over(journal, telemetry):
     """What exporters read decisions with; content is never built."""
-    return JournalReader(journal, DecisionReader(journal, lambda *_: None, {}), telemetry)
+    decisions = DecisionReader(journal.logs, lambda *_: None, {})
+    return JournalReader(journal.logs, journal.ledger, decisions, telemetry)
 
 
 def record(journal, batch, pipeline, at):
@@ -273,15 +280,15 @@ def record(journal, batch, pipeline, at):
 
 def passing_on(records):
     """The decision of a pipeline without assembly over these records."""
-    return DecisionRecord.of_records(np.array([w.seq for w in records]))
+    return DecisionRecord.of_records(np.array([w.address for w in records]))
 
 
 def add_decisions(ledger, decisions, created=LONG_AGO):
     """Writes decisions: (pipeline, decision, the records it is over, rows kept) each."""
     new = []
     for pipeline, decision, records, rows in decisions:
-        seqs, nbytes = [w.seq for w in records], sum(w.nbytes for w in records)
-        new.append(NewDecisionRecord(pipeline, created, min(seqs), max(seqs), rows, nbytes, decision.pack()))
+        named, nbytes = ranges(np.array([w.address for w in records])), sum(w.nbytes for w in records)
+        new.append(NewDecisionRecord(pipeline, created, named, rows, nbytes, decision.pack()))
     return ledger.add(new)
 
 

@@ -17,7 +17,7 @@ from collector.errors import JournalError
 from collector.model import schema
 from collector.telemetry import Telemetry
 from collector.testing import builders
-from tests.engine.export.runner_kit import add_decisions, open_journal, passing_on, reader_over, record
+from tests.engine.export.runner_kit import OpenJournal, add_decisions, passing_on, reader_over, record
 
 CALL = {"role": schema.ROLE_CALL, "usage": [("input", 5)], "total_tokens": 5}
 AGENT = {"role": schema.ROLE_WRAPPER, "usage": [("input", 5)], "total_tokens": 5}
@@ -28,7 +28,7 @@ class Reading:
     """A journal that decisions are read back from."""
 
     def __init__(self, folder):
-        self.journal = open_journal(folder)
+        self.journal = OpenJournal(folder)
         self.telemetry = Telemetry()
         self.reader = reader_over(self.journal, self.telemetry)
 
@@ -39,11 +39,11 @@ class Reading:
 
     def assemble(self, *batches, change=lambda decision: decision):
         """A decision over the traces of these batches, one segment each; ``change`` may mark it first."""
-        assembly = Assembly("traces", KeepAll(), self.journal, self.telemetry, **BOUNDS)
+        assembly = Assembly("traces", KeepAll(), self.journal.logs, self.telemetry, **BOUNDS)
         records = []
         for batch in batches:
             records.append(record(self.journal, batch, "traces", 1))
-            self.journal._seal()
+            self.journal.end_segment()
             assembly.add(records[-1], batch)
         ((decision,),) = assembly.decide_due(0, everything=True)
         add_decisions(self.journal.ledger, [("traces", change(decision), records, 3)])
@@ -155,7 +155,7 @@ def test_records_passed_on_whole_are_missed_alike(reading, tmp_path):
     on = reading()
     for _ in range(2):
         on.pass_on(builders.logs([{}]))
-        on.journal._seal()
+        on.journal.end_segment()
     on.journal.close()
     segments.segment_path(tmp_path / "w00", 1).unlink()
     on = reading()

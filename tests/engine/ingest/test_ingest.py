@@ -13,7 +13,6 @@ import pytest
 from collector.component.receiver import Received
 from collector.engine.ingest.chain import Chain
 from collector.engine.ingest.ingest import Ingest, Route
-from collector.engine.journal.journal import Journal
 from collector.errors import JournalError, PermanentError, RetryableError
 from collector.model.batch import Signal
 from collector.model.codec.chosen import encode
@@ -24,10 +23,10 @@ BODY = encode(builders.logs([{"body": "one"}]))
 
 
 class Bench:
-    """An ingest over a real journal, whose ``append`` can be made to fail."""
+    """An ingest over a log, whose ``append`` can be made to fail."""
 
-    def __init__(self, folder):
-        self.journal = Journal(folder, max_bytes=1 << 30)
+    def __init__(self, storage):
+        self.journal = storage.log
         self.fatal = []
         self.error = None
         self._append = self.journal.append
@@ -35,7 +34,7 @@ class Bench:
         telemetry = Telemetry()
         chain = Chain("logs", (), (), lambda batch: batch, telemetry)
         routes = {("otlp", Signal.LOGS): [Route(chain, ("logs",))]}
-        self.ingest = Ingest(routes, self.journal, telemetry, written=lambda _: None, fatal=self.fatal.append)
+        self.ingest = Ingest(routes, storage, telemetry, wake=lambda: None, fatal=self.fatal.append)
 
     def append(self, *args):
         if self.error is not None:
@@ -57,12 +56,11 @@ class Bench:
 
     def close(self):
         self.ingest.stop()
-        self.journal.close()
 
 
 @pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path / "journal")
+def bench(storages):
+    bench = Bench(storages.open())
     yield bench
     bench.close()
 

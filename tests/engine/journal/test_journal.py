@@ -9,9 +9,10 @@ from __future__ import annotations
 import pytest
 
 from collector.engine.journal import segments
-from collector.engine.journal.journal import Journal
+from collector.engine.journal.addresses import Range
 from collector.engine.journal.ledger import NewDecisionRecord
 from collector.engine.journal.records import Entry
+from collector.engine.journal.storage import Storage
 from collector.errors import ConfigError, RetryableError
 from collector.testing import builders
 
@@ -22,14 +23,14 @@ def open_journal(tmp_path, monkeypatch):
     opened = []
 
     def open_(max_bytes=1 << 30):
-        for journal in opened:
-            journal.close()
-        opened.append(Journal(tmp_path / "journal", max_bytes=max_bytes))
-        return opened[-1]
+        for storage in opened:
+            storage.close()
+        opened.append(Storage.on_disk(tmp_path / "journal", max_bytes=max_bytes))
+        return opened[-1].log
 
     yield open_
-    for journal in opened:
-        journal.close()
+    for storage in opened:
+        storage.close()
 
 
 def entry(text, pipelines=("traces",), *, join=False):
@@ -41,7 +42,7 @@ def test_entries_are_the_same_after_a_restart(open_journal):
     tombstones = Entry(builders.spans([{}], facts=True), ("a",), dropped=True)
     written = journal.append([entry("ü" * 10), entry("two", ("a", "b/c"), join=True), tombstones], 42)
     journal = open_journal()
-    assert journal.written() == written
+    assert journal.tail(0) == written
     first, second, third = (journal.read(w.seq) for w in written)
     assert first.batch.column("body_text").to_pylist() == ["ü" * 10]
     assert (second.pipelines, second.join) == (("a", "b/c"), True)
@@ -52,12 +53,11 @@ def test_entries_are_the_same_after_a_restart(open_journal):
 def test_numbers_go_on_after_everything_was_freed(open_journal):
     journal = open_journal()
     last = journal.append([entry("one")], 1)[-1].seq
-    journal.close()
     journal = open_journal()
     journal.append([entry("two")], 1)
-    journal.free(1 << 60)
+    journal.release(1 << 60)
     journal = open_journal()
-    journal.free(1 << 60)
+    journal.release(1 << 60)
     journal = open_journal()
     assert journal.append([entry("three")], 1)[0].seq > last + 1
 
@@ -66,7 +66,7 @@ def test_segments_are_freed_only_below_what_is_needed(open_journal):
     journal = open_journal()
     big = entry("x" * 200_000)
     seqs = [journal.append([big], 1)[0].seq for _ in range(4)]
-    journal.free(seqs[2])
+    journal.release(seqs[2])
     assert journal.oldest_seq == seqs[2]
     assert journal.read(seqs[2]).batch.num_rows == 1
 
@@ -78,14 +78,14 @@ def test_at_its_cap_it_refuses_and_takes_again_when_freed(open_journal):
         last = journal.append([big], 1)
     with pytest.raises(RetryableError, match="full"):
         journal.append([big], 1)
-    journal.free(last[-1].seq)
+    journal.release(last[-1].seq)
     assert journal.append([big], 1)
 
 
 def test_a_second_process_is_refused(open_journal, tmp_path):
     open_journal()
     with pytest.raises(ConfigError, match="in use"):
-        Journal(tmp_path / "journal", max_bytes=1)
+        Storage.on_disk(tmp_path / "journal", max_bytes=1)
 
 
 def test_a_write_that_finds_no_space_leaves_no_half_group(open_journal, monkeypatch):
@@ -105,20 +105,20 @@ def test_a_write_that_finds_no_space_leaves_no_half_group(open_journal, monkeypa
     monkeypatch.setattr(segments, "_write_all", real)
     journal.append([entry("after")], 1)
     journal = open_journal()
-    texts = [journal.read(w.seq).batch.column("body_text")[0].as_py() for w in journal.written()]
+    texts = [journal.read(w.seq).batch.column("body_text")[0].as_py() for w in journal.tail(0)]
     assert texts == ["before", "after"]
 
 
 def test_decisions_about_live_records_are_never_forgotten(open_journal):
-    ledger = open_journal().ledger
-    ledger.add([NewDecisionRecord("p", 0, seq, seq, 1, 1, b"x") for seq in (1, 2, 3)])
-    ledger.forget("p", below=3, oldest_seq=2)
+    ledger = open_journal()._ledger
+    ledger.add([NewDecisionRecord("p", 0, (Range(0, seq, seq),), 1, 1, b"x") for seq in (1, 2, 3)])
+    ledger.forget("p", below=3, oldest={0: 2})
     assert [i.dseq for i in ledger.infos(0)] == [2, 3]
-    ledger.forget("q", below=99, oldest_seq=99)
+    ledger.forget("q", below=99, oldest={0: 99})
     assert [i.dseq for i in ledger.infos(0)] == [2, 3]
-    ledger.forget("p", below=99, oldest_seq=99)
+    ledger.forget("p", below=99, oldest={0: 99})
     assert ledger.last() == 3
-    assert ledger.add([NewDecisionRecord("p", 0, 9, 9, 1, 1, b"x")])[0].dseq == 4
+    assert ledger.add([NewDecisionRecord("p", 0, (Range(0, 9, 9),), 1, 1, b"x")])[0].dseq == 4
 
 
 def test_records_of_a_group_that_failed_never_come_back(open_journal, monkeypatch):
@@ -137,13 +137,13 @@ def test_records_of_a_group_that_failed_never_come_back(open_journal, monkeypatc
     # The same size as the failed group's first record: its second would lie exactly behind.
     journal.append([entry("4")], 1)
     journal = open_journal()
-    assert [journal.read(w.seq).batch.column("body_text")[0].as_py() for w in journal.written()] == ["4"]
+    assert [journal.read(w.seq).batch.column("body_text")[0].as_py() for w in journal.tail(0)] == ["4"]
 
 
 def test_numbers_that_decisions_name_are_not_given_out_again(open_journal, tmp_path):
     journal = open_journal()
     seq = journal.append([entry("one")], 1)[0].seq
-    journal.ledger.add([NewDecisionRecord("p", 0, seq, seq, 1, 1, b"x")])
+    journal._ledger.add([NewDecisionRecord("p", 0, (Range(0, seq, seq),), 1, 1, b"x")])
     journal.close()
     for file in (tmp_path / "journal" / "w00").iterdir():
         file.unlink()
@@ -155,5 +155,5 @@ def test_one_segment_that_is_the_whole_journal_can_be_freed(open_journal):
     seq = journal.append([entry("x" * 300_000)], 1)[0].seq
     with pytest.raises(RetryableError, match="full"):
         journal.append([entry("y")], 1)
-    journal.free(seq + 1)
+    journal.release(seq + 1)
     assert journal.append([entry("y")], 1)

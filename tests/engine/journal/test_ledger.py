@@ -1,151 +1,175 @@
-"""The ledger by itself: decisions, positions, intents, and what is left of a transaction that failed.
+"""The ledger alone, with faults: a full disk, a lock, torn and damaged files.
 
-Proves that each write is whole or absent, is there after a new start, and that a full disk is told from a broken one.
-Does not prove that a commit survives power loss, nor who writes when (``export/test_runner``, ``test_core``).
+Proves that what was committed is there after a reopening and what was not leaves no trace, and that damage is said
+and never skipped. Does not prove that the disk keeps what it was told to sync.
 """
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 
 import pytest
 
+from collector.engine.journal.addresses import Range
+from collector.engine.journal.ledger import Ledger, NewDecisionRecord
 from collector.errors import JournalError, RetryableError
-from collector.testing import builders
-from tests.engine.export.runner_kit import add_decisions, open_journal, passing_on, record
-
-
-class Opened:
-    """A journal's ledger, with decisions over records of one log record each."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.journal = open_journal(folder)
-
-    @property
-    def ledger(self):
-        return self.journal.ledger
-
-    def decide(self, n, pipeline="logs"):
-        records = [record(self.journal, builders.logs([{}]), pipeline, 1) for _ in range(n)]
-        return add_decisions(self.ledger, [(pipeline, passing_on([r]), [r], 1) for r in records])
-
-    def reopen(self):
-        self.journal.close()
-        self.journal = open_journal(self.folder)
-
-    def is_full(self):
-        """Stands for a full disk: SQLite's own bound on pages gives the same error."""
-        self.ledger._db.execute("pragma max_page_count=1")
 
 
 @pytest.fixture
-def opened(tmp_path):
-    one = Opened(tmp_path / "journal")
-    yield one
-    one.journal.close()
+def open_ledger(tmp_path):
+    opened = []
+
+    def open_(folder=tmp_path, **how):
+        opened.append(Ledger(folder, **how))
+        return opened[-1]
+
+    yield open_
+    for ledger in opened:
+        ledger.close()
 
 
-def test_decisions_are_numbered_through_and_there_after_a_restart(opened):
-    written = opened.decide(3)
-    assert [info.dseq for info in written] == [1, 2, 3]
-    payloads = [opened.ledger.payload(info.dseq) for info in written]
-    opened.reopen()
-    assert opened.ledger.infos(0) == written
-    assert opened.ledger.infos(2) == written[2:]
-    assert [opened.ledger.payload(n) for n in (1, 2, 3)] == payloads
-    assert list(opened.ledger.payloads("logs")) == [(1, payloads[0]), (2, payloads[1]), (3, payloads[2])]
+def new(*ranges, pipeline="p", payload=b"x"):
+    return NewDecisionRecord(pipeline, 7, tuple(Range(*some) for some in ranges), 3, 100, payload)
 
 
-def test_a_number_is_given_out_once_even_after_all_was_forgotten(opened):
-    opened.decide(2)
-    with opened.ledger.transaction() as db:
-        db.execute("delete from decisions")
-    opened.reopen()
-    assert opened.ledger.last() == 2
-    assert opened.decide(1)[0].dseq == 3
+def test_all_is_there_after_a_reopening(open_ledger):
+    ledger = open_ledger()
+    infos = ledger.add([new((0, 1, 4)), new((0, 5, 5), (2, 1, 3))])
+    ledger.set_cursor("sink", 1)
+    ledger.set_intent("store", 1, 2)
+    index = ledger.log("spans/0", is_lasting=False).log
+    epoch = ledger.epoch
+    ledger.close()
+    again = open_ledger()
+    assert (again.infos(0), again.infos(1), again.last()) == (infos, infos[1:], 2)
+    assert (again.cursors(), again.intent("store"), again.intent("sink")) == ({"sink": 1}, (1, 2), None)
+    assert (again.epoch, again.pipelines(), list(again.payloads("p"))) == (epoch, {"p"}, [(1, b"x"), (2, b"x")])
+    assert again.log("spans/0", is_lasting=False).log == index
+    assert again.lost_logs() == [index]
 
 
-def test_a_position_closes_the_intent_in_the_same_write(opened):
-    opened.ledger.set_intent("a", 1, 2)
-    opened.ledger.set_intent("b", 1, 5)
-    opened.ledger.set_cursor("a", 2)
-    opened.reopen()
-    assert opened.ledger.cursors() == {"a": 2}
-    assert (opened.ledger.intent("a"), opened.ledger.intent("b")) == (None, (1, 5))
+def test_numbers_of_decisions_do_not_come_back(open_ledger):
+    ledger = open_ledger()
+    ledger.add([new((0, 1, 1))])
+    ledger.forget("p", below=2, oldest={0: 2})
+    ledger.close()
+    ledger = open_ledger()
+    assert (ledger.infos(0), ledger.last()) == ([], 1)
+    assert ledger.add([new((0, 1, 1))])[0].dseq == 2
 
 
-def test_a_position_that_cannot_be_written_leaves_the_intent(opened):
-    opened.ledger.set_intent("a", 1, 2)
-    opened.ledger._db.execute("create trigger no before delete on intents begin select raise(abort, 'no'); end")
-    with pytest.raises(JournalError, match="no"):
-        opened.ledger.set_cursor("a", 2)
-    assert (opened.ledger.cursors(), opened.ledger.intent("a")) == ({}, (1, 2))
+def test_a_delivery_closes_its_intent(open_ledger):
+    ledger = open_ledger()
+    ledger.set_intent("store", 1, 2)
+    ledger.set_cursor("store", 2)
+    assert ledger.intent("store") is None
+    ledger.set_intent("store", 3, 4)
+    ledger.drop_cursor("store")
+    assert (ledger.intent("store"), ledger.cursors()) == (None, {})
 
 
-def test_an_exporter_that_is_gone_leaves_nothing(opened):
-    opened.ledger.set_cursor("a", 2)
-    opened.ledger.set_intent("a", 3, 4)
-    opened.ledger.drop_cursor("a")
-    assert (opened.ledger.cursors(), opened.ledger.intent("a")) == ({}, None)
+def test_a_decision_over_two_logs_is_kept_while_one_of_them_holds_a_record_of_it(open_ledger):
+    ledger = open_ledger()
+    ledger.add([new((0, 1, 9), (1, 1, 2)), new((1, 3, 3)), new((5, 1, 1))])
+    ledger.forget("p", below=9, oldest={0: 10, 1: 2})
+    assert [info.dseq for info in ledger.infos(0)] == [1, 2]  # nobody has log 5 any more
+    ledger.forget("p", below=9, oldest={0: 10, 1: 3})
+    assert [(info.dseq, info.oldest) for info in ledger.infos(0)] == [(2, ((1 << 48) + 3,))]
+    ledger.forget("p", below=9, oldest={0: 10, 1: 4})
+    assert ledger.infos(0) == []
+    assert ledger._read("select count(*) from further_ranges", ()) == [(0,)]
 
 
-def test_whatever_ends_a_transaction_takes_all_of_it_back(opened):
-    def fail():
-        with opened.ledger.transaction() as db:
-            db.execute("insert into cursors values ('a', 1)")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert opened.ledger.cursors() == {}
-    opened.ledger.set_cursor("a", 2)
-    assert opened.ledger.cursors() == {"a": 2}
-
-
-def test_a_full_disk_is_for_later_and_takes_nothing(opened):
-    written = opened.decide(1)
-    opened.is_full()
-    records = [record(opened.journal, builders.logs([{"body": "x" * 100}]), "logs", 1) for _ in range(200)]
-    with pytest.raises(RetryableError) as caught:
-        add_decisions(opened.ledger, [("logs", passing_on(records), records, 1)] * 200)
-    assert caught.value.retry_after == 1
-    assert opened.ledger.infos(0) == written
+def test_a_log_keeps_its_index_and_never_gives_a_number_that_is_named(open_ledger):
+    ledger = open_ledger()
+    assert ledger.log("w00", is_lasting=True) == (0, 1)
+    assert ledger.meta("format", "") == "1"
+    assert ledger.log("w01", is_lasting=True) == (1, 1)
+    assert ledger.meta("format", "") == "2"
+    ledger.set_next_seq(1, 40)
+    ledger.set_next_seq(1, 30)
+    ledger.add([new((0, 7, 8), (1, 50, 60))])
+    ledger.close()
+    ledger = open_ledger()
+    assert [ledger.log(name, is_lasting=True) for name in ("w02", "w01", "w00")] == [(2, 1), (1, 61), (0, 9)]
+    ledger.forget("p", below=9, oldest={})
+    assert ledger.log("w01", is_lasting=True) == (1, 40)
 
 
-def test_a_setting_keeps_its_first_default(opened):
-    epoch = opened.ledger.epoch
-    assert opened.ledger.meta("k", "1") == opened.ledger.meta("k", "2") == "1"
-    opened.ledger.set_meta("k", "3")
-    opened.reopen()
-    assert (opened.ledger.meta("k", "4"), opened.ledger.epoch) == ("3", epoch)
+def test_a_decision_is_written_anew_or_deleted_under_its_number(open_ledger):
+    ledger = open_ledger()
+    ledger.add([new((0, 1, 1), (1, 1, 1)), new((1, 2, 2)), new((0, 3, 3))])
+    ledger.replace(1, new((0, 1, 1), payload=b"less"))
+    ledger.replace(2, None)
+    assert [(info.dseq, info.ranges) for info in ledger.infos(0)] == [(1, (Range(0, 1, 1),)), (3, (Range(0, 3, 3),))]
+    assert ledger.payload(1) == b"less"
+    with pytest.raises(JournalError, match="decision 2 is missing"):
+        ledger.payload(2)
 
 
-def test_a_newer_format_is_refused_with_its_path(opened):
-    opened.ledger.set_meta("format", "99")
-    with pytest.raises(JournalError, match=r"ledger\.sqlite has format 99"):
-        opened.reopen()
+def test_a_full_disk_refuses_whole_transactions_and_takes_them_when_there_is_room(open_ledger):
+    ledger = open_ledger()
+    ledger.add([new((0, 1, 1))])
+    ledger._db.execute("pragma max_page_count=1")
+    with pytest.raises(RetryableError, match="full"):
+        ledger.add([new((0, 2, 2)), new((0, 3, 3), (1, 1, 1), payload=bytes(200_000))])
+    assert [info.dseq for info in ledger.infos(0)] == [1]
+    ledger._db.execute("pragma max_page_count=1000000")
+    assert [info.dseq for info in ledger.add([new((0, 2, 2))])] == [2]
 
 
-def test_what_is_no_database_is_refused_with_its_path(opened):
-    opened.journal.close()
-    opened.ledger.path.write_bytes(b"no database " * 1000)
-    with pytest.raises(JournalError, match=r"ledger\.sqlite cannot be used"):
-        open_journal(opened.folder)
+def test_a_ledger_that_another_process_writes_is_waited_for_and_then_refused(open_ledger, tmp_path):
+    ledger = open_ledger(wait_seconds=0.05)
+    other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(JournalError, match="locked"):
+        ledger.set_cursor("sink", 1)
+    with pytest.raises(JournalError, match="cannot be used"):
+        open_ledger(wait_seconds=0.05)
+    assert ledger.cursors() == {}
+    other.execute("rollback")
+    ledger.set_cursor("sink", 1)
+    assert ledger.cursors() == {"sink": 1}
+    other.close()
 
 
-def test_a_payload_that_is_gone_is_an_error(opened):
-    with pytest.raises(JournalError, match="decision 7 is missing"):
-        opened.ledger.payload(7)
+def test_a_torn_write_loses_the_newest_transactions_only(open_ledger, tmp_path):
+    ledger = open_ledger()
+    for seq in range(1, 6):
+        ledger.add([new((0, seq, seq), (1, seq, seq), payload=bytes(3000))])
+    log = (tmp_path / "ledger.sqlite-wal").read_bytes()
+    found = set()
+    for at, end in enumerate(range(0, len(log), 4000)):
+        torn = tmp_path / f"torn-{at}"
+        torn.mkdir()
+        shutil.copy(tmp_path / "ledger.sqlite", torn)
+        (torn / "ledger.sqlite-wal").write_bytes(log[:end])
+        infos = open_ledger(torn).infos(0)
+        assert [info.dseq for info in infos] == list(range(1, len(infos) + 1))
+        assert all([r.first for r in info.ranges] == [info.dseq] * 2 for info in infos)
+        found.add(len(infos))
+    assert found >= {0, 1, 4}
 
 
-def test_it_belongs_to_its_owner_alone(opened):
-    assert opened.ledger.path.stat().st_mode & 0o777 == 0o600
+@pytest.mark.parametrize("where", ["head", "middle"])
+def test_a_damaged_ledger_is_said_and_kept(open_ledger, tmp_path, where):
+    ledger = open_ledger()
+    ledger.add([new((0, seq, seq), payload=bytes(2000)) for seq in range(1, 50)])
+    ledger.close()
+    path = tmp_path / "ledger.sqlite"
+    data = bytearray(path.read_bytes())
+    start = 0 if where == "head" else len(data) // 2
+    data[start : start + 20_000] = b"\xff" * 20_000
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match=r"ledger\.sqlite"):
+        open_ledger().infos(0)
+    assert path.read_bytes() == data
 
 
-def test_a_closed_ledger_says_so(opened):
-    opened.ledger.close()
-    with pytest.raises(JournalError):
-        opened.ledger.cursors()
-    with pytest.raises(sqlite3.ProgrammingError):
-        opened.ledger._db.execute("select 1")
+def test_in_memory_nothing_is_written_and_nothing_is_shared(open_ledger, tmp_path):
+    first, second = open_ledger(None), open_ledger(None)
+    first.add([new((0, 1, 1))])
+    assert (first.last(), second.last()) == (1, 0)
+    assert first.epoch != second.epoch
+    assert list(tmp_path.iterdir()) == []

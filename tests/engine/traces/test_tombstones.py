@@ -7,6 +7,7 @@ drops.
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from collector.engine.export.reader import DecisionReader
@@ -18,6 +19,8 @@ from collector.model import schema
 from collector.model.schema import ROLE_OTHER, ROLE_WRAPPER
 from collector.testing import builders
 from tests.engine.assembly_kit import CALL, SECOND, Bench
+
+pytestmark = pytest.mark.usefixtures("storages")
 
 AGENT = {**CALL, "type": "agent", "role": ROLE_WRAPPER}
 
@@ -44,8 +47,8 @@ class Filtered(Bench):
 
     def come(self, *rows, at=0):
         batch = builders.spans(rows, facts=True)
-        for written in self.records.append(run_routes([self.route], [batch]), at):
-            self.assembly.add(written, self.records.read(written.seq).batch)
+        for written in self.log.append(run_routes([self.route], [batch]), at):
+            self.assembly.add(written, self.records.read(written.address).batch)
 
     def rows(self, now=10**15):
         """Span → (parent, usage scope) of what is exported."""
@@ -109,7 +112,7 @@ def test_a_tombstone_says_nothing_and_goes_to_assembly_alone() -> None:
     bench = Filtered(2)
     secret = {"attributes": {"k": "secret"}, "span_name": "secret", "user_id": "secret", "status_message": "secret"}
     bench.come(span(1), span(2, 1, **CALL, **secret, events=[{"name": "secret"}], resource={"a": "secret"}))
-    kept, dropped = bench.records.read(1), bench.records.read(2)
+    kept, dropped = (bench.records.read(w.address) for log in bench.records for w in log.tail(0))
 
     assert (kept.pipelines, kept.dropped, kept.batch.num_rows) == (("traces", "forward"), False, 1)
     assert (dropped.pipelines, dropped.dropped, dropped.batch.num_rows) == (("traces",), True, 1)
