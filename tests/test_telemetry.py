@@ -1,6 +1,6 @@
 """A component's own metrics: declared beside it, shared by its instances, refused when a name means two things.
 
-Does not prove what each component counts: their own tests do.
+Proves the declarations. Does not prove what each component counts: their own tests do.
 """
 
 from __future__ import annotations

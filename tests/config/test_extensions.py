@@ -1,6 +1,6 @@
 """The sections ``extensions`` and ``service.extensions``: checked as other components are, with advice for the rest.
 
-Does not prove that an extension runs: ``tests/service/test_extensions.py`` does.
+Proves the checks. Does not prove that an extension runs: ``tests/service/test_extensions.py`` does.
 """
 
 from __future__ import annotations

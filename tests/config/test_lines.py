@@ -1,7 +1,7 @@
 """An error names the line of the wrong value itself, however deep in lists and maps it stands.
 
-Documents are generated with their layout, and one value is made wrong. Does not prove what the messages say:
-``test_config.py`` does.
+Proves it for documents that are generated with their layout, and one value is made wrong. Does not prove what the
+messages say: ``test_config.py`` does.
 """
 
 from __future__ import annotations

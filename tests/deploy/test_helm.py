@@ -8,104 +8,31 @@ from __future__ import annotations
 
 import json
 import shutil
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from collector.config.load import load
-from collector.config.plan import CollectorConfig
 from collector.options.durations import parse_duration
-from tests.deploy.tools import ROOT, call, done, tool
-
-CHART = ROOT / "deploy" / "helm" / "spanloom"
-VALUES = [None, *sorted((CHART / "ci").glob("*.yaml"))]
-KUBERNETES = ("1.27", "1.37")
-"""The oldest the chart allows and the newest there are schemas of."""
-NOT_KUBERNETES = {"ServiceMonitor"}
-SECRETS = {"BACKEND_TOKEN": "hunter2"}
-
-each = pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem if path else "default")
-Object = dict[str, Any]
-
-
-def yaml(text: str) -> Any:
-    return YAML(typ="safe", pure=True).load(text)
-
-
-def yamls(text: str) -> list[Any]:
-    return [document for document in YAML(typ="safe", pure=True).load_all(text) if document]
-
-
-@pytest.fixture(scope="session")
-def helm() -> str:
-    return tool("helm")
-
-
-def template(helm: str, *arguments: str | Path, chart: Path = CHART) -> list[str | Path]:
-    return [helm, "template", "rel", chart, "--namespace", "obs", "--kube-version", f"{KUBERNETES[-1]}.0", *arguments]
-
-
-def files(values: Path | None) -> list[str | Path]:
-    return ["-f", values] if values else []
-
-
-@pytest.fixture(scope="session")
-def rendered(helm) -> Callable[[Path | None], str]:
-    texts: dict[Path | None, str] = {}
-
-    def render(values: Path | None) -> str:
-        if values not in texts:
-            texts[values] = done(*template(helm, *files(values)))
-        return texts[values]
-
-    return render
-
-
-@pytest.fixture
-def objects(rendered, values) -> list[Object]:
-    return yamls(rendered(values))
-
-
-@pytest.fixture
-def with_values(helm, tmp_path) -> Callable[[str], list[Object]]:
-    """Objects of the chart with the given YAML over its values."""
-
-    def render(text: str) -> list[Object]:
-        path = tmp_path / "values.yaml"
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
-        return yamls(done(*template(helm, "-f", path)))
-
-    return render
-
-
-def of_kind(objects: list[Object], kind: str) -> list[Object]:
-    return [found for found in objects if found["kind"] == kind]
-
-
-def one(objects: list[Object], kind: str) -> Object:
-    (found,) = of_kind(objects, kind)
-    return found
-
-
-def pod_specs(objects: list[Object]) -> Iterator[Object]:
-    yield one(objects, "StatefulSet")["spec"]["template"]["spec"]
-    yield from (pod["spec"] for pod in of_kind(objects, "Pod"))
-
-
-def container(objects: list[Object]) -> Object:
-    (found,) = one(objects, "StatefulSet")["spec"]["template"]["spec"]["containers"]
-    return found
-
-
-def collector_config(objects: list[Object], folder: Path) -> CollectorConfig:
-    path = folder / "config.yaml"
-    path.write_text(one(objects, "ConfigMap")["data"]["config.yaml"], encoding="utf-8")
-    return load([path], environ=SECRETS, data_dir=folder)
-
+from tests.deploy.helm_kit import (
+    CHART,
+    KUBERNETES,
+    NOT_KUBERNETES,
+    Object,
+    collector_config,
+    container,
+    each,
+    files,
+    of_kind,
+    one,
+    pod_specs,
+    template,
+    yaml,
+    yamls,
+)
+from tests.deploy.tools import done, tool
 
 # Validity
 
@@ -300,81 +227,6 @@ def test_the_admin_port_is_closed_unless_somebody_is_named(rendered):
     assert all(rule["from"] for rule in policy["ingress"])
     (admin,) = (rule for rule in policy["ingress"] if rule["ports"][0]["port"] == "admin")
     assert admin["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("replicaCount: 2", "replicaCount"),
-        ("replicas: 1", "replicas"),
-        ("image: {tga: x}", "tga"),
-        ("config: {exporter: {}}", "exporter"),
-        ("config: {service: {pipelines: null}}", "pipelines"),
-        ("config: {service: {admin: {endpoint: 'localhost:4330'}}}", "config.service.admin.endpoint"),
-        ("config: {receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:4317'}}}}}", "protocols.grpc.endpoint"),
-        ("config: {receivers: {otlp: {protocols: {http: {endpoint: '[::1]:4318'}}}}}", "protocols.http.endpoint"),
-        ("config: {receivers: {otlp: {protocols: {http: {endpoint: null}}}}}", "protocols.http.endpoint"),
-        ("terminationGracePeriodSeconds: 30", "terminationGracePeriodSeconds"),
-        ("config: {service: {shutdown_timeout: soon}}", "shutdown_timeout"),
-        ("config: {service: {memory: {limit_mib: 2048}}}", "service.memory.limit_mib"),
-        ("{serviceMonitor: {enabled: true}}", "networkPolicy.adminFrom"),
-        ("persistence: {size: large}", "persistence"),
-        ("resources: {limits: {memory: 200Mi}}", "resources.limits.memory (200Mi) is below resources.requests.memory"),
-        ("resources: {limits: {cpu: 250m}}", "resources.limits.cpu (250m) is below resources.requests.cpu (500m)"),
-        ("resources: {limits: {cpu: lots}}", 'cpu is "lots"'),
-        (
-            "config: {service: {pipelines: {traces: {exporters: [duckdb, kafka]}}}}",
-            'config.service.pipelines.traces names "kafka", which config.exporters does not have',
-        ),
-        ("config: {service: {pipelines: {logs: {receivers: [otpl]}}}}", 'pipelines.logs names "otpl"'),
-        ("config: {processors: {pii: null}}", 'names "pii", which config.processors does not have'),
-        ("config: {service: {extensions: [health_check]}}", 'config.service.extensions names "health_check"'),
-        ("config: {processors: {pii: {hash_key: abcdef}}}", "config.processors.pii.hash_key holds a credential"),
-        (
-            "config: {exporters: {otlp_http: {headers: {Authorization: Bearer abc}}}}",
-            "config.exporters.otlp_http.headers.Authorization holds a credential",
-        ),
-        (
-            "config: {receivers: {otlp: {protocols: {http: {langfuse: {keys: {pk-lf-1: sk-lf-1}}}}}}}",
-            "http.langfuse.keys.pk-lf-1 holds a credential",
-        ),
-        (
-            "config: {exporters: {otlp_http: {endpoint: 'https://me:hunter2@backend.example.com'}}}",
-            "config.exporters.otlp_http.endpoint holds a password in a URL",
-        ),
-    ],
-)
-def test_what_cannot_work_is_refused_with_its_name(helm, tmp_path, text, reason):
-    path = tmp_path / "values.yaml"
-    path.write_text(text, encoding="utf-8")
-    result = call(*template(helm, "-f", path))
-    assert result.returncode != 0
-    assert reason in result.stderr
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        "processors: {pii: {hash_key: '${env:PII_KEY}'}}",
-        "exporters: {otlp_http: {headers: {authorization: 'Bearer ${env:TOKEN}', x-tenant: acme}}}",
-        "exporters: {otlp_http: {endpoint: 'https://${env:USER}:${env:PASS}@backend.example.com'}}",
-        "exporters: {otlp_http: {tls: {key_file: /tls/tls.key, ca_file: /tls/ca.crt}}}",
-        "connectors: {routing: {}}\n  service: {pipelines: {traces: {exporters: [duckdb, routing]}}}",
-    ],
-)
-def test_references_and_names_of_files_are_no_secrets(with_values, config):
-    assert with_values(f"config:\n  {config}\n")
-
-
-@pytest.mark.parametrize("limit", ["2Gi", "2048Mi", "2.2G", "2147483648", '"1.9Gi"'])
-def test_a_memory_bound_within_the_limit_of_the_pod_is_accepted(with_values, limit):
-    objects = with_values(
-        f"{{config: {{service: {{memory: {{limit_mib: 1700}}}}}}, resources: {{limits: {{memory: {limit}}}}}}}"
-    )
-    assert "limit_mib: 1700" in one(objects, "ConfigMap")["data"]["config.yaml"]
 
 
 # For people

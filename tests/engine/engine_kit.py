@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 
+from collector.component.exporter import ExportPreferences
 from collector.engine.assembly.assembly import Assembly, KeepAll
 from collector.engine.assembly.passing import Passing
 from collector.engine.core import Core
@@ -38,8 +39,6 @@ class Engine:
             self.telemetry,
         )
         self.exporters = {name: MemoryExporter() for name in exporters}
-        for name in stores:
-            self.exporters[name].stores = True
         self.runners = [
             ExportRunner(
                 name,
@@ -48,7 +47,8 @@ class Engine:
                 reader,
                 storage.ledger,
                 self.telemetry,
-                retry=RetryConfig(initial_interval="10ms", max_interval="10ms"),
+                stores=name in stores,
+                preferences=ExportPreferences(retry=RetryConfig(initial_interval="10ms", max_interval="10ms").retry()),
                 fatal=self._fail,
             )
             for name, exporter in self.exporters.items()

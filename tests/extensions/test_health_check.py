@@ -1,6 +1,6 @@
 """The Collector's health check: what it answers on real sockets, before, while and after the pipelines take data.
 
-Does not prove that the service tells it when they do: ``tests/service/test_extensions.py`` does.
+Proves the answers. Does not prove that the service tells it when they do: ``tests/service/test_extensions.py`` does.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Proves, over a whole service with a fake broker, that positions come back in ascending order and only when every
 exporter of every pipeline has the data, that after a restart reading goes on from there and nothing is lost, and that
-such a service keeps no journal. Does not prove anything about a real broker's protocol.
+such a service keeps no journal. Does not prove anything about a real broker's protocol. Does not prove that a real
+broker keeps what it promised.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collector.config.load import load
 from collector.engine import core
 from collector.errors import InvalidDataError, RetryableError
 from collector.model.batch import Signal
-from collector.model.codec.reference.encode import encode
+from collector.model.codec.chosen import encode
 from collector.service.service import Service
 from collector.testing import builders
 from collector.testing.sinks import MemoryExporter

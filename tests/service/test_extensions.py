@@ -284,7 +284,7 @@ async def test_a_reader_that_keeps_its_position_is_given_nothing_twice(tmp_path:
     async with running(service):
         await send(service, "one")
         await until(lambda: first.names() == ["one"])
-        ledger = service._journal.ledger
+        ledger = service._storage.ledger
         (batch,) = first.taken
         await until(lambda: ledger.cursors().get("extension:a") == batch.last)
         # As if the service had been killed after the reader stored its position and before the ledger did.
@@ -311,10 +311,10 @@ async def test_a_reader_gets_the_signals_it_asked_for(tmp_path: Path) -> None:
 async def test_a_reader_that_is_no_longer_configured_is_let_go(tmp_path: Path) -> None:
     service = service_of(tmp_path, Reader("a", []))
     async with running(service):
-        assert "extension:a" in service._journal.ledger.cursors()
+        assert "extension:a" in service._storage.ledger.cursors()
     service = service_of(tmp_path, Probe("b", []))
     async with running(service):
-        assert list(service._journal.ledger.cursors()) == ["memory"]
+        assert list(service._storage.ledger.cursors()) == ["memory"]
 
 
 def test_one_that_promises_to_read_and_cannot_is_refused(tmp_path: Path) -> None:

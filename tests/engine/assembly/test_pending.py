@@ -1,7 +1,7 @@
 """Waiting rows alone: what is due when, what goes early, and which records must stay.
 
 Proves order, bounds and the oldest record per log, with rows of two logs whose numbers have no common order. Does not
-look at what is decided about the rows.
+prove what is decided about the rows.
 """
 
 from __future__ import annotations

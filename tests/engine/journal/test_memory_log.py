@@ -1,7 +1,7 @@
 """The log without a disk: what it holds, and which positions of its source are delivered.
 
-Proves that the low water never passes a position that is open or not delivered, whatever order things end in. The
-way from a receiver to here is ``tests/service/test_durable_source.py``.
+Proves that the low water never passes a position that is open or not delivered, whatever order things end in. Does
+not prove the way from a receiver to here: ``tests/service/test_durable_source.py``.
 """
 
 from __future__ import annotations

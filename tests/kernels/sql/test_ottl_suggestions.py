@@ -1,7 +1,8 @@
 """What is printed instead of OTTL can be run: every editor, function and path of OTTL, in every context.
 
-Each piece of OTTL is put where the Collector takes it, and what the error says is read back as configuration. Does not
-prove that a translation means the same: ``tests/differential`` does, with the Collector itself.
+Each piece of OTTL is put where the Collector takes it, and what the error says is read back as configuration. Proves
+that it is accepted. Does not prove that a translation means the same: ``tests/differential`` does, with the Collector
+itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Which codec is in use, how another is forced, and what every codec offers.
 
-Does not prove that codecs decode and encode right: the other tests of this folder do, with the codec in use.
+Proves the choice. Does not prove that codecs decode and encode right: the other tests of this folder do, with the
+codec in use.
 """
 
 from __future__ import annotations
