@@ -1,9 +1,9 @@
 """A receiver whose source is durable: positions go in, and come back once everything is delivered.
 
-Proves, over a whole service with a fake broker, that positions come back in ascending order and only when every
+Proves over a whole service with a fake broker that positions come back in ascending order and only when every
 exporter of every pipeline has the data, that after a restart reading goes on from there and nothing is lost, and that
-such a service keeps no journal. Does not prove anything about a real broker's protocol. Does not prove that a real
-broker keeps what it promised.
+such a service keeps no journal. Does not prove anything about a real broker's
+protocol, nor that a real broker keeps what it promised.
 """
 
 from __future__ import annotations
