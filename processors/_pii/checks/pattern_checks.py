@@ -15,7 +15,6 @@ from processors._pii.checks.secret_checks import SECRET_CHECKS
 from processors._pii.checks.wallets import is_wallet
 from processors._pii.scan import Text
 
-_AT = re.compile(rb"@|%40|&#64;|&#[xX]40;|&commat;")
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+(?:\.|\Z)|[0-9]x\.")
 _LOCAL_MAX = 256
 # Matched backwards, from the sign on. Beyond ASCII nearly all is allowed in an address (RFC 6531).
@@ -28,7 +27,7 @@ def email(text: Text, start: int, end: int) -> Spans:
     """An address, of which the pattern found ``@domain``; not ``git@host:path``, ``package@1.2.3-rc``."""
     scan = text.scan
     local = _local_part(scan[max(0, start - _LOCAL_MAX) : start])
-    domain = _AT.sub(b"", scan[start:end], count=1)
+    domain = scan[start + 1 : end]
     if not local or _VERSION.match(domain) or (local == b"git" and at(scan, end) in {0x3A, 0x2F}):
         return
     yield text.span(start - len(local), end)
