@@ -23,7 +23,7 @@ from processors._pii.entities import Mode, Writer
 from processors._pii.finds import Found, kept_beside, merged
 from processors._pii.many import MANY, HyperscanSet, is_installed
 from processors._pii.masked.json_masker import quoted_number
-from processors._pii.patterns import Pattern, compiled, compiled_set
+from processors._pii.patterns import Pattern, compiled, compiled_set, is_quoted_address
 from processors._pii.scan import Text, resolve
 from processors._pii.views.readings import Reading, readings
 from processors._pii.views.triggers import triggers
@@ -51,11 +51,12 @@ _APART = b" \t\r\n\"'<>()[]{},;=:/@&?|!#*$"
 _REJECTED_PER_TEXT = 1_000
 _BYTES_PER_REJECTED = 1_000
 
+_QUOTED_AT = re.compile(rb"=(?:3D)*40")
 _WORD = re.compile(rb"[A-Za-z0-9]*")
 _TOKENS = "key"
 _FEW = 2
 """Asking so few patterns one by one costs no more than asking for all of them first."""
-_MANY = 8
+_MANY = 2
 """More than so many are asked as a set."""
 
 
@@ -152,19 +153,21 @@ class Engine:
         if self._triggers.search(text.raw) is None:
             return merged(self._find(text, without))
         found = self._find(text, without) if self._may_hold(text.raw) else []
-        read = [item for reading in readings(text.raw) for item in self._read(reading, without)]
+        read = [item for reading in readings(text.raw) for item in self._read(text.raw, reading, without)]
         return merged([*kept_beside(found, read), *read])
 
     def _may_hold(self, raw: bytes) -> bool:
         return self._plain is None or self._plain.search(raw) is not None
 
-    def _read(self, reading: Reading, without: Collection[str]) -> Iterator[Found]:
+    def _read(self, raw: bytes, reading: Reading, without: Collection[str]) -> Iterator[Found]:
         """What is found in a text as it reads, at its place in the original."""
         if not self._may_hold(reading.read):
             return
         for item in self._find(resolve(reading.read), without):
             start, end = reading.span(item.start, item.end)
-            yield Found(start, end, item.rank, item.entity, _value(reading.read[item.start : item.end]))
+            value = _value(reading.read[item.start : item.end])
+            if item.entity.name != "email" or not _QUOTED_AT.search(raw, start, end) or is_quoted_address(value):
+                yield Found(start, end, item.rank, item.entity, value)
 
     def _find(self, text: Text, without: Collection[str]) -> list[Found]:
         found: list[Found] = []

@@ -19,6 +19,8 @@ _WIDE = range(0xFF00, 0xFFF0)
 _COMMON = (0xAA, 0xB2, 0xB3, 0xB9, 0xBA)
 # Dashes, spaces and stops that JSON's escapes spell in ordinary text.
 _TYPOGRAPHY = (range(0x2013, 0x2016), range(0x3000, 0x3003), _WIDE)
+# Plain hyphens wherever patterns look.
+_RESOLVED_DASHES = range(0x2010, 0x2014)
 _FIRST_ASTRAL = 0x10000
 
 _LETTERS = string.ascii_letters + string.digits + "@"
@@ -49,20 +51,16 @@ def _characters() -> str:
     letters = [code for code in reading(_LETTERS) if code not in _WIDE and code not in _COMMON]
     wide = re2_class(code for code in reading(_LETTERS) if code in _WIDE)
     common, confusable, unseen = re2_class(_COMMON), re2_class(map(ord, CONFUSABLE)), re2_class(UNSEEN)
-    spaces, dashes, dots = (re2_class(reading(signs)) for signs in (" \n", "-", "."))
-    # What touches ASCII stands in one branch: the automaton stays small, and with it the cheap pass fast.
-    touching = (
-        rf"[{unseen}{confusable}\x00-\x08\x0B\x0C\x0E-\x1F\x7F]",
-        rf"[{spaces}][ \t{spaces}]{{0,8}}[0-9A-Z]",
-        rf"[{dashes}{common}][0-9]",
-        rf"[{dots}][0-9A-Za-z]",
-    )
+    spaces, dots = re2_class(reading(" \n")), re2_class(reading("."))
+    dashes = re2_class(code for code in reading("-") if code not in _RESOLVED_DASHES)
+    # None begins with what ASCII text is full of: the automaton stays small, and with it the cheap pass fast.
     return "|".join(
         (
-            rf"[0-9A-Za-z@](?:{'|'.join(touching)})",
-            rf"[{re2_class(letters)}]",
-            rf"\x{{FF20}}|[{wide}](?:[{wide}]{{2}}|[0-9@])|[0-9@][{wide}]",
-            rf"[{common}]{{2}}|[{confusable}][0-9A-Za-z@]|[ \t][{spaces}][0-9]",
+            rf"[{re2_class(letters)}{unseen}\x00-\x08\x0B\x0C\x0E-\x1F\x7F]",
+            rf"[{confusable}][0-9A-Za-z@]",
+            rf"[{spaces}][ \t{spaces}]*[0-9A-Z]|[{dashes}][0-9]|@[0-9A-Za-z-]*[{dots}]",
+            rf"\x{{FF20}}|[{wide}](?:[{wide}]{{2}}|[0-9@])",
+            rf"[{common}][{common}0-9]",
             rf"{_NAMES}[{re2_class(reading(':='))}]",
         )
     )
