@@ -113,7 +113,7 @@ class Card:
             return True
         start, end = groups[0][0], groups[-1][1]
         is_alone = first == 0 and last == len(groups) - 1
-        is_list = sign == b"," and (at(scan, start - 1) in _OPENING or at(scan, end) in _CLOSING)
+        is_list = sign == b"," and (at(scan, start - 1) == _OPENING or at(scan, end) == _CLOSING)
         return is_alone and not is_list and (sign in _USUAL or _shape(groups) in _SIGNED)
 
     def _ends_card(self, scan: bytes, groups: list[tuple[int, int]], first: int, last: int) -> bool:
@@ -132,7 +132,7 @@ _RUN = re.compile(rb"[0-9]+(?:(?:[ \t\r\n]{1,8}| ?[./,+_-] ?)[0-9]+)*")
 _GOES_ON = re.compile(rb"[0-9] ?[./,+_] ?\Z")
 _LONGEST_RUN = 400
 _USUAL = frozenset({b"", b"-"})
-_OPENING, _CLOSING = frozenset(b"[({"), frozenset(b"])}")
+_OPENING, _CLOSING = 0x5B, 0x5D
 _SIGNED = frozenset([(4, 4, 4, 4), (4, 6, 4), (4, 6, 5)])
 """Groups of cards with unusual signs between them."""
 

@@ -16,27 +16,29 @@ from processors._pii.views.look_alikes import READS
 _H = "[0-9A-Fa-f]"
 
 
-def _utf8(sign: str, one: str, trail: str, leads: tuple[str, str, str]) -> str:
-    """One character of UTF-8 of which each byte is written behind a sign."""
+def _utf8(sign: str, one: str, trail: str, leads: tuple[str, str, str], alone: str) -> str:
+    """One character of UTF-8 of which each byte is written behind a sign; or ``alone``, a byte of Latin-1."""
     tail = sign + trail
     forms = [sign + one, *(sign + lead + tail * count for count, lead in enumerate(leads, 1))]
-    return "|".join(forms)
+    return "|".join([*forms, sign + alone])
 
 
-_HEX = (f"[89ABab]{_H}", (f"[CDcd]{_H}", f"[Ee]{_H}", "[Ff][0-7]"))
-_PERCENT = _utf8("%(?:25)*", f"[0-7]{_H}", *_HEX) + f"|%(?:25)*u{_H}{{4}}"
+_HEX = (f"[89ABab]{_H}", (f"[CDcd]{_H}", f"[Ee]{_H}", "[Ff][0-7]"), f"[89A-Fa-f]{_H}")
+_PERCENT = f"%(?:25)*u[dD][89ABab]{_H}{{2}}%(?:25)*u[dD][C-Fc-f]{_H}{{2}}|%(?:25)*u{_H}{{4}}|" + _utf8(
+    "%(?:25)*", f"[0-7]{_H}", *_HEX
+)
 _REFERENCE = rf"&(?:amp;|#38;)*(?:#[0-9]{{1,9}};?|#[xX]{_H}{{1,8}};?|[A-Za-z][A-Za-z0-9]{{1,31}};)"
 _PAIR = rf"\\\\*u[dD][89ABab]{_H}{{2}}\\+u[dD][C-Fc-f]{_H}{{2}}"
 _CODE = rf"\\\\*(?:u{_H}{{4}}|u\{{{_H}{{1,6}}\}}|U{_H}{{8}})"
 _BYTES = _utf8(r"\\\\*x", f"[0-7]{_H}", *_HEX)
-_OCTAL = _utf8(r"\\\\*", "[01][0-7]{2}", "2[0-7]{2}", ("3[0-3][0-7]", "3[45][0-7]", "36[0-7]"))
+_OCTAL = _utf8(r"\\\\*", "[01][0-7]{2}", "2[0-7]{2}", ("3[0-3][0-7]", "3[45][0-7]", "36[0-7]"), "[23][0-7]{2}")
 
 # Letters and digits need no quoting: `id=64bob` is no quoted `d`, but a run such as `=6A=61` is one.
 _QUOTED_SIGN = "09|0[AD]|2[0-9A-F]|3[A-F]|40|5[B-F]|60|7[B-E]"
 _QUOTED = (
     r"=[ \t]*(?:\r?\n|(?:\\+r)?\\+n)"
-    r"|=(?:3D)*[2-7][0-9A-F](?==(?:3D)*[2-7][0-9A-F])|=(?<=[2-7][0-9A-F]=)(?:3D)*[2-7][0-9A-F]|"
-) + _utf8("=(?:3D)*", f"(?:{_QUOTED_SIGN})", "[89AB][0-9A-F]", ("[CD][0-9A-F]", "E[0-9A-F]", "F[0-7]"))
+    r"|=(?:3D)*[0-7][0-9A-F](?==[0-9A-F]{2})|=(?<=[0-9A-F]{2}=)(?:3D)*[0-7][0-9A-F]|"
+) + _utf8("=(?:3D)*", f"(?:{_QUOTED_SIGN})", "[89AB][0-9A-F]", ("[CD][0-9A-F]", "E[0-9A-F]", "F[0-7]"), "A[0D]")
 
 # Each alternative begins with its sign itself: then `re` jumps from sign to sign.
 _FORMS = f"{_PERCENT}|{_REFERENCE}|{_PAIR}|{_CODE}|{_BYTES}|{_OCTAL}"
@@ -52,6 +54,8 @@ _DIGITS = {
     "x": re.compile(rf"x({_H}{{2}})"),
     "octal": re.compile(r"([0-7]{3})"),
 }
+_CODES = re.compile(rf"[uU]\{{?({_H}+)")
+_AGAIN = re.compile(r"\A&(?:(?:amp;|#38;)(?=[#A-Za-z]))*")
 _LARGEST = 0x10FFFF
 _MAX_CACHED = 20_000
 
@@ -95,10 +99,9 @@ def _character(form: str) -> str | None:
     """The characters a form stands for; None: for none."""
     match form[0]:
         case "&":
-            return _referred("&" + re.sub(r"\A&(?:amp;|#38;)*", "", form))
+            return _referred("&" + _AGAIN.sub("", form))
         case "%":
-            at = form.find("u")
-            return _coded(form[at + 1 :]) if at > 0 else _decoded("%", form, 16)
+            return _coded(form) if "u" in form else _decoded("%", form, 16)
         case "=":
             return "" if form[-1] in "\nn" else _decoded("=", form, 16)
         case "\\":
@@ -118,14 +121,15 @@ def _escaped(form: str) -> str | None:
         return _decoded("x", form, 16)
     if kind.isdigit():
         return _decoded("octal", form, 8)
-    codes = [int(code, 16) for code in re.findall(rf"[uU]\{{?({_H}+)", form)]
+    return _coded(form)
+
+
+def _coded(form: str) -> str | None:
+    """The character of one code point, or of the two halves of UTF-16."""
+    codes = [int(code, 16) for code in _CODES.findall(form)]
     if len(codes) == 2:
         return chr(0x10000 + ((codes[0] & 0x3FF) << 10) + (codes[1] & 0x3FF))
     return _char(codes[0])
-
-
-def _coded(digits: str) -> str | None:
-    return _char(int(digits, 16))
 
 
 def _char(code: int) -> str | None:
@@ -137,4 +141,4 @@ def _decoded(kind: str, form: str, base: int) -> str | None:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        return None
+        return octets.decode("latin-1") if len(octets) == 1 else None

@@ -21,6 +21,9 @@ LAYERS = 5
 _MOST_FORMS = 1_000_000
 """Forms in all layers of one text that are resolved: some seconds of work."""
 
+# Variation selectors, and the frame of a key cap: as they are, and as JSON escapes them.
+_ATTACHED = ("\ufe0e", "\ufe0f", "\u20e3", r"\ufe0e", r"\ufe0f", r"\u20e3")
+
 _meanings = Meanings()
 
 
@@ -54,6 +57,7 @@ class Reading:
             self._stands_ends = list(accumulate(map(_size, self._stands)))
         first = bisect_right(self._means_ends, start)
         last = bisect_left(self._means_ends, end, lo=first)
+        last = self._with_marks(last, end)
         begin = self._stands_ends[first - 1] if first else 0
         until = self._stands_ends[last]
         if self._means[first] == self._stands[first]:
@@ -61,6 +65,16 @@ class Reading:
         if self._means[last] == self._stands[last]:
             until -= self._means_ends[last] - end
         return self.below.span(begin, until) if self.below is not None else (begin, until)
+
+    def _with_marks(self, last: int, end: int) -> int:
+        """The piece that ends a stretch, moved over the marks that belong to the digit before them."""
+        while True:
+            step = 2 if last % 2 else 1
+            if self._stands[last + 1] if step == 2 else self._means_ends[last] != end:
+                return last
+            if last + step >= len(self._stands) or not self._stands[last + step].lower().endswith(_ATTACHED):
+                return last
+            last += step
 
 
 def readings(raw: bytes) -> list[Reading]:

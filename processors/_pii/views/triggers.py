@@ -25,16 +25,18 @@ _FIRST_ASTRAL = 0x10000
 
 _LETTERS = string.ascii_letters + string.digits + "@"
 
-_PERCENT = rf"%(?:[2-7]{_H}|0[1-9A-Fa-f]|[C-Fc-f]{_H}%|[Uu]{_H}{{4}})"
+_PERCENT = rf"%(?:[2-7]{_H}|0[1-9A-Fa-f]|[C-Fc-f]{_H}%|[Aa][0Dd]|[Uu]{_H}{{4}})"
 _REFERENCE = r"&(?:#[0-9xX]|[A-Za-z][A-Za-z0-9]{1,31};)"
 _QUOTED = (
-    r"=[ \t]*(?:\r?\n|(?:\\+r)?\\+n)|=(?:3D)*(?:2[BDEF]|3A|40|5F|3D)[0-9A-Za-z=]"
-    r"|[0-9A-Z]=(?:3D)*(?:20|09|C2=A0)[0-9A-Z]{2}|=[2-7][0-9A-F]=[2-7][0-9A-F]"
+    r"=[ \t]*(?:\r?\n|(?:\\+r)?\\+n)|=(?:3D)*(?:2[56BDEF]|3A|40|5[CF]|3D)[0-9A-Za-z=#\\\r\n]"
+    r"|[0-9A-Z]=(?:3D)*(?:20|09|(?:C2=)?A[0D])[0-9A-Z]{2}|=(?:3D)*[0-9A-F]{2}=(?:3D)*[0-9A-F]{2}"
 )
 _ESCAPE = (
-    rf"\\(?:x[0-7C-Fc-f]{_H}|u\{{|U000|[01][0-7]{{2}}|3[0-7]{{2}}\\)"
+    rf"\\(?:x{_H}{{2}}|u\{{|U000|[01][0-7]{{2}}|2[45][05]|3[0-7]{{2}}\\)"
     # ASCII, and ASCII in wide letters
     r"|\\u(?:00[2-7]|[fF]{2}[0-5])"
+    # typography, where it touches digits
+    r"|[0-9]\\+u(?:201[0-5]|3000)(?:[0-9]|\\+u)"
     # letters of other scripts, where they touch ASCII ones
     rf"|[0-9A-Za-z@]\\+u0[345]{_H}{{2}}|\\u0[345]{_H}{{2}}[0-9A-Za-z@]"
 )
