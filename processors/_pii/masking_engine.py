@@ -132,28 +132,27 @@ class Engine:
         The very same object when nothing was found. ``without`` names entities to leave alone.
         """
         for _ in range(_MAX_ROUNDS):
-            text = resolve(raw)
-            found = self._found(text, without)
+            found = self._found(raw, without)
             if not found:
                 return raw
             for item in found:
                 tally[item.entity.name] += 1
                 if item.entity.mode is Mode.DROP:
                     return None
-            raw = self._replaced(text, found)
-            if not any(_touches_more(text.raw, item) for item in found):
+            before, raw = raw, self._replaced(raw, found)
+            if not any(_touches_more(before, item) for item in found):
                 return raw
         raise OverflowError("masking uncovers something new each time")
 
     def find(self, raw: bytes) -> list[Found]:
         """Everything there is in a text, in order, without overlaps."""
-        return self._found(resolve(raw), ())
+        return self._found(raw, ())
 
-    def _found(self, text: Text, without: Collection[str]) -> list[Found]:
-        if self._triggers.search(text.raw) is None:
-            return merged(self._find(text, without))
-        found = self._find(text, without) if self._may_hold(text.raw) else []
-        read = [item for reading in readings(text.raw) for item in self._read(text.raw, reading, without)]
+    def _found(self, raw: bytes, without: Collection[str]) -> list[Found]:
+        if self._triggers.search(raw) is None:
+            return merged(self._find(resolve(raw), without))
+        found = self._find(resolve(raw), without) if self._may_hold(raw) else []
+        read = [item for reading in readings(raw) for item in self._read(raw, reading, without)]
         return merged([*kept_beside(found, read), *read])
 
     def _may_hold(self, raw: bytes) -> bool:
@@ -216,8 +215,8 @@ class Engine:
             if not self._is_allowed or not self._is_allowed(_value(text.raw[start:end]).decode("utf-8", "replace")):
                 yield Found(start, end, rank, pattern.entity)
 
-    def _replaced(self, text: Text, found: list[Found]) -> bytes:
-        raw = text.raw
+    def _replaced(self, raw: bytes, found: list[Found]) -> bytes:
+        text = Text(raw, raw)
         pieces: list[bytes] = []
         done = 0
         for item in found:

@@ -48,6 +48,10 @@ FORM_OR_QUOTED = re.compile(f"({_QUOTED}|{_FORMS})")
 """The same, quoted-printable among them."""
 _BEYOND = re.compile("([\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\U0010ffff]+)")
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+MAY_BE_QUOTED = re.compile(r"=(?:[0-9A-F]{2}|[ \t]*\r?\n|[ \t]*\\)")
+"""Whether quoted-printable is possible: much faster than looking for it."""
+
 _DIGITS = {
     "%": re.compile(f"%(?:25)*({_H}{{2}})"),
     "=": re.compile(r"=(?:3D)*([0-9A-F]{2})"),
@@ -62,6 +66,8 @@ _MAX_CACHED = 20_000
 
 def characters(text: str) -> list[str]:
     """By turns what reads as itself, and a character that may not; only the former where all do."""
+    if text.isascii() and _CONTROL.search(text) is None:
+        return [text]
     runs = _BEYOND.split(text)
     if all(READS.keys().isdisjoint(run) for run in runs[1::2]):
         return [text]

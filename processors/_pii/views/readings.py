@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from processors._pii.views.escapes import FORM, FORM_OR_QUOTED, Meanings, characters
+from processors._pii.views.escapes import FORM, FORM_OR_QUOTED, MAY_BE_QUOTED, Meanings, characters
 
 LAYERS = 5
 """Layers of different forms that are resolved. A text with more of them cannot be searched."""
@@ -98,7 +98,8 @@ def _layers(text: str, below: Reading | None, form: re.Pattern[str]) -> list[Rea
     found: list[Reading] = []
     budget = _MOST_FORMS
     while True:
-        resolved = _resolved(form.split(text), below)
+        used = form if form is FORM or MAY_BE_QUOTED.search(text) is not None else FORM
+        resolved = _resolved(used.split(text), below)
         if resolved is None:
             return found
         below, text = resolved

@@ -1,7 +1,7 @@
 """A value is masked in every form in which a reader would read it, in every carrier, and nothing else is touched.
 
 Proves the forms of ``pii_forms.py``, alone and nested, and that clean texts of everyday kind stay as they are. It does
-not prove that no other form exists: ``docs/processors/pii-forms.md`` names those that pass.
+not prove that no other form exists: ``docs/pii-forms.md`` names those that pass.
 """
 
 from __future__ import annotations
