@@ -76,7 +76,9 @@ class Card:
         """The same with other signs, line breaks or wide gaps between the groups."""
         scan = text.scan
         run = _RUN.match(scan, start, start + _LONGEST_RUN)
-        if run is not None and not _GOES_ON.search(scan, max(0, start - 4), start):
+        if run is None or _IS_PLAIN.match(run.group()):  # the other pattern's
+            return
+        if not _GOES_ON.search(scan, max(0, start - 4), start):
             yield from self(text, start, run.end())
 
     def _card_from(self, scan: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
@@ -129,8 +131,9 @@ class Card:
 
 
 _RUN = re.compile(rb"[0-9]+(?:(?:[ \t\r\n]{1,8}| ?[./,+_-] ?)[0-9]+)*")
+_IS_PLAIN = re.compile(rb"[0-9]+(?:[ -][0-9]+)*\Z")
 _GOES_ON = re.compile(rb"[0-9] ?[./,+_] ?\Z")
-_LONGEST_RUN = 400
+_LONGEST_RUN = 100
 _USUAL = frozenset({b"", b"-"})
 _OPENING, _CLOSING = 0x5B, 0x5D
 _SIGNED = frozenset([(4, 4, 4, 4), (4, 6, 4), (4, 6, 5)])

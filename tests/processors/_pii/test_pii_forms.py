@@ -116,3 +116,22 @@ def test_a_text_in_too_many_layers_is_replaced_as_a_whole() -> None:
         form = _NESTING[(5, 1)[layer % 2]]
         text = form.write(text)
     assert mask_text(_MASKER, text) == "[MASKING_FAILED]"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("receipt_4111111111111111_x.pdf", "receipt_[CREDIT_CARD]_x.pdf"),
+        ("card4111111111111111 card=4111+1111+1111+1111", "card[CREDIT_CARD] card=[CREDIT_CARD]"),
+        ("1234 4111 1111 1111  1111 5", "1234 [CREDIT_CARD] 5"),
+        ("ibanDE89370400440532013000 DE89_3704_0044_0532_0130_00.csv", "iban[IBAN] [IBAN].csv"),
+        ("ssn=536+90+4399 SSN: 536  90  4399 x_536-90-4399_y", "ssn=[US_SSN] SSN: [US_SSN] x_[US_SSN]_y"),
+        ("password=hunter2x&x=1 client_secret: s3cr3tvalue", "password=[SECRET]&x=1 client_secret: [SECRET]"),
+        ("**Password:** hunter2, token=abc123def", "**Password:** [SECRET], token=[SECRET]"),
+        ('password = "swordfish" api_key=0123456789', 'password = "[SECRET]" api_key=[SECRET]'),
+        ('{"a": "password = \\"hunter2\\", ok"}', '{"a": "password = \\"[SECRET]\\", ok"}'),
+        ("to%3Ajane%40example.org%2C", "to%3A[EMAIL]%2C"),
+    ],
+)
+def test_values_glued_to_others_or_told_by_a_name(text: str, masked: str) -> None:
+    assert mask_text(_MASKER, text) == masked
