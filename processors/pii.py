@@ -4,6 +4,10 @@ Every text a batch can carry is searched: attribute values of any type and keys,
 events, links, bodies, resource and scope, JSON in strings and JSON in that. Numeric columns, ids
 and token counts are left alone. When a value cannot be searched it is replaced, never passed on.
 
+Values are found in the forms in which a reader would read them: percent-encoded, as references of HTML, in escapes,
+in quoted-printable, in look-alikes and digits of other scripts, glued to words. ``docs/pii-forms.md`` lists
+them, and what passes.
+
 What is found becomes, by the mode of its entity: ``redact`` a marker such as ``[EMAIL]``; ``mask`` as many asterisks;
 ``partial`` what is enough to recognise it, the last four characters or the domain of an address; ``hash`` a marker with
 a digest under ``hash_key``, equal for equal values; with ``drop`` the whole value it stands in goes, a prompt as

@@ -1,8 +1,8 @@
 r"""Finds and replaces values in texts: one cheap pass over a column, exact work on what it hits.
 
-The pass is all patterns as one RE2 alternation through Arrow, without the GIL. The exact work
-resolves escapes, finds what each pattern of a family that is there matches, lets its check decide,
-and puts replacements in so that JSON stays JSON.
+The pass is all patterns as one RE2 alternation through Arrow, without the GIL. The exact work looks
+at the text with JSON's escapes resolved, and at every other way to read it, finds what each pattern of
+a family that is there matches, lets its check decide, and puts replacements in so that JSON stays JSON.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from processors._pii.entities import Entity, Mode, Writer
+from processors._pii.entities import Mode, Writer
+from processors._pii.finds import Found, kept_beside, merged
 from processors._pii.many import MANY, HyperscanSet, is_installed
 from processors._pii.masked.json_masker import quoted_number
-from processors._pii.patterns import Pattern, compiled, compiled_set
+from processors._pii.patterns import Pattern, compiled, compiled_set, is_quoted_address
 from processors._pii.scan import Text, resolve
+from processors._pii.views.readings import Reading, readings
+from processors._pii.views.triggers import triggers
 from spanloom import numpy_of
 
 _SHORTEST = 6
@@ -36,23 +39,7 @@ _FEW_TEXTS = 1_000
 _SMALL = 128 * 1024
 """Bytes below which compiling the patterns costs Arrow more than looking."""
 
-# Escapes of ASCII and of its look-alikes, and wide letters and digits themselves: such a text is
-# read in full, because what it says is not what it looks like.
-_DISGUISED = (
-    r"\\u(?:00[2-7aA]|20(?:1[0-3]|2[fF])|[fF]{2}[0-5])"
-    r"|\x{FF20}|[\x{FF10}-\x{FF19}\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}]{3}"
-)
 _ANY_ESCAPE = r'\\[nrtbfu"/]'
-
-
-@dataclass(slots=True)
-class Found:
-    """A stretch of a text's bytes, and what it is."""
-
-    start: int
-    end: int
-    rank: int
-    entity: Entity
 
 
 _Member = tuple[int, Pattern]
@@ -65,11 +52,12 @@ _APART = b" \t\r\n\"'<>()[]{},;=:/@&?|!#*$"
 _REJECTED_PER_TEXT = 1_000
 _BYTES_PER_REJECTED = 1_000
 
+_QUOTED_AT = re.compile(rb"=(?:3D)*40")
 _WORD = re.compile(rb"[A-Za-z0-9]*")
 _TOKENS = "key"
 _FEW = 2
 """Asking so few patterns one by one costs no more than asking for all of them first."""
-_MANY = 8
+_MANY = 2
 """More than so many are asked as a set."""
 
 
@@ -107,10 +95,12 @@ class Engine:
         asked = dict.fromkeys(p.prefilter for p in patterns if p.family is not None or p.regex not in asked_apart)
         # Hyperscan is given texts with their escapes resolved; a pattern in the prefilter sees the raw ones.
         is_raw = self._has_own and (self._many is None or bool(self._many.others))
-        parts = [*asked, *also, _ANY_ESCAPE if is_raw else _DISGUISED]
-        self._prefilter = "|".join(f"(?:{part})" for part in parts)
+        parts = [*asked, *also, *([_ANY_ESCAPE] if is_raw else [])]
+        self._prefilter = _any_of([*parts, triggers()])
         # A user's pattern may ask for the beginning or the end of a text, so those cannot be joined.
         self._joined = None if self._has_own else compiled(self._prefilter)
+        self._plain = None if self._has_own else compiled(_any_of(asked))
+        self._triggers = compiled(triggers())
         self._shortest = 1 if self._has_own else _SHORTEST
 
     def candidates(self, texts: pa.StringArray) -> npt.NDArray[np.int64]:
@@ -143,25 +133,41 @@ class Engine:
         The very same object when nothing was found. ``without`` names entities to leave alone.
         """
         for _ in range(_MAX_ROUNDS):
-            text = resolve(raw)
-            found = self._found(text, without)
+            found = self._found(raw, without)
             if not found:
                 return raw
             for item in found:
                 tally[item.entity.name] += 1
                 if item.entity.mode is Mode.DROP:
                     return None
-            raw = self._replaced(text, found)
-            if not any(_touches_more(text.raw, item) for item in found):
+            before, raw = raw, self._replaced(raw, found)
+            if not any(_touches_more(before, item) for item in found):
                 return raw
         raise OverflowError("masking uncovers something new each time")
 
     def find(self, raw: bytes) -> list[Found]:
         """Everything there is in a text, in order, without overlaps."""
-        return self._found(resolve(raw), ())
+        return self._found(raw, ())
 
-    def _found(self, text: Text, without: Collection[str]) -> list[Found]:
-        return self._merged(self._find(text, without))
+    def _found(self, raw: bytes, without: Collection[str]) -> list[Found]:
+        if self._triggers.search(raw) is None:
+            return merged(self._find(resolve(raw), without))
+        found = self._find(resolve(raw), without) if self._may_hold(raw) else []
+        read = [item for reading in readings(raw) for item in self._read(raw, reading, without)]
+        return merged([*kept_beside(found, read), *read])
+
+    def _may_hold(self, raw: bytes) -> bool:
+        return self._plain is None or self._plain.search(raw) is not None
+
+    def _read(self, raw: bytes, reading: Reading, without: Collection[str]) -> Iterator[Found]:
+        """What is found in a text as it reads, at its place in the original."""
+        if not self._may_hold(reading.read):
+            return
+        for item in self._find(resolve(reading.read), without):
+            start, end = reading.span(item.start, item.end)
+            value = _value(reading.read[item.start : item.end])
+            if item.entity.name != "email" or not _QUOTED_AT.search(raw, start, end) or is_quoted_address(value):
+                yield Found(start, end, item.rank, item.entity, value)
 
     def _find(self, text: Text, without: Collection[str]) -> list[Found]:
         found: list[Found] = []
@@ -210,34 +216,13 @@ class Engine:
             if not self._is_allowed or not self._is_allowed(_value(text.raw[start:end]).decode("utf-8", "replace")):
                 yield Found(start, end, rank, pattern.entity)
 
-    def _merged(self, found: list[Found]) -> list[Found]:
-        """Sorted, without overlaps: two that overlap become one, named after the first pattern."""
-        if len(found) < 2:
-            return found
-        credentials = [f for f in found if f.entity.name == "url_credentials"]
-        merged: list[Found] = []
-        for item in sorted(found, key=lambda f: (f.start, -f.end)):
-            if (
-                credentials
-                and item.entity.name == "email"
-                and any(c.start < item.end and item.start < c.end for c in credentials)
-            ):
-                continue  # "password@host" of a URL is no address
-            last = merged[-1] if merged else None
-            if last is None or item.start >= last.end:
-                merged.append(item)
-                continue
-            last.end = max(last.end, item.end)
-            if item.rank < last.rank:
-                last.rank, last.entity = item.rank, item.entity
-        return merged
-
-    def _replaced(self, text: Text, found: list[Found]) -> bytes:
-        raw = text.raw
+    def _replaced(self, raw: bytes, found: list[Found]) -> bytes:
+        text = Text(raw, raw)
         pieces: list[bytes] = []
         done = 0
         for item in found:
-            replacement = self._write(item.entity, _value(raw[item.start : item.end]))
+            value = item.read if item.read is not None else _value(raw[item.start : item.end])
+            replacement = self._write(item.entity, value)
             start, end = item.start, item.end
             number = quoted_number(text, start, end)
             if number is not None and number[0] >= done:
@@ -247,8 +232,9 @@ class Engine:
             done = end
         pieces.append(raw[done:])
         masked = b"".join(pieces)
-        if self._has_own and _is_json(raw) and not _is_json(masked):
-            # A user's pattern reached over a quotation mark: nothing of the text is safe to keep.
+        may_reach_over = self._has_own or any(item.read is not None for item in found)
+        if may_reach_over and _is_json(raw) and not _is_json(masked):
+            # A user's pattern, or an escaped quotation mark, reached over one: nothing is safe to keep.
             return json.dumps(found[0].entity.redacted).encode()
         return masked
 
@@ -264,6 +250,10 @@ def _hits_joined(prefilter: Any, texts: pa.StringArray) -> npt.NDArray[np.int64]
     # A hit may begin in one text and end in another, and hide one of the other's: both are taken.
     touched = np.searchsorted(starts, np.array(spans) - (0, 1), side="right") - 1
     return np.unique(np.concatenate([np.arange(first, last + 1) for first, last in touched]))
+
+
+def _any_of(expressions: Collection[str]) -> str:
+    return "|".join(f"(?:{each})" for each in expressions)
 
 
 def _touches_more(raw: bytes, item: Found) -> bool:

@@ -76,7 +76,6 @@ def marker(entity: str) -> str:
 def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
     """The patterns of the given entities."""
     named = checks(data())
-    names = "|".join(data()["secret_names"])
     own = [
         Pattern(
             entities[name],
@@ -91,8 +90,8 @@ def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
     general = [
         Pattern(
             entities[entry["entity"]],
-            entry["prefilter"].replace("{secret_names}", f"(?:{names})"),
-            entry["regex"].replace("{secret_names}", f"(?:{names})"),
+            _filled(entry["prefilter"]),
+            _filled(entry["regex"]),
             named[entry["check"]],
             entry["family"],
             entry.get("needs", "").encode(),
@@ -101,6 +100,25 @@ def built_in(entities: Mapping[str, Entity]) -> list[Pattern]:
         if entry["entity"] in entities
     ]
     return [*general, *own]
+
+
+def is_quoted_address(address: bytes) -> bool:
+    """Whether an address whose sign is written ``=40`` is one: ``timeout=40ms.total`` is none."""
+    domain = address.rpartition(b"@")[2].decode("utf-8", "replace").lower()
+    last = domain.rpartition(".")[2]
+    return domain[:1].isalpha() and (len(last) == 2 or last in data()["quoted_domains"])
+
+
+# Spaces and line breaks, or one sign with a space at most on each side.
+_APART = r"(?:[ \t\r\n]{1,8}| ?[./,+_-] ?)"
+_BETWEEN = r"(?:(?:\s|\\+[nrt]|[./,+_-])+)"
+
+
+def _filled(expression: str) -> str:
+    """An expression of ``patterns.yaml`` with what its braces name."""
+    for name in ("secret_names", "told_names"):
+        expression = expression.replace(f"{{{name}}}", f"(?:{'|'.join(data()[name])})")
+    return expression.replace("{apart}", _APART).replace("{between}", _BETWEEN)
 
 
 def users(entity: Entity, regex: str) -> Pattern:

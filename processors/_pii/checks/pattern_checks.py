@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processors._pii.checks.around import DIGIT, WORD, Check, Spans, at, free
+from processors._pii.checks.around import ALNUM, DIGIT, WORD, Check, Spans, at, free
 from processors._pii.checks.secret_checks import SECRET_CHECKS
+from processors._pii.checks.told_secrets import Told
 from processors._pii.checks.wallets import is_wallet
 from processors._pii.scan import Text
 
-_AT = re.compile(rb"@|%40|&#64;|&#[xX]40;|&commat;")
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+(?:\.|\Z)|[0-9]x\.")
 _LOCAL_MAX = 256
 # Matched backwards, from the sign on. Beyond ASCII nearly all is allowed in an address (RFC 6531).
@@ -28,7 +28,7 @@ def email(text: Text, start: int, end: int) -> Spans:
     """An address, of which the pattern found ``@domain``; not ``git@host:path``, ``package@1.2.3-rc``."""
     scan = text.scan
     local = _local_part(scan[max(0, start - _LOCAL_MAX) : start])
-    domain = _AT.sub(b"", scan[start:end], count=1)
+    domain = scan[start + 1 : end]
     if not local or _VERSION.match(domain) or (local == b"git" and at(scan, end) in {0x3A, 0x2F}):
         return
     yield text.span(start - len(local), end)
@@ -72,11 +72,20 @@ class Card:
             yield text.span(groups[first][0], groups[last][1])
             first = last + 1
 
+    def grouped(self, text: Text, start: int, _end: int) -> Spans:
+        """The same with other signs, line breaks or wide gaps between the groups."""
+        scan = text.scan
+        run = _RUN.match(scan, start, start + _LONGEST_RUN)
+        if run is None or _IS_PLAIN.match(run.group()):  # the other pattern's
+            return
+        if not _GOES_ON.search(scan, max(0, start - 4), start):
+            yield from self(text, start, run.end())
+
     def _card_from(self, scan: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
         start, end = groups[first]
         if end - start not in _FIRST_GROUPS or scan[start] not in self._first_digits:
             return None
-        if first == 0 and not _starts_number(scan, start):
+        if first == 0 and not (_starts_number(scan, start) or _ends_word(scan, start)):
             return None
         shape: tuple[int, ...] = ()
         digits = b""
@@ -84,11 +93,30 @@ class Card:
             begin, end = groups[last]
             shape += (end - begin,)
             digits += scan[begin:end]
-            if len(digits) > 19 or (last > first + 1 and scan[begin - 1] != scan[groups[first][1]]):
+            if len(digits) > 19 or (last > first + 1 and _sign(scan, groups, last) != _sign(scan, groups, first + 1)):
                 return None
-            if shape in _SHAPES and self.is_number(digits) and self._ends_card(scan, groups, first, last):
+            if (
+                shape in _SHAPES
+                and self.is_number(digits)
+                and self._ends_card(scan, groups, first, last)
+                and self._is_whole(scan, groups, first, last)
+                and (first or _starts_number(scan, start) or _is_of_a_large_network(digits))
+            ):
                 return last
         return None
+
+    def _is_whole(self, scan: bytes, groups: list[tuple[int, int]], first: int, last: int) -> bool:
+        """Signs between groups, and lines of one group each, make a card only of all groups there are."""
+        if first == last:
+            return True
+        between = [scan[groups[i][1] : groups[i + 1][0]] for i in range(first, last)]
+        sign = between[0].strip()
+        if sign in _USUAL and not all(b"\n" in each for each in between):
+            return True
+        start, end = groups[0][0], groups[-1][1]
+        is_alone = first == 0 and last == len(groups) - 1
+        is_list = sign == b"," and (at(scan, start - 1) == _OPENING or at(scan, end) == _CLOSING)
+        return is_alone and not is_list and (sign in _USUAL or _shape(groups) in _SIGNED)
 
     def _ends_card(self, scan: bytes, groups: list[tuple[int, int]], first: int, last: int) -> bool:
         """The number may end here; in a long list of numbers groups of four say nothing."""
@@ -100,6 +128,25 @@ class Card:
         """Whether the digits are a possible card number."""
         ranges = self._issuers.get(len(digits), ())
         return luhn(digits) and len(set(digits)) > 1 and any(low <= digits[: len(low)] <= high for low, high in ranges)
+
+
+_RUN = re.compile(rb"[0-9]+(?:(?:[ \t\r\n]{1,8}| ?[./,+_-] ?)[0-9]+)*")
+_IS_PLAIN = re.compile(rb"[0-9]+(?:[ -][0-9]+)*\Z")
+_GOES_ON = re.compile(rb"[0-9] ?[./,+_] ?\Z")
+_LONGEST_RUN = 100
+_USUAL = frozenset({b"", b"-"})
+_OPENING, _CLOSING = 0x5B, 0x5D
+_SIGNED = frozenset([(4, 4, 4, 4), (4, 6, 4), (4, 6, 5)])
+"""Groups of cards with unusual signs between them."""
+
+
+def _sign(scan: bytes, groups: list[tuple[int, int]], position: int) -> bytes:
+    """What separates a group from the one before it: a sign, or nothing but space."""
+    return scan[groups[position - 1][1] : groups[position][0]].strip()
+
+
+def _shape(groups: list[tuple[int, int]]) -> tuple[int, ...]:
+    return tuple(end - start for start, end in groups)
 
 
 # How card numbers are grouped: the usual fours, and the groups of networks with other lengths.
@@ -125,9 +172,30 @@ def _starts_number(scan: bytes, position: int) -> bool:
 _HEX_GROUP = re.compile(rb"(?:[a-f][0-9a-f]{3}|[0-9a-f][a-f][0-9a-f]{2}|[0-9a-f]{2}[a-f][0-9a-f]|[0-9a-f]{3}[a-f])-\Z")
 
 
+_WORD_BEFORE = re.compile(rb"(?:\A|[^0-9A-Za-z])[0-9A-Za-z]*?(?<![0-9])([A-Za-z]{3,24})\Z")
+_WORD_BEHIND = re.compile(rb"[A-Za-z]{3,24}(?![0-9A-Za-z])")
+_HEX = b"0123456789abcdefABCDEF"
+
+
+def _ends_word(scan: bytes, position: int) -> bool:
+    """A word or an underscore is glued to the number: ``receipt_4111…``, ``card4111…``; not a hex digit or an ``x``."""
+    if at(scan, position - 1) == 0x5F:
+        return True
+    word = _WORD_BEFORE.search(scan, max(0, position - 32), position)
+    return word is not None and bool(word.group(1).strip(_HEX))
+
+
 def _ends_number(scan: bytes, position: int) -> bool:
     after = at(scan, position)
-    return after not in WORD and not (after == 0x2E and at(scan, position + 1) in DIGIT)
+    if after in ALNUM:
+        word = _WORD_BEHIND.match(scan, position)
+        return word is not None and bool(word.group().strip(_HEX))
+    return not (after == 0x2E and at(scan, position + 1) in DIGIT)
+
+
+def _is_of_a_large_network(digits: bytes) -> bool:
+    """Ids glued to a word have any length and beginning; cards that are written so have these."""
+    return len(digits) in {15, 16} and digits[:1] in {b"2", b"3", b"4", b"5", b"6"}
 
 
 _ZERO = ord("0")
@@ -143,23 +211,33 @@ def luhn(digits: bytes) -> bool:
 class Iban:
     """International bank account numbers by country, length and the remainder of 97 (ISO 13616)."""
 
-    _SEPARATOR = b" -"
+    _SEPARATOR = b" -\t\r\n.+_"
 
     def __init__(self, lengths: Mapping[str, int]) -> None:
-        self._forms = {
-            country.encode(): re.compile(rb"(?:[A-Za-z0-9][ -]?){%d}[A-Za-z0-9](?![A-Za-z0-9_])" % (length - 1))
-            for country, length in lengths.items()
-        }
+        self._forms = {country.encode(): _iban_form(length) for country, length in lengths.items()}
 
     def __call__(self, text: Text, start: int, _end: int) -> Spans:
         scan = text.scan
         form = self._forms.get(scan[start : start + 2].upper())
-        match = form.match(scan, start) if form is not None and at(scan, start - 1) not in WORD else None
+        # Beside lower-case letters an IBAN in upper case is told apart; beside others it may be part of a digest.
+        beside = at(scan, start - 1)
+        is_free = beside not in ALNUM or (scan[start : start + 1].isupper() and chr(beside).islower())
+        match = form.match(scan, start) if form is not None and is_free else None
         if match is None:
             return
         compact = match.group().translate(None, self._SEPARATOR)
         if (compact.isupper() or compact.islower()) and mod_97(compact.decode().upper()) == 1:
             yield text.span(*match.span())
+
+
+def _iban_form(length: int) -> re.Pattern[bytes]:
+    """Spaces and hyphens anywhere; other signs, line breaks and wide gaps between groups of four."""
+    groups, rest = divmod(length - 4, 4)
+    gap = rb"(?:[ \t\r\n]{1,8}| ?[.+_-] ?)"
+    grouped = rb"[A-Za-z0-9]{4}(?:%b[A-Za-z0-9]{4}){%d}" % (gap, groups)
+    if rest:
+        grouped += rb"%b[A-Za-z0-9]{%d}" % (gap, rest)
+    return re.compile(rb"(?:(?:[A-Za-z0-9][ -]?){%d}[A-Za-z0-9]|%b)(?![A-Za-z0-9])" % (length - 1, grouped))
 
 
 def mod_97(iban: str) -> int:
@@ -175,7 +253,7 @@ def ssn(text: Text, start: int, end: int) -> Spans:
     """A US social security number with separators."""
     scan = text.scan
     separator = scan[start + 3]
-    if not free(scan, start, end):
+    if at(scan, start - 1) in ALNUM or at(scan, end) in ALNUM:
         return
     for near, beyond in ((start - 1, start - 2), (end, end + 1)):
         if at(scan, near) in {separator, 0x2E, 0x2D} and at(scan, beyond) in DIGIT:
@@ -184,14 +262,17 @@ def ssn(text: Text, start: int, end: int) -> Spans:
         yield text.span(start, end)
 
 
+_SSN = re.compile(rb"[0-9]{3}(?:[ \t\r\n]{1,8}| ?[./,+_-] ?)?[0-9]{2}(?:[ \t\r\n]{1,8}| ?[./,+_-] ?)?[0-9]{4}\Z")
+
+
 def ssn_in_context(text: Text, start: int, end: int) -> Spans:
     """A number without separators after a word that says what it is."""
     scan = text.scan
-    number = re.search(rb"[0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{4}\Z", scan[max(start, end - 11) : end])
-    if number is not None:
-        begin = end - len(number.group())
-        if free(scan, begin, end) and _is_ssn(number.group()):
-            yield text.span(begin, end)
+    number = _SSN.search(scan, max(start, end - 29), end)
+    if number is None or at(scan, number.start() - 1) in DIGIT or at(scan, end) in ALNUM:
+        return
+    if _is_ssn(number.group()):
+        yield text.span(number.start(), end)
 
 
 def _is_ssn(number: bytes) -> bool:
@@ -265,5 +346,12 @@ def ip(text: Text, start: int, end: int) -> Spans:
 def checks(data: Mapping[str, Any]) -> dict[str, Check]:
     """Every check by the name patterns use."""
     plain: Sequence[Check] = (email, ssn, ssn_in_context, phone, phone_in_context, mac, wallet, url, ip)
-    named = {check.__name__: check for check in (*plain, *SECRET_CHECKS)}
-    return {**named, "card": Card(data["cards"]), "iban": Iban(data["ibans"])}
+    named: dict[str, Check] = {check.__name__: check for check in (*plain, *SECRET_CHECKS)}
+    card = Card(data["cards"])
+    by_data: dict[str, Check] = {
+        "card": card,
+        "grouped_card": card.grouped,
+        "iban": Iban(data["ibans"]),
+        "told": Told(data["no_secrets"]),
+    }
+    return {**named, **by_data}

@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Sequence
 
-from processors._pii.checks.around import ALNUM, DIGIT, WORD, Check, Spans, at, free
+from processors._pii.checks.around import ALNUM, DIGIT, WORD, Check, Spans, at
 from processors._pii.scan import Text
 
 # Patterns stop at the shortest key, so that a text full of beginnings is not read over and over.
@@ -29,7 +29,23 @@ def token(text: Text, start: int, end: int) -> Spans:
 
 def exact_token(text: Text, start: int, end: int) -> Spans:
     """A token of exactly this length."""
-    if free(text.scan, start, end):
+    if at(text.scan, start - 1) not in ALNUM and at(text.scan, end) not in ALNUM:
+        yield text.span(start, end)
+
+
+_SHOUTED = re.compile(rb"[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]{6,}){0,4}")
+_LEAST_DIGITS = 3
+
+
+def token_in_other_case(text: Text, start: int, end: int) -> Spans:
+    """A vendor's key of which somebody changed the case; not words, not the name of a constant."""
+    scan = text.scan
+    tail = _SHOUTED.match(scan, end)
+    end = tail.end() if tail else end
+    value = scan[start:end]
+    is_one_case = value.isupper() or value.islower()
+    has_digits = sum(c in DIGIT for c in value) >= _LEAST_DIGITS or (value.islower() and not value.isalpha())
+    if at(scan, start - 1) not in ALNUM and is_one_case and has_digits and not _WORDS.match(value.lower()):
         yield text.span(start, end)
 
 
@@ -67,7 +83,7 @@ def pem(text: Text, start: int, end: int) -> Spans:
     yield text.span(start, body.end() if body else end)
 
 
-def _is_placeholder(value: bytes) -> bool:
+def is_placeholder(value: bytes) -> bool:
     """Already masked, or a reference to a value elsewhere."""
     return not value.strip(b"*") or value.startswith((b"[", b"${", b"{{", b"$(", b"<", b"%(", b"***"))
 
@@ -75,14 +91,14 @@ def _is_placeholder(value: bytes) -> bool:
 def user_info(text: Text, start: int, end: int) -> Spans:
     """``user:password`` between ``://`` and ``@``."""
     value = text.scan[start + 3 : end - 1]
-    if not _is_placeholder(value.partition(b":")[2]):
+    if not is_placeholder(value.partition(b":")[2]):
         yield text.span(start + 3, end - 1)
 
 
 def parameter(text: Text, start: int, end: int) -> Spans:
     """A query parameter's value."""
     begin = text.scan.index(b"=", start, end) + 1
-    if not _is_placeholder(text.scan[begin:end]):
+    if not is_placeholder(text.scan[begin:end]):
         yield text.span(begin, end)
 
 
@@ -127,7 +143,7 @@ def field(text: Text, start: int, end: int) -> Spans:
             return
         begin, run, mark = quote
         close = closing_quote(raw, begin, run, mark)
-        if close > begin and not _is_placeholder(raw[begin:close]):
+        if close > begin and not is_placeholder(raw[begin:close]):
             yield begin, close
         follows = _NEXT.match(raw, close + run + 1) if listed else None
         if follows is None:
@@ -176,10 +192,11 @@ def assignment(text: Text, start: int, end: int) -> Spans:
     name = _NAME.match(scan, start, end)
     if name is None or at(scan, start - 1) in WORD:
         return
-    if not _is_placeholder(scan[name.end() : end]) and scan[name.end() : name.end() + 1] != b"$":
+    if not is_placeholder(scan[name.end() : end]) and scan[name.end() : name.end() + 1] != b"$":
         yield text.span(name.end(), end)
 
 
 SECRET_CHECKS: Sequence[Check] = (
-    token, exact_token, jwt, last_40, assigned, pem, user_info, parameter, credentials, field, assignment,
+    token, exact_token, token_in_other_case, jwt, last_40, assigned, pem, user_info, parameter,
+    credentials, field, assignment,
 )  # fmt: skip
