@@ -2,6 +2,8 @@
 
 A newer Python knows a newer Unicode: then the file may lack characters, and must not contradict. With
 ``SPANLOOM_WRITE_PAGES=1`` the page is written instead of compared.
+
+Proves that data and page are in step. Does not prove that Unicode's lists have all that looks alike.
 """
 
 from __future__ import annotations
