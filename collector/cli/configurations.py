@@ -20,7 +20,7 @@ from collector.errors import ConfigError
 log_level = configuration.log_level
 
 
-class Report(StrEnum):
+class ReportFormat(StrEnum):
     """Formats of ``validate``."""
 
     TEXT = "text"
@@ -38,7 +38,7 @@ def validate(
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    output: Annotated[Report, typer.Option(help="How to report.")] = Report.TEXT,
+    output: Annotated[ReportFormat, typer.Option(help="How to report.")] = ReportFormat.TEXT,
 ) -> None:
     """Check a configuration.
 
@@ -47,11 +47,11 @@ def validate(
     try:
         checked = load_config(config, overrides, data_dir)
     except ConfigError as error:
-        if output is Report.TEXT:
+        if output is ReportFormat.TEXT:
             fail(*error.problems)
         print_json({"valid": False, "errors": list(error.problems), "warnings": []})
         raise typer.Exit(1) from None
-    if output is Report.JSON:
+    if output is ReportFormat.JSON:
         print_json({"valid": True, "errors": [], "warnings": list(checked.warnings)})
         return
     for warning in checked.warnings:

@@ -34,14 +34,14 @@ def simulate(
     One line per policy and answer: what it says to keep or to drop, and what it was the first to keep; then what
     all of them together keep and drop. Nothing is stored or sent.
     """
-    from collector.offline.sampling_report import Report  # noqa: PLC0415 - the engine is only needed here
+    from collector.offline.sampling_report import SamplingReport  # noqa: PLC0415 - the engine is only needed here
     from collector.offline.simulation import simulate as run  # noqa: PLC0415
 
     with errors_explained():
         checked = offline(config, overrides, data_dir)
-        report = Report()
+        report = SamplingReport()
         run(checked, inputs, report.observe, data_dir=data_dir.absolute())
-    print_table(Report.COLUMNS, report.rows(), output)
+    print_table(SamplingReport.COLUMNS, report.rows(), output)
 
 
 @sampling.callback()

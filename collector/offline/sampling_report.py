@@ -80,7 +80,7 @@ class Amounts:
 
 
 @dataclass
-class Report:
+class SamplingReport:
     """Amounts by (pipeline, policy, what became of the traces). ``observe`` takes an assembly's decisions."""
 
     amounts: dict[tuple[str, str, str], Amounts] = field(default_factory=dict)

@@ -135,7 +135,7 @@ def test_conditions_over_requests_are_those_of_all_requests_of_the_trace():
     bench = Bench(Routed(KeepAll(), [gate(A, connector=ByRequest)], []))
     for met, row in zip((["yes"], [], ["no"], [], [], ["yes", "no"]), ROWS, strict=True):
         batch = builders.spans([row], facts=True)
-        (written,) = bench.log.append([Entry(batch, ("traces",), met=frozenset(met))], SECOND)
+        (written,) = bench.log.append([Entry(batch, ("traces",), matched_conditions=frozenset(met))], SECOND)
         bench.assembly.add(written, batch)
     assert kept(bench) == ["a", "a", "b", "x", "y"]
 
@@ -144,10 +144,10 @@ def test_what_a_request_met_is_in_the_journal(tmp_path):
     storage = Storage.on_disk(tmp_path, max_bytes=2**28)
     batch = builders.spans(ROWS, facts=True)
     met = frozenset({'request["x"] == "ä\\n"', "b"})
-    storage.log.append([Entry(batch, ("traces",), met=met), Entry(batch, ("traces",))], SECOND)
+    storage.log.append([Entry(batch, ("traces",), matched_conditions=met), Entry(batch, ("traces",))], SECOND)
     storage.close()
     again = Storage.on_disk(tmp_path, max_bytes=2**28)
-    assert [again.log.read(seq).met for seq in (1, 2)] == [met, frozenset()]
+    assert [again.log.read(seq).matched_conditions for seq in (1, 2)] == [met, frozenset()]
     again.close()
 
 

@@ -21,7 +21,7 @@ from collector.errors import InvalidDataError
 from collector.model.batch import Signal
 from collector.model.codec.chosen import encode
 from collector.offline.dry_run import dry_run
-from collector.offline.sampling_report import ALL, Report, dollars, trace_rows
+from collector.offline.sampling_report import ALL, SamplingReport, dollars, trace_rows
 from collector.offline.simulation import simulate
 from collector.testing.builders import spans
 
@@ -66,7 +66,7 @@ def limited(folder: Path) -> CollectorConfig:
 def test_a_limiter_refills_between_stored_traces(every: int, kept: int, tmp_path: Path) -> None:
     """Six traces of two spans in pairs: a bucket of four lets two pass at first, then one a second."""
     stored = lake(tmp_path, {n + 1: 1_760_000_000 + n // 2 * every for n in range(6)})
-    report = Report()
+    report = SamplingReport()
     simulate(limited(tmp_path), [stored], report.observe)
 
     amounts = report.amounts["traces", ALL, "kept"]

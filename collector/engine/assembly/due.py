@@ -88,7 +88,7 @@ class Loading:
 
     def _matched_conditions(self, due: Refs) -> list[frozenset[str]]:
         seqs, record = np.unique(due.seqs, return_inverse=True)
-        of_record = [self._records.read(seq).met for seq in seqs.tolist()]
+        of_record = [self._records.read(seq).matched_conditions for seq in seqs.tolist()]
         of_trace: list[frozenset[str]] = [frozenset()] * due.num_traces
         if any(of_record):
             pairs = np.unique(np.stack([due.trace, record.astype(np.int32)]), axis=1)

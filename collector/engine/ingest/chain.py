@@ -47,24 +47,25 @@ class Chain:
         self._resolve = resolve
         self._telemetry = telemetry
 
-    def run(self, batch: Batch, met: frozenset[str] = frozenset()) -> tuple[Batch, SpanBatch | None]:
+    def run(self, batch: Batch, matched_conditions: frozenset[str] = frozenset()) -> tuple[Batch, SpanBatch | None]:
         """The batch as it is written to the journal, zero rows when everything was dropped; and what the
-        spans that stateless processors dropped leave to assembly, if there are any. ``met``: see ``journal.Entry``.
+        spans that stateless processors dropped leave to assembly, if there are any.
+        ``matched_conditions``: see ``journal.Entry``.
         """
         for step in self._maskers:
             batch = self._run(step, batch)
         if not isinstance(batch, SpanBatch):
-            done: Batch = self.after(batch, met)
+            done: Batch = self.after(batch, matched_conditions)
             return done, None
         spans = self._resolve(batch)
         kept: SpanBatch = self.after(spans)
         return kept, tombstones(spans, kept) if kept.num_rows < spans.num_rows else None
 
-    def after(self, batch: Any, met: frozenset[str] = frozenset()) -> Any:
+    def after(self, batch: Any, matched_conditions: frozenset[str] = frozenset()) -> Any:
         """The stateless processors alone, over a batch that has its facts."""
         for step in self._steps:
             if isinstance(step, Gate):
-                batch = step.filter(batch, met, self._pipeline)
+                batch = step.filter(batch, matched_conditions, self._pipeline)
                 continue
             changed = self._run(step, batch)
             if isinstance(changed, SpanBatch) and _facts_are_stale(batch, changed):

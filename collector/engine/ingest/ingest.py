@@ -61,11 +61,11 @@ Outcome = Received | CollectorError
 
 
 class _Queue(NamedTuple):
-    """What may be worked on together: requests to one receiver, of one signal, that met the same conditions."""
+    """What may be worked on together: requests to one receiver, of one signal, that match the same conditions."""
 
     receiver: str
     signal: Signal
-    met: frozenset[str]
+    matched_conditions: frozenset[str]
     log: Log
     """Where they go to: one source's requests do not mix with others."""
 
@@ -147,8 +147,8 @@ class Ingest:
         return await self._queue(self._key(receiver, signal, metadata, log), body, position)
 
     def _key(self, receiver: str, signal: Signal, metadata: Metadata, log: Log) -> _Queue:
-        met = frozenset(condition.key for condition in self._conditions if condition.is_met(metadata))
-        return _Queue(receiver, signal, met, log)
+        matched_conditions = frozenset(condition.key for condition in self._conditions if condition.is_met(metadata))
+        return _Queue(receiver, signal, matched_conditions, log)
 
     async def _queue(self, key: _Queue, body: bytes, position: int | None = None) -> Received:
         loop = asyncio.get_running_loop()
@@ -221,7 +221,7 @@ class Ingest:
 
     def _process_group(self, key: _Queue, bodies: list[bytes]) -> list[Outcome]:
         decoded = decode(key.signal, bodies)
-        entries = run_routes(self._routes[key.receiver, key.signal], decoded.batches, key.met)
+        entries = run_routes(self._routes[key.receiver, key.signal], decoded.batches, key.matched_conditions)
         if entries:
             key.log.append(entries, self._clock())
             self._tell()
@@ -261,12 +261,14 @@ class Source:
         return await self.ingest.take_from(self.receiver, self.log, signal, body, position, metadata)
 
 
-def run_routes(routes: Sequence[Route], batches: Sequence[Batch], met: frozenset[str] = frozenset()) -> list[Entry]:
-    """What each route makes of the batches, ready for the journal. ``met``: see ``journal.Entry``."""
-    return [entry for route in routes for entry in _run(route, batches, met)]
+def run_routes(
+    routes: Sequence[Route], batches: Sequence[Batch], matched_conditions: frozenset[str] = frozenset()
+) -> list[Entry]:
+    """What each route makes of the batches, ready for the journal. ``matched_conditions``: see ``journal.Entry``."""
+    return [entry for route in routes for entry in _run(route, batches, matched_conditions)]
 
 
-def _run(route: Route, batches: Sequence[Batch], met: frozenset[str]) -> list[Entry]:
+def _run(route: Route, batches: Sequence[Batch], matched_conditions: frozenset[str]) -> list[Entry]:
     out = []
     for batch in batches:
         if route.join:
@@ -275,11 +277,11 @@ def _run(route: Route, batches: Sequence[Batch], met: frozenset[str]) -> list[En
             batch = batch.filter(genai_logs(batch) | awaits_span(batch))
             if not batch.num_rows:
                 continue
-        batch, dropped = route.chain.run(batch, met)
+        batch, dropped = route.chain.run(batch, matched_conditions)
         if batch.num_rows:
-            out.append(Entry(batch, route.pipelines, route.join, met=met))
+            out.append(Entry(batch, route.pipelines, route.join, matched_conditions=matched_conditions))
         if dropped is not None and route.assembling:
-            out.append(Entry(dropped, route.assembling, dropped=True, met=met))
+            out.append(Entry(dropped, route.assembling, dropped=True, matched_conditions=matched_conditions))
     return out
 
 

@@ -56,13 +56,13 @@ class MemoryLog:
         *,
         next_seq: int = 1,
         is_full: Callable[[], bool] = lambda: False,
-        told: Callable[[int], object] = lambda _: None,
+        on_delivered: Callable[[int], object] = lambda _: None,
     ) -> None:
-        """``told`` is given the low water whenever it goes up, by the thread that releases."""
+        """``on_delivered`` is given the low water whenever it goes up, by the thread that releases."""
         self.index = index
         self.name = name
         self._is_full = is_full
-        self._told = told
+        self._on_delivered = on_delivered
         self._mutex = threading.Lock()
         self._entries: dict[int, tuple[Entry, Written]] = {}
         self._oldest = self._next = next_seq
@@ -132,7 +132,7 @@ class MemoryLog:
             self._oldest = max(self._oldest, below)
             low = self._positions.low if self._positions.release(below) else None
         if low is not None:
-            self._told(low)
+            self._on_delivered(low)
 
     def delivered(self) -> int | None:
         with self._mutex:

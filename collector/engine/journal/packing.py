@@ -31,7 +31,7 @@ def pack(entry: Entry) -> pa.Buffer:
         b"pipelines": "\n".join(entry.pipelines).encode(),
         b"join": b"1" if entry.join else b"",
         b"dropped": b"1" if entry.dropped else b"",
-        b"met": "\n".join(sorted(entry.met)).encode(),
+        b"met": "\n".join(sorted(entry.matched_conditions)).encode(),
     }
     table = entry.batch.record_batch
     return type(entry.batch)(table.replace_schema_metadata(meta)).to_ipc()
@@ -52,13 +52,13 @@ def unpack(payload: pa.Buffer) -> Entry:
     if _heads.get(head) is not kind.schema:
         table = _as_today(table, kind.schema, head)
     pipelines = tuple(meta[b"pipelines"].decode().split("\n"))
-    met = meta.get(b"met", b"").decode()
+    matched_conditions = meta.get(b"met", b"").decode()
     return Entry(
         kind(table),
         pipelines,
         bool(meta.get(b"join")),
         bool(meta.get(b"dropped")),
-        frozenset(met.split("\n") if met else ()),
+        frozenset(matched_conditions.split("\n") if matched_conditions else ()),
     )
 
 

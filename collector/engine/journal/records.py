@@ -12,15 +12,15 @@ from collector.model.batch import Batch
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A batch and the pipelines it is for; ``join``: log records that only serve their spans' content;
-    ``dropped``: tombstones of spans, for assembly alone; ``met``: the keys of the ``RequestCondition``s that
-    the requests it came with met.
+    ``dropped``: tombstones of spans, for assembly alone; ``matched_conditions``: the keys of the
+    ``RequestCondition``s that the requests it came with match.
     """
 
     batch: Batch
     pipelines: tuple[str, ...]
     join: bool = False
     dropped: bool = False
-    met: frozenset[str] = frozenset()
+    matched_conditions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,21 +72,21 @@ class Storage:
         """Nothing outlives the process: for data that its sources keep until it was delivered."""
         return cls(Ledger(None), None, source_bytes=source_bytes)
 
-    def source(self, name: str, told: Callable[[int], object]) -> MemoryLog:
-        """The log for data that a durable source hands in with positions; ``told`` is given the low water.
+    def source(self, name: str, on_delivered: Callable[[int], object]) -> MemoryLog:
+        """The log for data that a durable source hands in with positions; ``on_delivered`` is given the low water.
 
         Raises ``ValueError`` when the source has one already.
         """
         with self._mutex:
             if name in self._sources:
                 raise ValueError(f"the source {name!r} is there twice")
-            log = self._sources[name] = self._memory_log(name, told)
+            log = self._sources[name] = self._memory_log(name, on_delivered)
         self.logs.add(log)
         return log
 
-    def _memory_log(self, name: str, told: Callable[[int], object] = lambda _: None) -> MemoryLog:
+    def _memory_log(self, name: str, on_delivered: Callable[[int], object] = lambda _: None) -> MemoryLog:
         index, next_seq = self.ledger.log(name, is_lasting=False)
-        return MemoryLog(index, name, next_seq=next_seq, is_full=self._is_full, told=told)
+        return MemoryLog(index, name, next_seq=next_seq, is_full=self._is_full, on_delivered=on_delivered)
 
     def _is_full(self) -> bool:
         with self._mutex:

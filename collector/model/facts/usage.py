@@ -131,12 +131,12 @@ def _reasoning_apart(of: dict[str, Ints], cached: Ints, verdicts: _Verdicts) -> 
 
 def cached_tokens(of: dict[str, Ints]) -> Ints:
     """Cached input tokens, read and written, 0 where none are reported."""
-    return _said(of, "cache_read") + _written(of)
+    return _stated_count(of, "cache_read") + _written(of)
 
 
 def _written(of: dict[str, Ints]) -> Ints:
-    split: Ints = _said(of, "cache_write_5m") + _said(of, "cache_write_1h")
-    return np.maximum(_said(of, "cache_write"), split)
+    split: Ints = _stated_count(of, "cache_write_5m") + _stated_count(of, "cache_write_1h")
+    return np.maximum(_stated_count(of, "cache_write"), split)
 
 
 def _at_most(part: Ints, whole: Ints) -> Bools:
@@ -185,8 +185,10 @@ def _explicit_verdicts(counts: Counts, cached: Ints, verdicts: _Verdicts) -> Non
     verdicts.decide(explicit, "explicit:disjoint", inclusive=False)
     verdicts.decide(nested, "explicit:provider", inclusive=True)
     verdicts.output_includes &= ~explicit | nested
-    inside_input = cached + _said(of, "input_audio") + _said(of, "input_image")
-    inside_output = _said(of, "reasoning") + _said(of, "output_audio") + _said(of, "output_image")
+    inside_input = cached + _stated_count(of, "input_audio") + _stated_count(of, "input_image")
+    inside_output = (
+        _stated_count(of, "reasoning") + _stated_count(of, "output_audio") + _stated_count(of, "output_image")
+    )
     excess = _explicit_sum(counts, inside_input + inside_output) - of["total"]
     over = explicit & ~nested & (of["total"] != MISSING) & (excess > of["total"] * 0.01 + 1)
     # The parts that are counted twice are those whose sum is nearest to the excess.
@@ -198,12 +200,12 @@ def _explicit_verdicts(counts: Counts, cached: Ints, verdicts: _Verdicts) -> Non
     verdicts.decide(contradicted, "exclusive:cache_exceeds_input", inclusive=False)
 
 
-def _said(of: dict[str, Ints], name: str) -> Ints:
+def _stated_count(of: dict[str, Ints], name: str) -> Ints:
     return np.maximum(of[name], 0)
 
 
 def _explicit_sum(counts: Counts, parts: Ints) -> Ints:
-    total = _said(counts.of, "input_total") + _said(counts.of, "output_total") + parts
+    total = _stated_count(counts.of, "input_total") + _stated_count(counts.of, "output_total") + parts
     for row, _, value in counts.extras:
         total[row] += value
     return total
@@ -226,7 +228,7 @@ def _buckets(counts: Counts, verdicts: _Verdicts, embeddings: Bools) -> dict[str
         "input_audio": _some(audio),
         "input_image": _some(image),
     }
-    reasoning = np.where(verdicts.output_includes, _said(of, "reasoning"), 0)
+    reasoning = np.where(verdicts.output_includes, _stated_count(of, "reasoning"), 0)
     subset_out = subset | verdicts.output_includes
     for name in ("output_audio", "output_image"):  # like reasoning: more than the whole stands beside it
         subset_out = subset_out & _at_most(of[name], of["output_total"])
@@ -258,8 +260,8 @@ def _modalities(of: dict[str, Ints], side: str, room: Ints, subset: Bools) -> tu
     """
     found = []
     for name in (f"{side}_audio", f"{side}_image"):
-        cached = _said(of, f"{name}_cached") if f"{name}_cached" in of else 0
-        tokens = np.maximum(_said(of, name) - cached, 0)
+        cached = _stated_count(of, f"{name}_cached") if f"{name}_cached" in of else 0
+        tokens = np.maximum(_stated_count(of, name) - cached, 0)
         tokens = np.where(subset, np.minimum(tokens, np.maximum(room, 0)), tokens)
         room = room - tokens
         found.append(tokens)
@@ -268,7 +270,7 @@ def _modalities(of: dict[str, Ints], side: str, room: Ints, subset: Bools) -> tu
 
 def _write_buckets(of: dict[str, Ints]) -> dict[str, Ints]:
     """Cache writes by lifetime where that is known, the remainder without."""
-    five, hour = _said(of, "cache_write_5m"), _said(of, "cache_write_1h")
+    five, hour = _stated_count(of, "cache_write_5m"), _stated_count(of, "cache_write_1h")
     remainder = _written(of) - five - hour
     shown = _reported(of[name] for name in _WRITES) & ((remainder > 0) | (five + hour == 0))
     return {

@@ -16,7 +16,7 @@ from collector.model.stored_tables.stored_table import (
     StoredTable,
 )
 
-_NOT_SAID = "when nobody said it"
+_NOT_STATED = "when nobody said it"
 _NOT_COUNTED = "unless `usage_scope` is `counted` and the count is known"
 _NOT_PRICED = "unless `usage_scope` is `counted` and the call has a price"
 _BEYOND = "beyond the year 2262"
@@ -40,7 +40,7 @@ _NAMES = (
     Column("kind", TEXT, "`INTERNAL`, `SERVER`, `CLIENT`, `PRODUCER`, `CONSUMER` or `UNSPECIFIED`.", "OTLP `kind`"),
     Column("status_code", TEXT, "`UNSET`, `OK` or `ERROR`.", "OTLP `status.code`"),
     Column("level", TEXT, "`DEBUG`, `DEFAULT`, `WARNING` or `ERROR`.", "OTLP `status.code`"),
-    Column("status_message", TEXT, "What went wrong, in words.", "OTLP `status.message`", _NOT_SAID),
+    Column("status_message", TEXT, "What went wrong, in words.", "OTLP `status.message`", _NOT_STATED),
     Column("error_type", TEXT, "Class or code of the error.", "`error.type`", "when there was none"),
 )
 
@@ -52,7 +52,7 @@ _TIMES = (
         TIMESTAMP,
         "When the first part of the answer came.",
         "`gen_ai.response.time_to_first_chunk`",
-        _NOT_SAID,
+        _NOT_STATED,
     ),
     Column(
         "start_unix_nano",
@@ -83,23 +83,23 @@ _TIMES = (
 
 _WHO = (
     Column("service_name", TEXT, "The application.", "resource `service.name`", _ALLOWED),
-    Column("environment", TEXT, "`production`, `staging`, ...", "`deployment.environment.name`", _NOT_SAID),
-    Column("release", TEXT, "Release of the application.", "`langfuse.release`", _NOT_SAID),
-    Column("version", TEXT, "Version of the application or of the observed part.", "`service.version`", _NOT_SAID),
-    Column("user_id", TEXT, "The user, filled down over the trace.", "`user.id`", _NOT_SAID),
-    Column("session_id", TEXT, "The conversation, filled down over the trace.", "`session.id`", _NOT_SAID),
-    Column("tags", TEXTS, "Labels, filled down over the trace.", "`langfuse.trace.tags`", _NOT_SAID),
-    Column("provider", TEXT, "Who runs the model, by one canonical name.", "`gen_ai.provider.name`", _NOT_SAID),
-    Column("request_model", TEXT, "The model that was asked for.", "`gen_ai.request.model`", _NOT_SAID),
-    Column("response_model", TEXT, "The model that answered.", "`gen_ai.response.model`", _NOT_SAID),
-    Column("model", TEXT, "The model that is priced: the one that answered, if known.", SPANLOOM, _NOT_SAID),
-    Column("response_id", TEXT, "The provider's id of the answer.", "`gen_ai.response.id`", _NOT_SAID),
-    Column("finish_reasons", TEXTS, "Why the model stopped.", "`gen_ai.response.finish_reasons`", _NOT_SAID),
-    Column("agent_name", TEXT, "The agent at work.", "`gen_ai.agent.name`", _NOT_SAID),
+    Column("environment", TEXT, "`production`, `staging`, ...", "`deployment.environment.name`", _NOT_STATED),
+    Column("release", TEXT, "Release of the application.", "`langfuse.release`", _NOT_STATED),
+    Column("version", TEXT, "Version of the application or of the observed part.", "`service.version`", _NOT_STATED),
+    Column("user_id", TEXT, "The user, filled down over the trace.", "`user.id`", _NOT_STATED),
+    Column("session_id", TEXT, "The conversation, filled down over the trace.", "`session.id`", _NOT_STATED),
+    Column("tags", TEXTS, "Labels, filled down over the trace.", "`langfuse.trace.tags`", _NOT_STATED),
+    Column("provider", TEXT, "Who runs the model, by one canonical name.", "`gen_ai.provider.name`", _NOT_STATED),
+    Column("request_model", TEXT, "The model that was asked for.", "`gen_ai.request.model`", _NOT_STATED),
+    Column("response_model", TEXT, "The model that answered.", "`gen_ai.response.model`", _NOT_STATED),
+    Column("model", TEXT, "The model that is priced: the one that answered, if known.", SPANLOOM, _NOT_STATED),
+    Column("response_id", TEXT, "The provider's id of the answer.", "`gen_ai.response.id`", _NOT_STATED),
+    Column("finish_reasons", TEXTS, "Why the model stopped.", "`gen_ai.response.finish_reasons`", _NOT_STATED),
+    Column("agent_name", TEXT, "The agent at work.", "`gen_ai.agent.name`", _NOT_STATED),
     Column("tool_name", TEXT, "The tool that was called.", "`gen_ai.tool.name`", "when it is no tool call"),
-    Column("tool_call_id", TEXT, "Id of the tool call in the model's answer.", "`gen_ai.tool.call.id`", _NOT_SAID),
-    Column("prompt_name", TEXT, "The stored prompt that was used.", "`gen_ai.prompt.name`", _NOT_SAID),
-    Column("prompt_version", TEXT, "Its version.", "`gen_ai.prompt.version`", _NOT_SAID),
+    Column("tool_call_id", TEXT, "Id of the tool call in the model's answer.", "`gen_ai.tool.call.id`", _NOT_STATED),
+    Column("prompt_name", TEXT, "The stored prompt that was used.", "`gen_ai.prompt.name`", _NOT_STATED),
+    Column("prompt_version", TEXT, "Its version.", "`gen_ai.prompt.version`", _NOT_STATED),
 )
 
 _USAGE = (
@@ -191,8 +191,8 @@ _USAGE = (
         SPANLOOM,
         "unless `cost_source` is `computed` or `unpriced`",
     ),
-    Column("provided_usage", TEXT, "Usage exactly as it was sent, on every row.", SPANLOOM, _NOT_SAID, form="JSON"),
-    Column("provided_cost", TEXT, "Cost exactly as it was sent, on every row.", SPANLOOM, _NOT_SAID, form="JSON"),
+    Column("provided_usage", TEXT, "Usage exactly as it was sent, on every row.", SPANLOOM, _NOT_STATED, form="JSON"),
+    Column("provided_cost", TEXT, "Cost exactly as it was sent, on every row.", SPANLOOM, _NOT_STATED, form="JSON"),
 )
 
 _ORIGIN = (
@@ -212,18 +212,18 @@ _ORIGIN = (
 )
 
 _CONTENT = (
-    Column("model_parameters", TEXT, "Temperature and the like.", "`gen_ai.request.*`", _NOT_SAID, form="JSON"),
-    Column("metadata", TEXT, "What the application adds.", "`langfuse.observation.metadata`", _NOT_SAID, form="JSON"),
+    Column("model_parameters", TEXT, "Temperature and the like.", "`gen_ai.request.*`", _NOT_STATED, form="JSON"),
+    Column("metadata", TEXT, "What the application adds.", "`langfuse.observation.metadata`", _NOT_STATED, form="JSON"),
     Column(
         "input",
         TEXT,
         "What went in: messages of role and parts where the source is messages, else its JSON or plain text.",
         "`gen_ai.input.messages`",
-        _NOT_SAID,
+        _NOT_STATED,
     ),
-    Column("output", TEXT, "What came out, in the same forms.", "`gen_ai.output.messages`", _NOT_SAID),
+    Column("output", TEXT, "What came out, in the same forms.", "`gen_ai.output.messages`", _NOT_STATED),
     Column(
-        "tool_definitions", TEXT, "Tools the model could call.", "`gen_ai.tool.definitions`", _NOT_SAID, form="JSON"
+        "tool_definitions", TEXT, "Tools the model could call.", "`gen_ai.tool.definitions`", _NOT_STATED, form="JSON"
     ),
     Column("attributes", TEXT, "All attributes of the span, with their types.", "OTLP `attributes`", form="JSON"),
     Column("resource", TEXT, "All attributes of the resource.", "OTLP `resource.attributes`", form="JSON"),

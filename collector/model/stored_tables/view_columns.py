@@ -18,7 +18,7 @@ from collector.model.stored_tables.stored_table import (
 SUMMED_MONEY = pa.decimal128(38, 12)
 """Sums of money need more digits than one amount."""
 
-_NOT_SAID = "when no span says it"
+_NOT_STATED = "when no span says it"
 _NO_TIMES = "when no span has a time"
 _NO_USAGE = "when no counted row knows it, or the sum is beyond int64"
 _NO_COST = "when no counted row has a price"
@@ -62,12 +62,12 @@ TRACES = StoredTable(
         Column("name", TEXT, "Name of the trace, else of its root.", SPANLOOM),
         *_TIMES,
         Column("duration_ns", INT64, "Latest end less earliest start.", SPANLOOM, _NO_TIMES, "ns"),
-        Column("user_id", TEXT, "The user.", "`user.id`", _NOT_SAID),
-        Column("session_id", TEXT, "The conversation.", "`session.id`", _NOT_SAID),
+        Column("user_id", TEXT, "The user.", "`user.id`", _NOT_STATED),
+        Column("session_id", TEXT, "The conversation.", "`session.id`", _NOT_STATED),
         _list("tags", "Labels of all spans, sorted."),
-        Column("environment", TEXT, "Of the root, else of the first span that has one.", SPANLOOM, _NOT_SAID),
-        Column("release", TEXT, "Of the root, else of the first span that has one.", SPANLOOM, _NOT_SAID),
-        Column("version", TEXT, "Of the root, else of the first span that has one.", SPANLOOM, _NOT_SAID),
+        Column("environment", TEXT, "Of the root, else of the first span that has one.", SPANLOOM, _NOT_STATED),
+        Column("release", TEXT, "Of the root, else of the first span that has one.", SPANLOOM, _NOT_STATED),
+        Column("version", TEXT, "Of the root, else of the first span that has one.", SPANLOOM, _NOT_STATED),
         _list("service_names", "Applications that took part, sorted."),
         Column("level", TEXT, "The worst: `ERROR`, `WARNING`, `DEFAULT`, else `DEBUG`.", SPANLOOM),
         Column("status_message", TEXT, "Of the root.", "OTLP `status.message`", _ROOT),
