@@ -70,6 +70,7 @@ class OtlpReceiver:
             signals=self._settings.signals,
             budget=self._settings.budget,
             limit=config.limit_bytes,
+            pace=config.pace,
             executor=self._executor,
             cors=config.cors,
             langfuse=self._langfuse(config, intake, self._executor) if config.langfuse.enabled else None,
@@ -86,7 +87,13 @@ class OtlpReceiver:
                 endpoint=config.endpoint,
             )
         return lambda spans: LangfuseApi(
-            gate, self._settings, intake, spans=spans, limit=config.limit_bytes, executor=executor
+            gate,
+            self._settings,
+            intake,
+            spans=spans,
+            limit=config.limit_bytes,
+            pace=config.pace,
+            executor=executor,
         )
 
 

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from collector.component.receiver import Metadata, no_metadata
 from collector.receivers._otlp.receiver_config import LangfuseConfig
-from collector.receivers._shared.http_body import Refused
+from collector.receivers._shared.arriving import Refused
 from collector.receivers._shared.status import Refusal
 from collector.serving.http_server import split_endpoint
 
