@@ -18,7 +18,8 @@ class AdminConfig(ComponentConfig):
     """Address of the admin server: health, metrics, API."""
 
     allowed_hosts: tuple[str, ...] = ()
-    """Host names, besides those of loopback, under which the API answers (health and metrics always do)."""
+    """Host names, besides those of loopback, under which the API answers; health and metrics are held to them only
+    where the address is a loopback one. ``*`` stands for any text."""
 
 
 class MemoryConfig(ComponentConfig):

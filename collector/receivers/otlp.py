@@ -76,7 +76,7 @@ class OtlpReceiver:
             langfuse=self._langfuse(config, intake, self._executor) if config.langfuse.enabled else None,
         )
         tls = config.tls.context() if config.tls else None
-        return await serve(app, config.endpoint, tls=tls, limits=config.limits)
+        return await serve(app, config.endpoint, tls=tls, limits=config.limits, access=config.access)
 
     def _langfuse(self, config: HttpConfig, intake: Intake, executor: ThreadPoolExecutor) -> LangfuseOf:
         gate = Gate(config.langfuse, config.endpoint)

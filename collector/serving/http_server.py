@@ -21,6 +21,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from collector.errors import ConfigError
+from collector.serving.access import Access, Guard, is_loopback_host
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -176,16 +177,19 @@ async def serve(
     *,
     tls: ssl.SSLContext | None = None,
     limits: HttpLimits | None = None,
+    access: Access | None = None,
 ) -> HttpServer:
     """Starts an ASGI app; it accepts connections when this returns.
 
+    Web pages and host names that are not in ``access`` do not reach the app.
     The app's lifespan events are not run: what it needs is started and stopped by its owner.
     Raises ``ConfigError`` when the address cannot be bound.
     """
     limits = limits or HttpLimits()
     sockets = listen(endpoint)
+    on_loopback = all(is_loopback_host(sock.getsockname()[0]) for sock in sockets)
     config = uvicorn.Config(
-        app,
+        Guard(app, access or Access(), on_loopback=on_loopback),
         interface="asgi3",  # not guessed: a bound method would pass for the older one
         http=functools.partial(_Protocol, limits=limits),  # type: ignore[arg-type]  # a factory is all that is asked
         ws="none",

@@ -12,6 +12,7 @@ from collector.model.batch import Signal
 from collector.options.durations import Duration
 from collector.options.tls import TlsServerConfig
 from collector.receivers._shared.arriving import Pace
+from collector.serving.access import Access
 from collector.serving.http_server import HttpLimits, split_endpoint
 
 MIB = 1024 * 1024
@@ -153,7 +154,11 @@ class HttpConfig(_ServerConfig):
     """Path of the metrics service."""
 
     cors: CorsConfig = CorsConfig()
-    """Which web pages may send from a browser."""
+    """Which web pages may send from a browser; others are refused, on every path."""
+
+    allowed_hosts: tuple[str, ...] = ("host.docker.internal", "host.containers.internal")
+    """Host names, besides those of loopback, that clients may use where the address is a loopback one; ``*`` stands
+    for any text. On other addresses they may use any. By default what containers call the machine they run on."""
 
     langfuse: LangfuseConfig = LangfuseConfig()
     """Clients of Langfuse (``LANGFUSE_HOST`` is this address): spans and scores."""
@@ -203,6 +208,15 @@ class HttpConfig(_ServerConfig):
             first=self.first_byte_timeout.total_seconds(),
             bytes_per_second=self.min_body_rate,
             total=self.read_timeout.total_seconds(),
+        )
+
+    @property
+    def access(self) -> Access:
+        return Access(
+            self.allowed_hosts,
+            self.cors.allowed_origins,
+            hosts_option="protocols.http.allowed_hosts",
+            origins_option="protocols.http.cors.allowed_origins",
         )
 
     @property
