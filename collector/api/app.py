@@ -1,15 +1,13 @@
 """The admin server's app: health, metrics, SQL, pricing again.
 
-The API answers only requests that a person or program on purpose sends here: a web page somewhere
-else must not read a laptop's data through the browser. So the host name must be one of this machine
-(against DNS rebinding), and the origin, where a browser names one, must be this server.
+Everything answers only requests that a person or program on purpose sends here: a web page somewhere else must not
+read a laptop's data through the browser. ``admin_access`` says so to the server.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import structlog
@@ -23,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from collector.engine.repricing import COLUMNS, ModelChange
 from collector.errors import CollectorError, RetryableError
 from collector.model.stored.as_json import json_rows
+from collector.serving.access import Access
 from collector.telemetry import Telemetry
 
 MAX_ROWS = 100_000
@@ -30,7 +29,6 @@ MAX_ROWS = 100_000
 MAX_BODY_BYTES = 1024 * 1024
 API_PREFIX = "/api/"
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _log = structlog.stdlib.get_logger("admin")
 
 Query = Callable[[str, int], pa.Table]
@@ -74,6 +72,13 @@ class RepriceRequest(BaseModel):
     dry_run: bool = True
 
 
+def admin_access(allowed_hosts: Iterable[str] = ()) -> Access:
+    """Who reaches the app. ``allowed_hosts``: host names, besides loopback ones, that the API answers to on every
+    address, and health and metrics on a loopback one.
+    """
+    return Access(tuple(allowed_hosts), guarded=API_PREFIX, hosts_option="service.admin.allowed_hosts")
+
+
 def create_app(
     *,
     telemetry: Telemetry,
@@ -81,11 +86,10 @@ def create_app(
     query: Query | None,
     reprice: RepriceStores | None = None,
     version: str,
-    allowed_hosts: Iterable[str] = (),
 ) -> FastAPI:
-    """The app. ``allowed_hosts``: host names, besides loopback ones, under which the API answers."""
+    """The app; to be served with ``admin_access``."""
     app = FastAPI(title="Spanloom", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_OwnOriginOnly, allowed_hosts=frozenset(name.lower() for name in allowed_hosts))
+    app.add_middleware(_BoundedBodies)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
     _add_health(app, health)
@@ -174,44 +178,20 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
     return _error(500, "internal error")
 
 
-class _OwnOriginOnly:
-    """Refuses API requests that come from elsewhere, and bodies that are too large."""
+class _BoundedBodies:
+    """Refuses bodies of API requests that are too large."""
 
-    def __init__(self, app: Any, allowed_hosts: frozenset[str]) -> None:
+    def __init__(self, app: Any) -> None:
         self._app = app
-        self._allowed = _LOOPBACK | allowed_hosts
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"].startswith(API_PREFIX):
-            headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-            refusal = self._refusal(headers)
-            if refusal:
-                await refusal(scope, receive, send)
-                return
             body = await _read(receive)
             if body is None:
                 await _error(413, f"the body is above {MAX_BODY_BYTES} bytes")(scope, receive, send)
                 return
             receive = _replayed(body, receive)
         await self._app(scope, receive, send)
-
-    def _refusal(self, headers: dict[str, str]) -> JSONResponse | None:
-        host = headers.get("host", "")
-        if _host_name(host) not in self._allowed:
-            return _error(403, f"the host name {host!r} is not one of this server (service.admin.allowed_hosts)")
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return _error(403, f"requests from the web page {origin!r} are not allowed")
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return _error(403, "requests from other web pages are not allowed")
-        return None
-
-
-def _host_name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 async def _read(receive: Any) -> bytes | None:

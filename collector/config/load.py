@@ -18,6 +18,7 @@ from collector.config.service_config import ServiceConfig
 from collector.config.validation import Findings, collector_options, secret_paths, validate
 from collector.config.yaml_tree import Problem
 from collector.errors import ConfigError, suggest
+from collector.serving.access import is_loopback_host
 
 DEFAULT_YAML = """\
 receivers: {otlp: {protocols: {grpc: {endpoint: "localhost:4317"}, http: {endpoint: "localhost:4318"}}}}
@@ -120,6 +121,7 @@ class _Checker:
         found = pipelines(root, self._declared, self._findings)
         limiters = self._limiters(service)
         self._check_exposed()
+        self._check_admin()
         if service is None or self._findings.problems:
             return None
         started = self._components[Kind.EXTENSION]
@@ -235,6 +237,17 @@ class _Checker:
                     path, f"must be one of {', '.join(LOG_LEVELS)}{suggest(str(scalar.value), LOG_LEVELS)}"
                 )
 
+    def _check_admin(self) -> None:
+        """The admin API is open to whoever reaches its address: beyond this machine only when somebody says so."""
+        admin = yaml_tree.find(self._findings.root, ("service", "admin"))
+        endpoint = yaml_tree.find(self._findings.root, ("service", "admin", "endpoint"))
+        if not isinstance(endpoint, yaml_tree.Scalar) or is_loopback_host(_host_of(str(endpoint.value))):
+            return
+        if yaml_tree.is_null(yaml_tree.child(admin, "auth")):
+            why = "others than this machine reach it, and it hands out all stored content without asking who they are"
+            how = "use localhost, or write 'service.admin.auth: {mode: none}' when the network keeps strangers out"
+            self._findings.error(("service", "admin", "endpoint"), f"{why}: {how}")
+
     def _check_exposed(self) -> None:
         """Warns about servers that anybody who reaches this machine can talk to."""
         served = {("extensions", str(id_)) for id_ in self._components[Kind.EXTENSION]}
@@ -249,11 +262,15 @@ class _Checker:
 
 
 def _is_wildcard(endpoint: str) -> bool:
-    host = endpoint.rpartition(":")[0].strip("[]")
+    host = _host_of(endpoint)
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return endpoint.startswith(":")
+
+
+def _host_of(endpoint: str) -> str:
+    return endpoint.rpartition(":")[0].strip("[]")
 
 
 def log_level(config: CollectorConfig) -> str:

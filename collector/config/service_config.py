@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,12 +13,22 @@ from collector.component.base import ComponentConfig
 from collector.options.durations import Duration
 
 
+class AdminAuthConfig(ComponentConfig):
+    mode: Literal["none"]
+    """``none``: who reaches the address may do everything."""
+
+
 class AdminConfig(ComponentConfig):
     endpoint: str = "localhost:4330"
     """Address of the admin server: health, metrics, API."""
 
+    auth: AdminAuthConfig | None = None
+    """Who may use the admin server. Must be written out where the address is not a loopback one: the API hands all
+    stored content to whoever reaches it."""
+
     allowed_hosts: tuple[str, ...] = ()
-    """Host names, besides those of loopback, under which the API answers (health and metrics always do)."""
+    """Host names, besides those of loopback, under which the API answers; health and metrics are held to them only
+    where the address is a loopback one. ``*`` stands for any text."""
 
 
 class MemoryConfig(ComponentConfig):

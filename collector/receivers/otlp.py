@@ -2,6 +2,16 @@
 
 A success reply means what ``Consumer.consume`` promises: everything accepted is durable. How
 errors are answered is in ``collector.receivers._shared.status``.
+
+Slow clients: bytes are reserved as they come, bodies have a minimum rate and a time, and when requests fill the memory
+they may take, those that arrive slower than 64 KiB a second are refused first, the largest before the others. Every
+such refusal may be sent again (503, UNAVAILABLE). What one connection's calls or requests hold while they arrive is at
+most half of that memory.
+
+Who may send: web pages only from ``cors.allowed_origins``, on every path (403); on a loopback address only under its
+names or ``allowed_hosts`` (421), elsewhere under any. ``langfuse.keys`` close what is below ``/api/public``: plain OTLP
+carries no keys and stays open to whoever reaches the address, over gRPC as over HTTP. A TLS ``client_ca_file`` closes
+a protocol as a whole, to all without a certificate; else the network has to. ``auth`` as in the Collector is not there.
 """
 
 from __future__ import annotations
@@ -70,12 +80,13 @@ class OtlpReceiver:
             signals=self._settings.signals,
             budget=self._settings.budget,
             limit=config.limit_bytes,
+            pace=config.pace,
             executor=self._executor,
             cors=config.cors,
             langfuse=self._langfuse(config, intake, self._executor) if config.langfuse.enabled else None,
         )
         tls = config.tls.context() if config.tls else None
-        return await serve(app, config.endpoint, tls=tls, limits=config.limits)
+        return await serve(app, config.endpoint, tls=tls, limits=config.limits, access=config.access)
 
     def _langfuse(self, config: HttpConfig, intake: Intake, executor: ThreadPoolExecutor) -> LangfuseOf:
         gate = Gate(config.langfuse, config.endpoint)
@@ -86,7 +97,13 @@ class OtlpReceiver:
                 endpoint=config.endpoint,
             )
         return lambda spans: LangfuseApi(
-            gate, self._settings, intake, spans=spans, limit=config.limit_bytes, executor=executor
+            gate,
+            self._settings,
+            intake,
+            spans=spans,
+            limit=config.limit_bytes,
+            pace=config.pace,
+            executor=executor,
         )
 
 

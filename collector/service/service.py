@@ -18,7 +18,7 @@ import pyarrow as pa
 import structlog
 
 from collector import memory
-from collector.api.app import create_app
+from collector.api.app import admin_access, create_app
 from collector.component.base import Settings
 from collector.component.exporter import Queryable, Repriceable
 from collector.component.extension import HealthState
@@ -187,7 +187,8 @@ class Service:
             self._core.start()
             self._ingest.start()
             await asyncio.to_thread(_warm_up, self._model)
-            self._admin = await serve(self._admin_app(), self._config.service.admin.endpoint)
+            admin = self._config.service.admin
+            self._admin = await serve(self._admin_app(), admin.endpoint, access=admin_access(admin.allowed_hosts))
             await self._start_receivers()
             self._extensions.ready()
         except BaseException:
@@ -242,7 +243,6 @@ class Service:
             query=query if stores else None,
             reprice=self.reprice,
             version=VERSION,
-            allowed_hosts=self._config.service.admin.allowed_hosts,
         )
 
     def reprice(self, since_unix_nano: int, dry_run: bool) -> dict[str, list[ModelChange]]:

@@ -14,13 +14,14 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from collector.errors import ConfigError
+from collector.serving.access import Access, Guard, is_loopback_host
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -29,6 +30,9 @@ BACKLOG = 4096
 
 _PORT_ATTEMPTS = 20
 _LINGER_SECONDS = 2
+
+_MAX_PIPELINED = 64
+"""Requests that a connection may have sent ahead of the answers; each costs memory while it waits."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class HttpLimits:
     body_timeout: float = 30
     """Longest silence in the middle of a body."""
 
-    read_timeout: float = 0
+    read_timeout: float = 120
     """From the first byte of a request to the end of its body."""
 
     idle_timeout: float = 180
@@ -49,7 +53,7 @@ class HttpLimits:
     closes at that very moment breaks their request."""
 
     header_bytes: int = 64 * 1024
-    """Request line and headers together."""
+    """Request line and headers together; and what follows a chunked body (trailers), which nobody reads."""
 
     shutdown_timeout: float = 10
     """How long requests in flight may take to finish after ``shutdown``."""
@@ -173,16 +177,19 @@ async def serve(
     *,
     tls: ssl.SSLContext | None = None,
     limits: HttpLimits | None = None,
+    access: Access | None = None,
 ) -> HttpServer:
     """Starts an ASGI app; it accepts connections when this returns.
 
+    Web pages and host names that are not in ``access`` do not reach the app.
     The app's lifespan events are not run: what it needs is started and stopped by its owner.
     Raises ``ConfigError`` when the address cannot be bound.
     """
     limits = limits or HttpLimits()
     sockets = listen(endpoint)
+    on_loopback = all(is_loopback_host(sock.getsockname()[0]) for sock in sockets)
     config = uvicorn.Config(
-        app,
+        Guard(app, access or Access(), on_loopback=on_loopback),
         interface="asgi3",  # not guessed: a bound method would pass for the older one
         http=functools.partial(_Protocol, limits=limits),  # type: ignore[arg-type]  # a factory is all that is asked
         ws="none",
@@ -260,6 +267,8 @@ class _Protocol(HttpToolsProtocol):
         self._in_headers = True
         self._in_body = False
         self._header_bytes = 0
+        self._trailer_bytes = 0
+        self._got_body = False
         self._requests = 0
         self._refused = False
         self._request_since = self._data_since = self.loop.time()
@@ -271,18 +280,31 @@ class _Protocol(HttpToolsProtocol):
         was_in_headers, requests = self._in_headers, self._requests
         if was_in_headers and not self._header_bytes:
             self._request_since = self._data_since
+        self._got_body = False
         super().data_received(data)
+        if self._in_body and not was_in_headers and requests == self._requests and not self._got_body:
+            self._count_trailer(len(data))
         # A read that ended one request and began the next counts for neither: it is small enough.
         if was_in_headers and self._in_headers and requests == self._requests:
             self._header_bytes += len(data)
             if self._header_bytes > self._limits.header_bytes:
                 self._refuse_headers()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._requests += 1
-        self._header_bytes = 0
+        self._header_bytes = self._trailer_bytes = 0
         self._in_headers, self._in_body = False, True
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._cut_off()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._got_body = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._in_headers, self._in_body = True, False
@@ -300,6 +322,25 @@ class _Protocol(HttpToolsProtocol):
             return _above(silent, limits.body_timeout) or _above(in_request, limits.read_timeout)
         awaits_first = not self._requests
         return (self._header_bytes > 0 or awaits_first) and _above(in_request, limits.header_timeout)
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _count_trailer(self, n: int) -> None:
+        """Counts bytes that came in the middle of a body and are none of it. The parser keeps them until a line ends,
+        so they are counted as they come.
+        """
+        self._trailer_bytes += n
+        if self._trailer_bytes > self._limits.header_bytes:
+            self._refused = True
+            self.transport.abort()
+
+    def _cut_off(self) -> NoReturn:
+        """Ends the connection from within the parser, which would go on with what it has."""
+        self._refused = True
+        self.transport.abort()
+        raise ConnectionAbortedError
 
     def _refuse_headers(self) -> None:
         if self.transport.is_closing():

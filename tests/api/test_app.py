@@ -6,7 +6,7 @@ prove that a service fills them in rightly, nor what a real browser sends.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +14,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from collector.api.app import MAX_BODY_BYTES, MAX_ROWS, create_app
+from collector.api.app import MAX_BODY_BYTES, MAX_ROWS, admin_access, create_app
 from collector.errors import PermanentError, RetryableError
+from collector.serving.access import Guard
 from collector.telemetry import Telemetry
 
 
@@ -61,10 +62,18 @@ Client = Callable[..., httpx.AsyncClient]
 async def client() -> AsyncIterator[Client]:
     opened: list[httpx.AsyncClient] = []
 
-    def open_(*, health: Switches | None = None, query: Any = answer, host: str = "127.0.0.1:4330", **more: Any) -> Any:
-        app = create_app(telemetry=Telemetry(), health=health or Switches(), query=query, version="1", **more)
+    def open_(
+        *,
+        health: Switches | None = None,
+        query: Any = answer,
+        host: str = "127.0.0.1:4330",
+        allowed_hosts: Sequence[str] = (),
+        on_loopback: bool = False,
+    ) -> Any:
+        app = create_app(telemetry=Telemetry(), health=health or Switches(), query=query, version="1")
+        guarded = Guard(app, admin_access(allowed_hosts), on_loopback=on_loopback)
         # As a server does: the client gets the 500, not the exception.
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(guarded, raise_app_exceptions=False)
         opened.append(httpx.AsyncClient(transport=transport, base_url=f"http://{host}"))
         return opened[-1]
 
@@ -143,8 +152,25 @@ async def test_known_host_names_may_query(client: Client, host: str) -> None:
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:4330", "10.0.0.7:4330", "localhost.evil"])
 async def test_other_host_names_may_not(client: Client, host: str) -> None:
     response = await client(host=host).post("/api/v1/query", json={"sql": "x"})
-    assert response.status_code == 403
+    assert response.status_code == 421
     assert "service.admin.allowed_hosts" in response.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/startupz", "/api/v1/query", "/other"])
+async def test_on_loopback_nothing_answers_to_other_host_names(client: Client, path: str) -> None:
+    http = client(host="evil.example:4330", on_loopback=True)
+    assert (await http.get(path)).status_code == 421
+    http = client(host="lake.internal", allowed_hosts=["lake.*"], on_loopback=True)
+    assert (await http.get(path)).status_code != 421
+    assert (await client(on_loopback=True).get(path)).status_code != 421
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/api/v1/query"])
+@pytest.mark.parametrize("on_loopback", [True, False])
+async def test_web_pages_reach_no_path(client: Client, path: str, on_loopback: bool) -> None:
+    http = client(on_loopback=on_loopback)
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        assert (await http.get(path, headers=headers)).status_code == 403
 
 
 @pytest.mark.parametrize(

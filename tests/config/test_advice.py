@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from collector.component.base import ComponentId
+from collector.errors import ConfigError
 from tests.config.config_kit import MINIMAL, Load, problems, with_exporter
 
 
@@ -114,3 +115,18 @@ def test_a_server_open_to_everybody_warns(load_text: Load, endpoint: str) -> Non
     text = MINIMAL.replace("{http: }", f"{{http: {{endpoint: {endpoint}}}}}")
     (warning,) = load_text(text, environ={"ANY": "0.0.0.0"}).warnings
     assert "receivers.otlp.protocols.http.endpoint: listens on every network interface without TLS" in warning
+
+
+@pytest.mark.parametrize("endpoint", ["0.0.0.0:4330", "'[::]:4330'", "':4330'", "10.0.0.7:4330", "admin.example.com:1"])
+def test_an_admin_server_beyond_this_machine_must_be_meant(load_text: Load, endpoint: str) -> None:
+    text = MINIMAL + f"  admin:\n    endpoint: {endpoint}\n"
+    with pytest.raises(ConfigError, match=r"service\.admin\.endpoint: others than this machine reach it") as caught:
+        load_text(text)
+    assert "service.admin.auth: {mode: none}" in str(caught.value)
+    load_text(text + "    auth: {mode: none}\n")
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:0", "127.0.0.1:4330", "127.1.2.3:4330", "'[::1]:4330'"])
+def test_an_admin_server_on_loopback_needs_no_word(load_text: Load, endpoint: str) -> None:
+    warnings = load_text(MINIMAL + f"  admin:\n    endpoint: {endpoint}\n").warnings
+    assert not [warning for warning in warnings if "admin" in warning]

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -84,13 +85,14 @@ async def _running(
     http: dict[str, Any] | None = None,
     budget: int = 256 << 20,
     signals: frozenset[Signal] = frozenset(Signal),
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Running]:
     protocols = {
         "grpc": {"endpoint": "127.0.0.1:0"} | (grpc or {}),
         "http": {"endpoint": "127.0.0.1:0"} | (http or {}),
     }
     telemetry, consumer = Telemetry(), FakeConsumer()
-    shared = ByteBudget(budget, telemetry)
+    shared = ByteBudget(budget, telemetry, clock=clock)
     log = structlog.stdlib.get_logger("test")
     settings = ReceiverSettings(
         id=ComponentId("otlp"),

@@ -3,6 +3,8 @@
 Proves sums and bounds, by property, in one task. Does not prove that holders give back: the receivers' tests do.
 """
 
+import contextlib
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -62,3 +64,42 @@ def test_while_memory_is_short_one_request_at_a_time_gets_all_it_needs():
 def test_small_requests_are_taken_together_even_while_memory_is_short():
     budget = ByteBudget(128 * 10, Telemetry(), is_memory_short=lambda: True)
     assert [Share(budget).grow_to(n) for n in (4, 6, 1)] == [True, True, False]
+
+
+def test_slow_arrivals_make_room_the_largest_first_and_only_as_many_as_needed():
+    now = [0.0]
+    budget = ByteBudget(100, Telemetry(), clock=lambda: now[0])
+    gone = []
+    with contextlib.ExitStack() as stack:
+        for name, size in (("small", 10), ("large", 50), ("middle", 30)):
+            share = Share(budget)
+            assert share.grow_to(size)
+            stack.enter_context(share.arrives(lambda name=name: gone.append(name)))
+        other = Share(budget)
+        assert not other.grow_to(20)
+        now[0] = 10
+        assert not other.grow_to(101)
+        assert gone == []
+        assert other.grow_to(60)
+        assert gone == ["large"]
+        assert other.grow_to(70)
+        assert gone == ["large", "middle"]
+    other.release()
+    assert budget.used == 10
+
+
+def test_what_arrives_fast_or_has_arrived_is_left_alone():
+    now = [0.0]
+    budget = ByteBudget(1 << 20, Telemetry(), clock=lambda: now[0])
+    fast, done, other = Share(budget), Share(budget), Share(budget)
+    assert fast.grow_to(500_000)
+    assert done.grow_to(500_000)
+    with fast.arrives(lambda: None) as arrival:
+        with done.arrives(lambda: None):
+            pass
+        now[0] = 10
+        arrival.received = 10 * 65536
+        assert not other.grow_to(500_000)
+        arrival.received -= 1
+        assert other.grow_to(500_000)
+        assert arrival.turned_out

@@ -23,7 +23,8 @@ from collector.errors import InvalidDataError
 from collector.model.batch import Signal
 from collector.receivers._langfuse.auth import Access, Gate
 from collector.receivers._langfuse.score_requests import Score, read_score, request_of
-from collector.receivers._shared.http_body import Body, BodyReader, ClientGone, Head, Refused, respond
+from collector.receivers._shared.arriving import Pace, Refused
+from collector.receivers._shared.http_body import Body, BodyReader, ClientGone, Head, respond
 from collector.receivers._shared.inflate import INFLATERS
 from collector.receivers._shared.intake import Intake
 from collector.receivers._shared.status import Refusal, over_budget
@@ -68,6 +69,7 @@ class LangfuseApi:
         *,
         spans: ASGIApp | None,
         limit: int,
+        pace: Pace,
         executor: Executor,
     ) -> None:
         self._gate = gate
@@ -76,6 +78,7 @@ class LangfuseApi:
         self._budget: ByteBudget = settings.budget
         self._spans = spans
         self._limit = limit
+        self._pace = pace
         self._executor = executor
         self._requests = settings.telemetry.counter(
             "spanloom_langfuse_requests",
@@ -111,7 +114,7 @@ class LangfuseApi:
 
     async def _answer(self, path: str, head: Head, body: Body, access: Access, send: Send) -> None:
         started, share = time.perf_counter(), Share(self._budget)
-        reader = BodyReader(body, share, self._limit)
+        reader = BodyReader(body, share, self._limit, self._pace)
         try:
             answer = await self._handle(path, head, reader, share, access)
         except ClientGone:

@@ -1,7 +1,7 @@
 """Who may use the Langfuse endpoints: key pairs by Basic authentication, public keys alone for scores.
 
-On a loopback address any pair is taken, so that a laptop needs no set-up; there the host name must be one of loopback,
-or a web page could reach in by DNS rebinding. Elsewhere only configured pairs are.
+On a loopback address any pair is taken, so that a laptop needs no set-up (web pages are kept out by
+``collector.serving.access``). Elsewhere only configured pairs are.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import grpc
 from starlette.types import Scope
 
 from collector.component.receiver import Metadata, no_metadata
 from collector.receivers._otlp.receiver_config import LangfuseConfig
-from collector.receivers._shared.http_body import Refused
+from collector.receivers._shared.arriving import Refused
 from collector.receivers._shared.status import Refusal
+from collector.serving.access import is_loopback_host
 from collector.serving.http_server import split_endpoint
 
 _DEFAULT_PROJECT = "spanloom"
@@ -51,8 +50,6 @@ class Gate:
     def admit(self, scope: Scope, path: str) -> Access:
         """``path``: what follows the prefix of the API."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if self._loopback and not is_loopback_host(headers.get(b"host", b"").decode("latin-1")):
-            raise _refused(421, "this address answers to localhost only")
         if path in _OPEN:
             return Access(_DEFAULT_PROJECT)
         scheme, _, credentials = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
@@ -91,15 +88,6 @@ class Gate:
 def is_loopback(endpoint: str) -> bool:
     """Whether an address to listen on can be reached from this machine only."""
     return is_loopback_host(split_endpoint(endpoint)[0])
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a host, with a port or without, names this machine by loopback."""
-    try:
-        name = urlsplit(f"//{host}" if host.count(":") < 2 or host.startswith("[") else f"//[{host}]").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _refused(status: int, message: str) -> Refused:

@@ -3,14 +3,13 @@
 On the wire Export is a unary call. Here it is registered as a stream of requests, because gRPC
 reads the message of a unary call *before* it runs the handler: any number of clients would fill
 the memory before the byte budget is asked (measured: 40 calls of 16 MB held 1,152 MB; like this 45).
-For the same end ``bdp_probe`` is off (it opens the window to many times the lookahead) and
-``maximum_concurrent_rpcs`` is not used: it refuses in a way that OTLP clients must not retry.
+For the same end compressed messages are inflated here, within the share of their call (gRPC inflates before anybody
+is asked: 20 messages of 64 KB took 1,462 MiB), ``bdp_probe`` is off (it opens the window to many times the lookahead)
+and ``maximum_concurrent_rpcs`` is not used: it refuses in a way that OTLP clients must not retry.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -21,11 +20,13 @@ import grpc
 import grpc.aio
 
 from collector.component.receiver import ByteBudget, Received, ReceiverSettings
-from collector.errors import ConfigError, InvalidDataError
+from collector.errors import CollectorError, ConfigError, InvalidDataError
 from collector.model.batch import Signal
+from collector.receivers._otlp.read_gate import ReadGate
 from collector.receivers._otlp.receiver_config import GrpcConfig
+from collector.receivers._shared.arriving import Refused
 from collector.receivers._shared.intake import Intake
-from collector.receivers._shared.status import Refusal, over_budget, refusal, success_proto
+from collector.receivers._shared.status import Refusal, refusal, success_proto
 from collector.serving.budget import Share
 from collector.serving.http_server import address_of, listen, split_endpoint
 
@@ -38,72 +39,9 @@ _SERVICES = {
 _LOOKAHEAD_BYTES = 1024 * 1024
 """Bytes of an unread call that may be in memory; 64 KiB would hold a stream to 1.3 MB/s at 50 ms."""
 
-_MAX_WAITING = 32
-_WAIT_SECONDS = 1.0
-_POLL_SECONDS = 0.01
+_HANDSHAKE_MILLISECONDS = 20_000
 _SHUTDOWN_SECONDS = 10
 _PORT_ATTEMPTS = 20
-
-
-class SizeEstimate:
-    """The size 19 in 20 requests stay below, learned as they come.
-
-    Each request moves the estimate by a small factor, up 19 times as far as down: it rests where
-    one in 20 is larger. It begins high and jumps when it is far too low, as calls whose size is
-    underestimated are all read at once.
-    """
-
-    def __init__(self, limit: int, *, initial: int = 4 * 1024 * 1024) -> None:
-        self._limit = limit
-        self._value = float(min(initial, limit))
-
-    @property
-    def value(self) -> int:
-        """Bytes, between 1 KiB and the limit."""
-        return int(self._value)
-
-    def observe(self, size: int) -> None:
-        larger = max(self._value * math.exp(0.095), size / 4)
-        value = larger if size > self._value else self._value * math.exp(-0.005)
-        self._value = min(max(value, min(1024, self._limit)), self._limit)
-
-
-class ReadGate:
-    """Reserves the estimated size for a call that is about to be read.
-
-    A reservation is mostly larger than the message and held only while it is read, so a few calls
-    may wait a moment for one. They hold nothing; what gRPC has buffered of them is small.
-    """
-
-    def __init__(self, budget: ByteBudget, limit: int) -> None:
-        self._budget = budget
-        self._estimate = SizeEstimate(limit)
-        self._waiting = 0
-
-    async def reserve(self, share: Share) -> bool:
-        """False: the budget is used up, by requests that are being worked on."""
-        if share.grow_to(self._estimate.value):
-            return True
-        if self._waiting >= _MAX_WAITING:
-            return False
-        self._waiting += 1
-        try:
-            for _ in range(round(_WAIT_SECONDS / _POLL_SECONDS)):
-                await asyncio.sleep(_POLL_SECONDS)
-                if share.grow_to(self._estimate.value):
-                    return True
-        finally:
-            self._waiting -= 1
-        return False
-
-    def settle(self, share: Share, size: int) -> bool:
-        """Corrects the reservation to what was read; False, with nothing held, when that is too much."""
-        self._estimate.observe(size)
-        if not share.grow_to(size):
-            share.release()
-            return False
-        share.shrink_to(size)
-        return True
 
 
 class GrpcServer:
@@ -142,7 +80,8 @@ class GrpcServer:
 
     def _create_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=_options(self._config))
-        gate = ReadGate(self._settings.budget, self._config.limit_bytes)
+        config = self._config
+        gate = ReadGate(self._settings.budget, config.limit_bytes, config.read_timeout.total_seconds())
         handlers = [_health()]
         for signal in self._settings.signals:
             export = _Export(signal, self._intake, self._settings.budget, gate)
@@ -183,18 +122,18 @@ class _Export:
         return success_proto(answer)
 
     async def _receive(self, context: grpc.aio.ServicerContext[Any, Any], share: Share) -> bytes | Refusal:
-        """The message, with its size held of the share; else nothing is held."""
-        if not await self._gate.reserve(share):
-            return over_budget()
+        """The inflated message, with its size held of the share; else nothing is held."""
         try:
-            body = await _read(context)
-        except InvalidDataError as error:
+            return await self._gate.read(share, context.peer(), partial(_read, context))
+        except Refused as refused:
+            share.release()
+            return refused.answer
+        except CollectorError as error:
             share.release()
             return refusal(error)
         except BaseException:
             share.release()
             raise
-        return body if self._gate.settle(share, len(body)) else over_budget()
 
 
 def _values(context: grpc.aio.ServicerContext[Any, Any], name: str) -> list[str]:
@@ -247,6 +186,8 @@ def _options(config: GrpcConfig) -> list[tuple[str, int]]:
     parameters, policy = config.keepalive.server_parameters, config.keepalive.enforcement_policy
     options: dict[str, int | None] = {
         "grpc.max_receive_message_length": config.limit_bytes,
+        "grpc.per_message_decompression": 0,
+        "grpc.server_handshake_timeout_ms": _HANDSHAKE_MILLISECONDS,
         "grpc.http2.lookahead_bytes": _LOOKAHEAD_BYTES,
         "grpc.http2.bdp_probe": 0,
         "grpc.so_reuseport": 0,

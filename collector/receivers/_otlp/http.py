@@ -25,7 +25,8 @@ from collector.model.batch import Signal
 from collector.model.codec.chosen import prepare_json
 from collector.receivers._langfuse.api import PREFIX, TraceLink
 from collector.receivers._otlp.receiver_config import CorsConfig
-from collector.receivers._shared.http_body import JSON, PROTOBUF, Body, BodyReader, ClientGone, Head, Refused, respond
+from collector.receivers._shared.arriving import Pace, Refused
+from collector.receivers._shared.http_body import JSON, PROTOBUF, Body, BodyReader, ClientGone, Head, respond
 from collector.receivers._shared.inflate import INFLATERS
 from collector.receivers._shared.intake import Intake
 from collector.receivers._shared.status import Refusal, over_budget, success_json, success_proto
@@ -47,17 +48,20 @@ _ENCODINGS = Refusal(
 class _SignalEndpoint:
     """The ASGI app behind one path."""
 
-    def __init__(self, signal: Signal, intake: Intake, budget: ByteBudget, limit: int, prepare: _PrepareJson) -> None:
+    def __init__(
+        self, signal: Signal, intake: Intake, budget: ByteBudget, limit: int, pace: Pace, prepare: _PrepareJson
+    ) -> None:
         self._signal = signal
         self._intake = intake
         self._budget = budget
         self._limit = limit
+        self._pace = pace
         self._prepare_json = prepare
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         head, body, share = Head.of(scope), Body(receive), Share(self._budget)
-        reader = BodyReader(body, share, self._limit)
+        reader = BodyReader(body, share, self._limit, self._pace)
         answer: Received | Refusal | None = None
         try:
             answer = await self._take(head, reader, share)
@@ -166,20 +170,21 @@ def create_app(
     signals: frozenset[Signal],
     budget: ByteBudget,
     limit: int,
+    pace: Pace,
     executor: Executor,
     cors: CorsConfig | None = None,
     langfuse: LangfuseOf | None = None,
 ) -> FastAPI:
     """The app of one receiver.
 
-    ``limit`` is the size of a body in bytes, as sent and inflated; ``executor`` has one thread, for
-    large JSON bodies. Paths of ``signals`` nobody consumes answer 404.
+    ``limit`` is the size of a body in bytes, as sent and inflated, ``pace`` the time it may take; ``executor`` has
+    one thread, for large JSON bodies. Paths of ``signals`` nobody consumes answer 404.
     """
     app = _App(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.router.default = _Always(_NO_SUCH_PATH)
     prepare = _PrepareJson(executor)
     for signal, path in paths.items():
-        endpoint: Any = _SignalEndpoint(signal, intake, budget, limit, prepare)
+        endpoint: Any = _SignalEndpoint(signal, intake, budget, limit, pace, prepare)
         if signal not in signals:
             endpoint = _Always(_not_consumed(signal))
         app.router.routes.append(Route(path, endpoint=endpoint))

@@ -11,6 +11,8 @@ from collector.component.base import ComponentConfig
 from collector.model.batch import Signal
 from collector.options.durations import Duration
 from collector.options.tls import TlsServerConfig
+from collector.receivers._shared.arriving import Pace
+from collector.serving.access import Access
 from collector.serving.http_server import HttpLimits, split_endpoint
 
 MIB = 1024 * 1024
@@ -85,6 +87,9 @@ class GrpcConfig(_ServerConfig):
     max_concurrent_streams: int = Field(default=1000, ge=0)
     """Calls per connection at a time; further ones wait at the client. 0: no limit."""
 
+    read_timeout: Duration = timedelta(seconds=30)
+    """Time from the headers of a call to its whole message; 0: no limit."""
+
     keepalive: KeepaliveServerConfig = KeepaliveServerConfig()
     """Pings and the age of connections."""
 
@@ -149,7 +154,11 @@ class HttpConfig(_ServerConfig):
     """Path of the metrics service."""
 
     cors: CorsConfig = CorsConfig()
-    """Which web pages may send from a browser."""
+    """Which web pages may send from a browser; others are refused, on every path."""
+
+    allowed_hosts: tuple[str, ...] = ("host.docker.internal", "host.containers.internal")
+    """Host names, besides those of loopback, that clients may use where the address is a loopback one; ``*`` stands
+    for any text. On other addresses they may use any. By default what containers call the machine they run on."""
 
     langfuse: LangfuseConfig = LangfuseConfig()
     """Clients of Langfuse (``LANGFUSE_HOST`` is this address): spans and scores."""
@@ -157,8 +166,15 @@ class HttpConfig(_ServerConfig):
     read_header_timeout: Duration = timedelta(minutes=1)
     """Time for the headers of a request; 0: no limit."""
 
-    read_timeout: Duration = timedelta(0)
-    """Time for a whole request, body included; 0: only silence in the middle of a body ends it (30 s)."""
+    read_timeout: Duration = timedelta(minutes=5)
+    """Time for a whole body; 0: no limit. A body that is silent for 30 s is cut off in any case."""
+
+    first_byte_timeout: Duration = timedelta(seconds=15)
+    """Time from the headers of a request to the first byte of its body; 0: no limit, nor a minimum rate."""
+
+    min_body_rate: int = Field(default=1024, ge=0)
+    """Bytes a second that a body arrives at on average after ``first_byte_timeout``; 0: no minimum. A slower one is
+    refused, and may be sent again."""
 
     idle_timeout: Duration = timedelta(minutes=3)
     """Closes connections without a request for this long; 0: never."""
@@ -187,10 +203,27 @@ class HttpConfig(_ServerConfig):
         }
 
     @property
+    def pace(self) -> Pace:
+        return Pace(
+            first=self.first_byte_timeout.total_seconds(),
+            bytes_per_second=self.min_body_rate,
+            total=self.read_timeout.total_seconds(),
+        )
+
+    @property
+    def access(self) -> Access:
+        return Access(
+            self.allowed_hosts,
+            self.cors.allowed_origins,
+            hosts_option="protocols.http.allowed_hosts",
+            origins_option="protocols.http.cors.allowed_origins",
+        )
+
+    @property
     def limits(self) -> HttpLimits:
         return HttpLimits(
             header_timeout=self.read_header_timeout.total_seconds(),
-            read_timeout=self.read_timeout.total_seconds(),
+            read_timeout=0,  # the bodies' pace sees to it, and lets the client know
             idle_timeout=self.idle_timeout.total_seconds(),
         )
 

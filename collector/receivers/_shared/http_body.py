@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests as they arrive: read, inflated and bounded within the byte budget; and answers to them.
+"""Bodies of HTTP requests as they arrive: read, inflated and bounded by size, budget and time; and answers to them.
 
 Plain ASGI: a parsed request object would bound them too late.
 """
@@ -14,26 +14,16 @@ from functools import partial
 from starlette.types import Receive, Scope, Send
 
 from collector.component.receiver import Metadata
-from collector.errors import TooLargeError
+from collector.receivers._shared.arriving import Pace, Pieces, Reading, Refused, inflate, reading
 from collector.receivers._shared.inflate import INFLATERS
-from collector.receivers._shared.status import Refusal, over_budget
+from collector.receivers._shared.status import TOO_SLOW
 from collector.serving.budget import Share
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
-_STEP_BYTES = 256 * 1024
-"""A body of unknown size takes its share of the budget in steps of this many bytes."""
-
 _DRAIN_BYTES = 128 * 1024 * 1024
 _DRAIN_SECONDS = 20
-
-
-class Refused(Exception):  # noqa: N818 - not an error of ours: a decision on its way out
-    """The request is to be answered with ``answer``."""
-
-    def __init__(self, answer: Refusal) -> None:
-        self.answer = answer
 
 
 class ClientGone(Exception):  # noqa: N818 - as above
@@ -85,6 +75,8 @@ class Body:
         self._receive = receive
         self.begun = False
         self.complete = False
+        self.is_abandoned = False
+        """What is still to come is not worth waiting for."""
 
     async def next(self) -> bytes:
         """The bytes that arrived. Raises ``ClientGone``."""
@@ -108,62 +100,52 @@ class Body:
 
 
 class BodyReader:
-    """Reads one body within the size limit and the budget."""
+    """Reads one body within the size limit, the budget and its time."""
 
-    def __init__(self, body: Body, share: Share, limit: int) -> None:
+    def __init__(self, body: Body, share: Share, limit: int, pace: Pace) -> None:
         self._body = body
         self._share = share
+        self._pieces = Pieces(share, limit, "max_request_body_size")
         self._limit = limit
-        self._pieces: list[bytes] = []
-        self.size = 0
+        self._pace = pace
+
+    @property
+    def size(self) -> int:
+        """Inflated bytes so far."""
+        return self._pieces.size
 
     async def read(self, head: Head) -> bytes:
         """The inflated body; exactly its size is held of the share. Raises ``TooLargeError``,
-        ``InvalidDataError``, ``Refused`` (no budget) and ``ClientGone``.
+        ``InvalidDataError``, ``Refused`` (no budget, or too slow) and ``ClientGone``.
         """
         if head.length is not None and head.length > self._limit:
-            raise self._too_large()
-        self._reserve(_STEP_BYTES if head.length is None else head.length)
-        if head.encoding in {"", "identity"}:
-            await self._read_plain()
-        else:
-            await self._read_inflated(head.encoding)
-        self._share.shrink_to(self.size)
-        pieces, self._pieces = self._pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            raise self._pieces.too_large()
+        self._pieces.admit(head.length)
+        try:
+            with reading(self._share, self._pace, self.forget) as arriving:
+                if head.encoding in {"", "identity"}:
+                    await self._read_plain(arriving)
+                else:
+                    await self._read_inflated(head.encoding, arriving)
+        except Refused as refused:
+            self._body.is_abandoned = refused.answer is TOO_SLOW
+            raise
+        return self._pieces.join()
 
     def forget(self) -> None:
         """Lets go of what was read: a refused body must not outlive its share while the rest is drained."""
-        del self._pieces[:]
+        self._pieces.clear()
 
-    async def _read_plain(self) -> None:
+    async def _read_plain(self, arriving: Reading) -> None:
         while not self._body.complete:
-            self._add(await self._body.next())
+            self._pieces.add(await arriving.next(self._body.next))
 
-    async def _read_inflated(self, encoding: str) -> None:
+    async def _read_inflated(self, encoding: str, arriving: Reading) -> None:
         inflater = INFLATERS[encoding]()
         while not self._body.complete:
-            for piece in inflater.feed(await self._body.next()):
-                self._add(piece)
-                if len(piece) >= _STEP_BYTES:
-                    await asyncio.sleep(0)  # a well packed body must not hold up everybody else
+            data = await arriving.next(self._body.next)
+            await inflate(inflater, data, self._pieces, arriving)
         inflater.finish()
-
-    def _add(self, piece: bytes) -> None:
-        self.size += len(piece)
-        if self.size > self._limit:
-            raise self._too_large()
-        if self.size > self._share.held:
-            self._reserve(min(self._limit, self.size + _STEP_BYTES))
-        if piece:
-            self._pieces.append(piece)
-
-    def _reserve(self, n: int) -> None:
-        if not self._share.grow_to(n):
-            raise Refused(over_budget())
-
-    def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"the request is larger than {self._limit} bytes (max_request_body_size)")
 
 
 async def respond(
@@ -171,7 +153,7 @@ async def respond(
 ) -> None:
     """Answers, and reads what the client still sends: who closes with unread bytes resets the connection."""
     headers.append((b"content-length", str(len(content)).encode()))
-    drains = not body.complete and not (head.expects_continue and not body.begun)
+    drains = not body.complete and not body.is_abandoned and not (head.expects_continue and not body.begun)
     if not body.complete and (not drains or head.length is None or head.length > _DRAIN_BYTES):
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

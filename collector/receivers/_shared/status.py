@@ -96,6 +96,12 @@ def refusal(error: BaseException) -> Refusal:
             return Refusal(grpc.StatusCode.INTERNAL, 500, "internal error of the collector", "internal")
 
 
+TOO_SLOW = Refusal(
+    grpc.StatusCode.UNAVAILABLE, 503, "the request arrives too slowly: send it again", "too_slow", retry_after=1
+)
+"""The answer to a body that takes longer than it may."""
+
+
 def over_budget() -> Refusal:
     """The answer when requests in memory have reached their bound."""
     return refusal(RetryableError("the collector is at its memory limit: try again later", retry_after=1))

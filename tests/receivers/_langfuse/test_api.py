@@ -23,9 +23,10 @@ from collector.errors import RetryableError
 from collector.model.batch import Signal
 from collector.model.codec.chosen import encode
 from collector.model.scores import record as scores
-from collector.receivers._langfuse.auth import Gate, is_loopback_host
+from collector.receivers._langfuse.auth import Gate
 from collector.receivers._otlp.receiver_config import LangfuseConfig
-from collector.receivers._shared.http_body import Refused
+from collector.receivers._shared.arriving import Refused
+from collector.serving.access import is_loopback_host
 from collector.testing.builders import spans
 
 TRACE = "58cbf36de9bd5e900172d7607ac67924"

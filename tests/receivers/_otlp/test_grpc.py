@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from collector.component.receiver import Received
 from collector.errors import ConfigError, InvalidDataError, JournalError, PermanentError, RetryableError, TooLargeError
 from collector.model.batch import Signal
-from collector.receivers._otlp.grpc import SizeEstimate
+from collector.receivers._otlp.read_gate import SizeEstimate
 
 METHODS = {
     Signal.TRACES: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
