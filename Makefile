@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 run: $(VENV)/run
 	exec $(BIN)/spanloom run
 
+# All of it: 10 to 20 minutes on two cores. Its last lines say what was skipped, why, and what to install for it; .ci/run
+# installs that first.
 test: $(VENV)/test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

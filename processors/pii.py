@@ -49,6 +49,7 @@ from spanloom import (
     Settings,
     Signal,
     Stage,
+    suggest,
 )
 
 _SHORTEST_KEY = 16
@@ -181,7 +182,8 @@ class Config(ComponentConfig):
     def _are_known(cls, entities: dict[str, Mode]) -> dict[str, Mode]:
         unknown = sorted(entities.keys() - entity_defaults().keys())
         if unknown:
-            raise ValueError(f"unknown entity {', '.join(unknown)}; there are: {', '.join(entity_defaults())}")
+            named = ", ".join(f"{name}{suggest(name, entity_defaults())}" for name in unknown)
+            raise ValueError(f"unknown entity {named}; there are: {', '.join(entity_defaults())}")
         return entities
 
     @field_validator("hash_key")

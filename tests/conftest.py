@@ -6,8 +6,18 @@ import socket
 import pytest
 
 from collector.model.codec import choice
+from tests import skip_report
 
 choice.choose(os.environ.get(choice.VARIABLE))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what was skipped, why, and what to install or run for it."""
+    found = skip_report.reasons(terminalreporter.stats.get("skipped", []))
+    if found:
+        terminalreporter.section(f"{found.total()} tests were skipped")
+        for line in skip_report.lines(found):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

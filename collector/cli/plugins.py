@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 import string
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -57,9 +58,27 @@ def new(
         written = write_package(name, kind, folder)
     for path in written:
         print_line(str(path))
-    note(
-        f"next: pip install -e '{folder}[test]', then spanloom plugins test {_distribution(name)}, and pytest {folder}"
-    )
+    note("next:")
+    for command in commands(name, kind, folder):
+        note(f"  {command}")
+
+
+_OPTIONS = {PluginKind.EXPORTER: "path: out.jsonl"}
+"""What the laws need of options, as the template names them."""
+
+
+def commands(name: str, kind: PluginKind, folder: Path) -> list[str]:
+    """What one does with a new package: install it, run the laws over it, run its own tests."""
+    return [
+        f"pip install -e {shlex.quote(f'{folder}[test]')}",
+        _laws_command(name, kind),
+        f"pytest {shlex.quote(str(folder))}",
+    ]
+
+
+def _laws_command(name: str, kind: PluginKind) -> str:
+    options = f" --options '{name}={{{_OPTIONS[kind]}}}'" if kind in _OPTIONS else ""
+    return f"spanloom plugins test {_distribution(name)}{options}"
 
 
 def write_package(name: str, kind: PluginKind, folder: Path) -> list[Path]:
@@ -77,6 +96,8 @@ def write_package(name: str, kind: PluginKind, folder: Path) -> list[Path]:
         "class": "".join(word.capitalize() for word in name.split("_")),
         "distribution": _distribution(name),
         "kind": kind.value,
+        "a_kind": f"{'An' if kind.value[0] in 'aeiou' else 'A'} {kind.value}",
+        "laws": _laws_command(name, kind),
     }
     template = resources.files(__package__) / "plugin_template" / kind.value
     texts = {

@@ -56,16 +56,17 @@ class Registry:
     """Finds factories. ``entry_points`` is an argument so that tests can bring their own."""
 
     def __init__(self, entry_points: EntryPoints = installed) -> None:
-        self._entry_points = entry_points
+        self.entry_points = entry_points
+        """Of any group: those of components and others."""
 
     def names(self, kind: Kind) -> list[str]:
         """All types of a kind, aliases left out."""
-        return sorted({point.name for point in self._entry_points(kind.group)})
+        return sorted({point.name for point in self.entry_points(kind.group)})
 
     def get(self, kind: Kind, type_: str) -> AnyFactory:
         """The factory of a type. Raises ``ConfigError`` when there is none, or it cannot be loaded."""
         name = ALIASES.get(kind, {}).get(type_, type_)
-        points = [point for point in self._entry_points(kind.group) if point.name == name]
+        points = [point for point in self.entry_points(kind.group) if point.name == name]
         if not points:
             raise ConfigError(f"unknown {kind} type {type_!r}{self._nearest(kind, type_)}")
         if len({point.value for point in points}) > 1:
@@ -86,7 +87,7 @@ class Registry:
         return [self._info(kind, name) for kind in Kind for name in self.names(kind)]
 
     def _info(self, kind: Kind, name: str) -> ComponentInfo:
-        point = next(point for point in self._entry_points(kind.group) if point.name == name)
+        point = next(point for point in self.entry_points(kind.group) if point.name == name)
         aliases = tuple(alias for alias, target in ALIASES.get(kind, {}).items() if target == name)
         try:
             factory = self.get(kind, name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.component.base import ComponentId, Kind
 from collector.component.factories import AnyFactory
 from collector.component.registry import Registry
-from collector.config import confmap, extension_checks, memory_bound, yaml_tree
+from collector.config import confmap, dialect_files, extension_checks, memory_bound, yaml_tree
 from collector.config.engine_processors import ENGINE_PROCESSORS, MemoryLimiterConfig
 from collector.config.pipelines import Declared, pipelines
 from collector.config.plan import CollectorConfig, Component
@@ -46,8 +46,8 @@ def load(
 ) -> CollectorConfig:
     """The checked configuration of ``sources`` (none: the embedded default) with ``overrides`` applied.
 
-    Raises ``ConfigError`` with every problem found, each with file, line and key path, never with a
-    secret.
+    The dialect tables of this process are from now on those of this configuration (``service.dialects``). Raises
+    ``ConfigError`` with every problem found, each with file, line and key path, never with a secret.
     """
     document = merged(sources, overrides=overrides, environ=environ)
     findings = Findings(document.root, document.problems, document.warnings)
@@ -199,6 +199,8 @@ class _Checker:
             why = "more than one process is not supported yet: ingest runs inside the core process"
             self._findings.warn((*path, "workers"), why)
         self._telemetry(yaml_tree.find(node, ("telemetry",)))
+        if service is not None:
+            dialect_files.use(service.dialects, self._findings, self._registry.entry_points)
         return service
 
     def _limiters(self, service: ServiceConfig | None) -> dict[ComponentId, MemoryLimiterConfig]:

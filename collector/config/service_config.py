@@ -68,6 +68,9 @@ class ServiceConfig(ComponentConfig):
     admin: AdminConfig = AdminConfig()
     """The admin server."""
 
+    dialects: tuple[Path, ...] = ()
+    """Files of dialects of one's own, ``NAME.yaml`` each, besides the built-in ones; relative to the working folder."""
+
     memory: MemoryConfig = MemoryConfig()
     """Bounds of memory."""
 

@@ -195,7 +195,7 @@ def _inclusion(file: File) -> Iterator[str]:
 
 
 def _content(file: File) -> Iterator[str]:
-    rows = [row for row in content.ROWS if is_of(file, row)]
+    rows = [row for row in content.rows() if is_of(file, row)]
     if rows:
         yield from ("", "## Content", "", "Of a kind the first row that yields something wins; metadata is merged.", "")
         cells = (

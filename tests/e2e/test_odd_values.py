@@ -76,7 +76,7 @@ service:
 
 def keys() -> list[str]:
     known = {key for file in table_files.files() if file.dialect for key in all_keys(file.dialect)}
-    for row in contents.ROWS:
+    for row in contents.rows():
         if row.name:
             known |= {row.name, f"{row.name.removesuffix('.')}.0.message.content"}
     return sorted(known)

@@ -25,7 +25,7 @@ def test_every_table_says_what_it_is_about():
 
 def test_every_content_row_is_on_a_page():
     files = table_files.files()
-    assert [row for row in content.ROWS if not any(dialects.is_of(file, row) for file in files)] == []
+    assert [row for row in content.rows() if not any(dialects.is_of(file, row) for file in files)] == []
 
 
 def test_a_page_tells_detection_sources_conditions_and_meanings(tmp_path):

@@ -9,9 +9,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -170,6 +173,55 @@ def test_a_new_package_is_complete(kind: PluginKind, tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(installed)}, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert own.returncode == 0, own.stdout
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of commands of an environment of its own, which sees what is installed here and needs no network."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = sysconfig.get_path("purelib")
+    (packages / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    python = folder / "bin" / "python"
+    for command, module in {"spanloom": "collector", "pytest": "pytest -p no:cacheprovider"}.items():
+        (folder / "bin" / command).write_text(f'#!/bin/sh\nexec {python} -m {module} "$@"\n')
+    (folder / "bin" / "pip").write_text(f'#!/bin/sh\nexec {sys.executable} -m pip --python {python} "$@"\n')
+    for command in ("spanloom", "pytest", "pip"):
+        (folder / "bin" / command).chmod(0o755)
+    return folder / "bin"
+
+
+def shell(script: str, python: Path, cwd: Path) -> str:
+    """What the commands print. None of them may fail."""
+    environ = {
+        **os.environ,
+        "PATH": f"{python}:{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+    }
+    environ |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "HYPOTHESIS_MAX_EXAMPLES": "5"}
+    done = subprocess.run(["sh", "-ec", script], cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", PluginKind)
+def test_the_commands_that_new_prints_work_word_for_word(kind: PluginKind, python: Path, tmp_path: Path) -> None:
+    name = f"tried_{kind.value}"
+    printed = shell(f"spanloom plugins new {name} --kind {kind.value}", python, tmp_path)
+    commands = [line.strip() for line in printed.partition("next:\n")[2].splitlines()]
+    assert len(commands) == 3
+    assert f"{kind} {name}: ok" in shell("\n".join(commands), python, tmp_path)
+    folder = tmp_path / f"spanloom-tried-{kind.value}"
+    readme = (folder / "README.md").read_text()
+    assert readme.splitlines()[2].startswith("An e" if kind.value.startswith("e") else "A ")
+    (documented,) = re.findall(r"```sh\n(.*?)```", readme, re.DOTALL)
+    # Beside the check of its configuration, the README has the same commands, for who stands in the folder.
+    install, validate, laws, tests = documented.splitlines()
+    assert (install, laws, tests) == ("pip install -e '.[test]'", commands[1], "pytest")
+    assert "config.yaml: valid" in shell(validate, python, folder)
 
 
 @pytest.mark.parametrize("name", ["", "My", "2nd", "my-own", "class", "a" * 50, "../x"])

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from collector.errors import ConfigError
 from collector.model.attributes import dumps
 from collector.model.dialects.conditions import Condition, Markers, Origin, in_words
 from collector.model.dialects.fact_tables import CostObject, File, Inclusion, Row, Source, UsageObject, When
 from collector.model.dialects.fields import COUNT_FIELDS, MONEY_FIELDS
+from collector.model.dialects.kept import kept
 from collector.model.dialects.neighbours import Item, arrange
 from collector.model.dialects.table_files import families, files, matcher
 
@@ -169,17 +171,23 @@ class Compiled:
     _files: list[File] = field(default_factory=list)
 
     def add(self, file: File) -> None:
-        """Takes over one file."""
+        """Takes over one file. Raises ``ConfigError`` for bounds on a version that are none."""
+        try:
+            self._add(file)
+        except ConfigError as error:
+            raise ConfigError(f"{file.place}: {error}") from error
+
+    def _add(self, file: File) -> None:
         self._files.append(file)
         table = file.table
         for n, row in enumerate(file.rows):
-            place = f"{table}.yaml: rows.{n} ({row.field})"
+            place = f"{file.place}: rows.{n} ({row.field})"
             self._add_rule(row, row.field, Item(table, row.said, place, row.before, row.after))
         for n, usage in enumerate(file.usage_objects):
-            place = f"{table}.yaml: usage_objects.{n}"
+            place = f"{file.place}: usage_objects.{n}"
             self._add_object(usage, Item(table, usage.said, place, usage.before, usage.after, "usage_objects"))
         for n, cost in enumerate(file.cost_objects):
-            place = f"{table}.yaml: cost_objects.{n}"
+            place = f"{file.place}: cost_objects.{n}"
             row = Row(field="cost_total", source=_object_source(cost), when=cost.when, convert="money")
             self._add_rule(row, COST_OBJECT, Item(table, cost.said, place, cost.before, cost.after, "cost_objects"))
         self.inclusions += [(i, self._markers.condition(i.when)) for i in file.inclusion]
@@ -247,7 +255,7 @@ class Compiled:
         for name, rules in self.by_field.items():
             self.by_field[name] = sorted((self.rules[rule.id] for rule in rules), key=lambda rule: rule.rank)
 
-    @functools.lru_cache(maxsize=16_384)  # noqa: B019 - one instance lives as long as the process
+    @kept(16_384)
     def key_info(self, key: str) -> KeyInfo:
         """What the tables know about ``key``."""
         markers = sum(bit for pattern, bit in self._marker_patterns if pattern.match(key))
@@ -264,7 +272,7 @@ class Compiled:
         """What the tables know about each of these keys; kept over batches unless they are long."""
         return self._kept_keys(keys) if sum(map(len, keys)) <= _MAX_KEPT_KEYS else self._keys(keys)
 
-    @functools.lru_cache(maxsize=128)  # noqa: B019
+    @kept(128)
     def _kept_keys(self, keys: tuple[str, ...]) -> Keys:
         return self._keys(keys)
 
@@ -280,7 +288,7 @@ class Compiled:
             np.array([info.cost for info in infos], np.bool_),
         )
 
-    @functools.lru_cache(maxsize=128)  # noqa: B019
+    @kept(128)
     def plan(self, names: frozenset[str], resource_keys: frozenset[str], contexts: tuple[Context, ...]) -> Plan:
         """The rules to go through for a batch.
 
@@ -307,7 +315,7 @@ class Compiled:
         ]
         return Plan(rules, holds, everywhere, inclusions)
 
-    @functools.lru_cache(maxsize=4_096)  # noqa: B019
+    @kept(4_096)
     def context(self, origin: Origin, bits: int) -> Context:
         """The dialect and the rules that hold for this origin and these marker bits."""
         detection = (*self.marked, *self.dialects)
@@ -322,7 +330,7 @@ class Compiled:
         )
 
 
-@functools.cache
+@kept()
 def compiled() -> Compiled:
     """The tables of this package, compiled. Raises ``ConfigError`` for a table that is wrong."""
     result = Compiled()

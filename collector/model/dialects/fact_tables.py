@@ -14,9 +14,15 @@ from pydantic import Field, model_validator
 from collector.model.dialects.content_rows import ContentRow
 from collector.model.dialects.fields import (
     COUNT_FIELDS,
+    FIELDS_READ_BY,
     LEVELS,
+    LIST_CONVERTS,
+    LIST_FIELDS,
     MONEY_FIELDS,
     ROLES,
+    TEXT_FIELDS,
+    TIME_CONVERTS,
+    TIME_FIELDS,
     TYPES,
     Convert,
     CountField,
@@ -122,6 +128,7 @@ class Row(Placed):
     @model_validator(mode="after")
     def _fits(self) -> Row:
         field = self.field
+        self._check_source()
         default = {"count": COUNT_FIELDS, "money": MONEY_FIELDS}
         for convert, fields in default.items():
             if (field in fields) != (self.convert == convert):
@@ -139,6 +146,26 @@ class Row(Placed):
         if self.report and field not in MONEY_FIELDS:
             raise ValueError(f"{field}: only money stands in a report")
         return self
+
+    def _check_source(self) -> None:
+        """Raises ``ValueError`` for a source or a conversion that the field cannot be read by."""
+        field, source = self.field, self.source
+        in_attribute = bool(source.key or source.json_key)
+        if field in (*COUNT_FIELDS, *MONEY_FIELDS, *LIST_FIELDS) and not in_attribute:
+            raise ValueError(f"{field}: is read from 'key' or 'json' only")
+        if field in TIME_FIELDS and not (source.key or source.event_time):
+            raise ValueError(f"{field}: is read from 'key' or 'event_time' only")
+        if source.event_time and field not in TIME_FIELDS:
+            raise ValueError(f"{field}: 'event_time' is for {', '.join(TIME_FIELDS)} only")
+        if field in LIST_FIELDS and self.convert not in LIST_CONVERTS:
+            raise ValueError(f"{field}: needs convert {' or '.join(LIST_CONVERTS)}, not {self.convert!r}")
+        if source.key and field in TIME_FIELDS and self.convert not in TIME_CONVERTS:
+            raise ValueError(f"{field}: needs convert {' or '.join(TIME_CONVERTS)}, not {self.convert!r}")
+        if field in TEXT_FIELDS and self.convert in (*LIST_CONVERTS, *TIME_CONVERTS):
+            raise ValueError(f"{field}: convert {self.convert!r} does not fit")
+        if source.field and source.field not in FIELDS_READ_BY.get(field, ()):
+            allowed = ", ".join(FIELDS_READ_BY.get(field, ())) or "none"
+            raise ValueError(f"{field}: cannot be read from field {source.field!r}; from: {allowed}")
 
     @property
     def said(self) -> str:
@@ -190,6 +217,8 @@ class File(Strict):
 
     table: str = ""
     """The stem of the file's name; the loader knows it."""
+    path: str = ""
+    """Where it was read, if not in this package; the loader knows it, too."""
     title: str = ""
     """The emitter's name, the heading of the dialect's page."""
     about: str = ""
@@ -225,6 +254,11 @@ class File(Strict):
     """Further keys whose values name a person or a session."""
     ignored_keys: Texts = ()
     """Further keys that are known: no column is for them, so they stay in ``attributes``."""
+
+    @property
+    def place(self) -> str:
+        """What messages call the file."""
+        return self.path or f"{self.table}.yaml"
 
     @model_validator(mode="after")
     def _detects_a_dialect(self) -> File:

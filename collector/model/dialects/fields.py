@@ -62,6 +62,9 @@ MoneyField = Literal[
 ]
 FieldName = Literal[TextField, ListField, TimeField, CountField, MoneyField]
 
+TEXT_FIELDS: tuple[str, ...] = get_args(TextField)
+LIST_FIELDS: tuple[str, ...] = get_args(ListField)
+TIME_FIELDS: tuple[str, ...] = get_args(TimeField)
 COUNT_FIELDS: tuple[CountField, ...] = get_args(CountField)
 MONEY_FIELDS: tuple[MoneyField, ...] = get_args(MoneyField)
 
@@ -82,6 +85,14 @@ Convert = Literal[
     "seconds_after_start",
     "millis_after_start",
 ]
+
+LIST_CONVERTS = ("list", "finish_reasons")
+TIME_CONVERTS = ("iso_time", "seconds_after_start", "millis_after_start")
+FIELDS_READ_BY = {
+    "model": ("response_model", "request_model"),
+    "provider": ("model", "response_model", "request_model"),
+}
+"""Field → other fields that are resolved before it and may be its source."""
 
 ObservationType = Literal[
     "span", "event", "generation", "agent", "tool", "chain", "retriever", "evaluator", "embedding", "guardrail"

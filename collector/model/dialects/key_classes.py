@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import Literal
 
 from collector.model.dialects.fact_tables import CostObject, File, Row, UsageObject
+from collector.model.dialects.kept import kept
 from collector.model.dialects.table_files import files, matcher
 
 KeyClass = Literal["content", "identity", "fact"]
@@ -15,7 +15,7 @@ _IDENTITY_FIELDS = frozenset({"user_id", "session_id"})
 _CONTENT_FIELDS = frozenset({"name", "trace_name", "tags", "agent_name", "tool_name", "prompt_name"})
 
 
-@functools.lru_cache(maxsize=16_384)
+@kept(16_384)
 def key_class(key: str) -> KeyClass:
     """How the values of an attribute key are to be treated.
 
@@ -28,7 +28,7 @@ def key_class(key: str) -> KeyClass:
     return "fact" if fact.match(key) else "content"
 
 
-@functools.cache
+@kept()
 def known_keys() -> frozenset[str]:
     """Every key the tables name; ``*`` at the end makes a prefix, elsewhere it is an index."""
     lists = (key for f in files() for key in (*f.usage_keys, *f.cost_keys, *f.fact_keys, *f.identity_keys))
@@ -42,7 +42,7 @@ def known_keys() -> frozenset[str]:
     )
 
 
-@functools.cache
+@kept()
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Matchers of the identity keys and of the fact keys."""
     rows = [row for f in files() for row in f.rows if row.const is None and row.source.json_key is None]

@@ -12,6 +12,9 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from collector.errors import suggest
 
+_FEW = 12
+"""Words that a message lists."""
+
 _Path = Sequence[str | int]
 
 
@@ -21,7 +24,19 @@ def problems(error: ValidationError, model: type[BaseModel], name: str, text: st
     for entry in error.errors():
         path = entry["loc"]
         line = "" if root is None else f":{_line(root, path)}"
-        yield f"{name}{line}: {'.'.join(map(str, path))}: {entry['msg']}{_meant(entry, model, path)}"
+        where = f"{name}{line}: {'.'.join(map(str, path))}" if path else f"{name}{line}"
+        yield f"{where}: {_message(entry)}{_meant(entry, model, path)}"
+
+
+def _message(entry: Any) -> str:
+    """What is wrong; of a long list of words only what stands there instead of one."""
+    if entry["type"] == "literal_error" and len(_words(entry)) > _FEW:
+        return f"Input should be one of the {len(_words(entry))} words in fields.py, not {entry['input']!r}"
+    return str(entry["msg"])
+
+
+def _words(entry: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", entry["ctx"]["expected"])
 
 
 def _line(root: Node, path: _Path) -> int:
@@ -44,7 +59,7 @@ def _meant(entry: Any, model: type[BaseModel], path: _Path) -> str:
     if entry["type"] == "extra_forbidden":
         return suggest(str(path[-1]), _keys(model, path[:-1]))
     if entry["type"] == "literal_error" and isinstance(entry["input"], str):
-        return suggest(entry["input"], re.findall(r"'([^']*)'", entry["ctx"]["expected"]))
+        return suggest(entry["input"], _words(entry))
     return ""
 
 

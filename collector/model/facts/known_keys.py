@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 from collector.model.dialects import key_classes, table_files
+from collector.model.dialects.kept import kept
 from collector.model.dialects.messages import carriers
 
 
-@functools.lru_cache(maxsize=16_384)
+@kept(16_384)
 def is_known(key: str) -> bool:
     """Whether some table knows the key.
 
@@ -18,7 +18,7 @@ def is_known(key: str) -> bool:
     return bool(_known().match(key)) or bool(carriers.names_of(key))
 
 
-@functools.cache
+@kept()
 def _known() -> re.Pattern[str]:
     files = table_files.files()
     detect = [when for file in files for when in file.detect]

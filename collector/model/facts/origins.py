@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collector.model.attributes import parse_resource, parse_scope
 from collector.model.dialects.compiled_tables import compiled
 from collector.model.dialects.conditions import Origin
+from collector.model.dialects.kept import kept
 from collector.model.json_values import scalar_text
 
 
@@ -18,7 +19,7 @@ def read_scope(header: bytes) -> tuple[str, str]:
     return scope.name, scope.version
 
 
-@functools.lru_cache(maxsize=2_048)
+@kept(2_048)
 def read_resource(header: bytes) -> dict[str, str]:
     """The scalar attributes of a resource that the tables, or contexts, ask for, as texts."""
     wanted = compiled().resource_keys | {"service.name", "telemetry.sdk.language", "telemetry.sdk.name"}

@@ -7,7 +7,6 @@ then. Usage and cost are those that count, so whoever sums them up gets the righ
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -18,6 +17,7 @@ from collector.model import attributes, schema
 from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import SpanBatch
 from collector.model.dialects.compiled_tables import compiled
+from collector.model.dialects.kept import kept
 from collector.model.dialects.messages import carriers
 from collector.model.forward import langfuse, openinference, readback, scalars, semconv, target_tables
 from collector.model.forward.contents import RowContent, rows
@@ -69,7 +69,7 @@ def _kept(spans: SpanBatch, target: str, out: Outgoing) -> attributes.Flat:
     return flat.select(stays[flat.key_codes])
 
 
-@functools.lru_cache(maxsize=16_384)
+@kept(16_384)
 def _stays(key: str, target: str) -> bool:
     if key.startswith(target_tables.CARRIER):
         return False
@@ -84,7 +84,8 @@ def _events(spans: SpanBatch, facts: Facts) -> pa.ListArray:
     offsets = numpy_of(column.offsets)
     child = column.values.slice(offsets[0], offsets[-1] - offsets[0])
     names = child.field("name").dictionary_encode()
-    is_message = np.array([name in carriers.MESSAGE_EVENTS for name in names.dictionary.to_pylist()] or [False])
+    message_events = carriers.message_events()
+    is_message = np.array([name in message_events for name in names.dictionary.to_pylist()] or [False])
     message = is_message[numpy_of(names.indices)]
     if not message.any():
         return column

@@ -23,6 +23,7 @@ from collector.model import attributes, json_values
 from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects import table_files
+from collector.model.dialects.kept import kept
 from collector.model.dialects.messages import carriers
 from collector.model.dialects.score_carriers import ScoreCarrier
 from collector.model.facts import convert
@@ -282,17 +283,17 @@ def _is_result(names: pa.StringArray) -> pa.BooleanArray:
     return pc.is_in(names, value_set=pa.array(sorted(_events()), pa.string()))
 
 
-@functools.cache
+@kept()
 def _carriers() -> tuple[ScoreCarrier, ...]:
     return tuple(carrier for file in table_files.files() for carrier in file.scores)
 
 
-@functools.cache
+@kept()
 def _events() -> dict[str, ScoreCarrier]:
     return {name: carrier for carrier in _carriers() for name in carrier.events}
 
 
-@functools.cache
+@kept()
 def _patterns() -> list[tuple[int, re.Pattern[str]]]:
     """Per carrier in attributes a pattern of its keys: which result, and which member of it."""
     out = []
@@ -304,7 +305,7 @@ def _patterns() -> list[tuple[int, re.Pattern[str]]]:
     return out
 
 
-@functools.lru_cache(maxsize=16_384)
+@kept(16_384)
 def _place(key: str) -> _Place | None:
     for number, pattern in _patterns():
         if matched := pattern.match(key):

@@ -13,7 +13,6 @@ A time or an id that was not sent is null, as is an empty text.
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +26,7 @@ from collector.model.arrow_arrays import numpy_of
 from collector.model.attributes import dumps
 from collector.model.batch import Batch, LogBatch, MetricBatch
 from collector.model.dialects.compiled_tables import compiled
+from collector.model.dialects.kept import kept
 from collector.model.facts import convert
 from collector.model.stored import columns as stored_columns, json_text
 
@@ -156,7 +156,7 @@ def _environment(header: bytes) -> str | None:
     return next((name for name in found if name), None)
 
 
-@functools.cache
+@kept()
 def _environment_keys() -> tuple[str, ...]:
     """The resource attributes that name the environment, best first, by the dialect tables."""
     sources = (rule.source for rule in compiled().by_field["environment"])

@@ -40,7 +40,7 @@ def test_lone_surrogates_and_nan_leave_valid_text():
 KEYS = sorted(
     {
         key
-        for table_row in content_tables.ROWS
+        for table_row in content_tables.rows()
         if table_row.name and "*" not in table_row.name
         for key in {
             "key": [table_row.name],
@@ -94,7 +94,7 @@ def test_no_value_of_any_key_is_too_odd(spans):
     assert not faults
 
 
-EVENT_NAMES = sorted({name for table_row in content_tables.ROWS for name in table_row.events})
+EVENT_NAMES = sorted({name for table_row in content_tables.rows() for name in table_row.events})
 RECORDS = st.fixed_dictionaries(
     {
         "event_name": st.sampled_from(EVENT_NAMES),

@@ -198,7 +198,6 @@ async def test_partial_success_names_count_and_reason(running, signal):
 
 
 async def test_json_becomes_protobuf(running):
-    pytest.importorskip("collector.model.otlp_json")
     span = {"traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "EEE19B7EC3C1B174", "name": "é"}
     request = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
     async with running() as r:
@@ -213,7 +212,6 @@ async def test_json_becomes_protobuf(running):
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'"x"', b"[" * 100_000])
 async def test_what_is_no_json_is_bad_data(running, body):
-    pytest.importorskip("collector.model.otlp_json")
     async with running() as r:
         response = await post(r, body, headers=JSON)
         assert response.status_code == 400

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from collector.model import attributes, schema
 from collector.model.arrow_arrays import numpy_of
 from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects import message_words
+from collector.model.dialects.kept import kept
 from collector.model.dialects.messages import content_tables
 from collector.model.dialects.messages.event_messages import Event
 from collector.model.dialects.messages.span_content import Content
@@ -33,21 +33,38 @@ _MAX_PATH = 16
 """Segments of an indexed key behind its prefix; deeper ones are nobody's messages."""
 _MAX_DIGITS = 9
 
-_IN_SPAN = [row for row in content_tables.ROWS if row.source != "events" and not row.events]
-_EXACT = frozenset(
-    [row.name for row in _IN_SPAN if row.source == "key" and "*" not in row.name]
-    + [key for row in content_tables.ROWS for key in (row.system, row.has) if key]
-)
-_PATTERNS = {
-    row.name: re.compile(fnmatch.translate(row.name)) for row in _IN_SPAN if row.source == "key" and "*" in row.name
-}
-_PREFIXES = tuple({row.name for row in _IN_SPAN if row.source == "prefix"})
-_INDEXED = tuple({row.name for row in _IN_SPAN if row.source == "indexed"})
-MESSAGE_EVENTS = frozenset(name for row in content_tables.ROWS for name in row.events)
-"""Names of span events and log records that carry content."""
 _EVENT_NAME = "event.name"
 _GENAI = "gen_ai."
-_WITH_CONTENT = pa.array(sorted(MESSAGE_EVENTS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the content rows look at on spans."""
+
+    exact: frozenset[str]
+    patterns: Mapping[str, re.Pattern[str]]
+    prefixes: tuple[str, ...]
+    indexed: tuple[str, ...]
+
+
+@kept()
+def _asked() -> _Asked:
+    rows = content_tables.rows()
+    in_span = [row for row in rows if row.source != "events" and not row.events]
+    keys = {row.name: "*" in row.name for row in in_span if row.source == "key"}
+    beside = [key for row in rows for key in (row.system, row.has) if key]
+    return _Asked(
+        frozenset([*(key for key, is_pattern in keys.items() if not is_pattern), *beside]),
+        {key: re.compile(fnmatch.translate(key)) for key, is_pattern in keys.items() if is_pattern},
+        tuple({row.name for row in in_span if row.source == "prefix"}),
+        tuple({row.name for row in in_span if row.source == "indexed"}),
+    )
+
+
+@kept()
+def message_events() -> frozenset[str]:
+    """Names of span events and log records that carry content."""
+    return frozenset(name for row in content_tables.rows() for name in row.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +82,13 @@ class _Plan:
         return len(self.names) == 1 and not self.prefixed and not self.indexed
 
 
-@lru_cache(maxsize=16_384)
+@kept(16_384)
 def _plan(key: str) -> _Plan:
-    names = [key] if key in _EXACT else []
-    names += [name for name, pattern in _PATTERNS.items() if pattern.match(key)]
-    prefixed = tuple((p, key[len(p) :]) for p in _PREFIXES if key.startswith(p) and len(key) > len(p))
-    indexed = next((found for p in _INDEXED if (found := _path(key, p))), None)
+    asked = _asked()
+    names = [key] if key in asked.exact else []
+    names += [name for name, pattern in asked.patterns.items() if pattern.match(key)]
+    prefixed = tuple((p, key[len(p) :]) for p in asked.prefixes if key.startswith(p) and len(key) > len(p))
+    indexed = next((found for p in asked.indexed if (found := _path(key, p))), None)
     return _Plan(tuple(names), prefixed, indexed)
 
 
@@ -99,7 +117,7 @@ def contents(spans: SpanBatch, logs: LogBatch | None) -> list[Content]:
     types = spans.column("type").dictionary_decode().to_pylist()
     found = [Content(type=t) for t in types]
     _add_attributes(found, spans)
-    for row, _, event in span_events(spans.column("events"), MESSAGE_EVENTS | {EXCEPTION}):
+    for row, _, event in span_events(spans.column("events"), message_events() | {EXCEPTION}):
         found[row].events.append(event)
     if logs is not None and logs.num_rows:
         for row, event in _log_events(spans, logs):
@@ -234,7 +252,8 @@ def _ids(table: pa.RecordBatch) -> Sequence[bytes]:
 
 def genai_logs(batch: LogBatch) -> npt.NDArray[np.bool_]:
     """Records worth joining to a span: a GenAI event, or one with content, with a trace id and a span id."""
-    named = logs_named(batch, lambda names: pc.or_(pc.starts_with(names, _GENAI), pc.is_in(names, _WITH_CONTENT)))
+    with_content = pa.array(sorted(message_events()))
+    named = logs_named(batch, lambda names: pc.or_(pc.starts_with(names, _GENAI), pc.is_in(names, with_content)))
     identified = pc.and_(_is_id(batch.column("trace_id"), 16), _is_id(batch.column("span_id"), 8))
     result: npt.NDArray[np.bool_] = named & numpy_of(identified)
     return result

@@ -11,10 +11,10 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from collector.model import fast_json
+from collector.model.dialects.kept import kept
 from collector.model.dialects.messages import carriers, content_tables
 from collector.model.dialects.messages.blocks import parts
 from collector.model.dialects.messages.content_tables import Row
@@ -73,7 +73,7 @@ def _carrier(row: Row, content: Content) -> tuple[str, tuple[str, ...]]:
     return carrier, tuple(dict.fromkeys(event.name for event in read))
 
 
-@lru_cache(maxsize=4_096)
+@kept(4_096)
 def _applicable(
     span_type: str, keys: _Names, prefixed: _Names, indexed: _Names, events: _Names
 ) -> tuple[tuple[int, str, _Rows], ...]:
@@ -89,7 +89,7 @@ def _applicable(
         return carried and (not row.types or span_type in row.types) and (row.has is None or row.has in present["key"])
 
     rows = [
-        (kind, tuple((r, SHAPES[r.shape]) for r in content_tables.ROWS if r.content == kind and finds(r)))
+        (kind, tuple((r, SHAPES[r.shape]) for r in content_tables.rows() if r.content == kind and finds(r)))
         for kind in KINDS
     ]
     return tuple((n, kind, of_kind) for n, (kind, of_kind) in enumerate(rows) if of_kind)

@@ -10,6 +10,7 @@ from collector.model.dialects import table_files
 from collector.model.dialects.content_rows import ContentRow
 from collector.model.dialects.fact_tables import File
 from collector.model.dialects.fields import ContentKind
+from collector.model.dialects.kept import kept
 from collector.model.dialects.neighbours import Item, arrange
 
 KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
@@ -46,7 +47,7 @@ def ordered(files: Sequence[File], dialects: Sequence[str]) -> Iterator[Row]:
     for kind in KINDS:
         rows = [(file, n, row) for file in files for n, row in enumerate(file.content) if row.content == kind]
         items = [
-            Item(file.table, row.said, f"{file.table}.yaml: content.{n} ({kind})", row.before, row.after)
+            Item(file.table, row.said, f"{file.place}: content.{n} ({kind})", row.before, row.after)
             for file, n, row in rows
         ]
         for rank, chosen in enumerate(arrange(dialects, items), 1):
@@ -73,4 +74,7 @@ def _row(row: ContentRow, table: str, rank: int) -> Row:
     )
 
 
-ROWS = tuple(ordered(table_files.files(), table_files.families()))
+@kept()
+def rows() -> tuple[Row, ...]:
+    """The content rows of all tables, kind by kind. Raises ``ConfigError`` for rows that say an impossible place."""
+    return tuple(ordered(table_files.files(), table_files.families()))

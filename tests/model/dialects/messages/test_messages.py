@@ -178,7 +178,9 @@ def test_values_of_other_libraries(attributes, told):
     assert found("input", attributes, kind_of="chain") == told
 
 
-@pytest.mark.parametrize("row", content_tables.ROWS, ids=lambda row: f"{row.content} {row.name or sorted(row.events)}")
+@pytest.mark.parametrize(
+    "row", content_tables.rows(), ids=lambda row: f"{row.content} {row.name or sorted(row.events)}"
+)
 def test_every_row_of_the_table_can_be_applied(row):
     assert row.shape in SHAPES
     assert row.content in resolve.KINDS
