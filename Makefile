@@ -22,6 +22,7 @@ docs: $(VENV)/test
 	$(BIN)/python -m collector.pages.components docs
 	$(BIN)/python -m collector.pages.table_pages docs/tables
 	$(BIN)/python -m collector.pages.spanloom_names .
+	$(BIN)/python -m collector.pages.libraries docs tests/fixtures/otlp/MANIFEST.tsv
 
 lint: $(VENV)/test
 	$(BIN)/ruff format .

@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 
 from exporters._parquet.data_files import Part, make_folder, parquet_files, remove_leftovers, write_file
 from exporters._parquet.manifest import SCHEMA_KEY, update_manifest
-from exporters._parquet.reprice import folders_since, repriced_rows
+from exporters._parquet.reprice import folders_since, repriced_rows, with_all_columns
 from exporters._parquet.stored_days import stored_days
 from exporters._shared import stored
 from spanloom import (
@@ -269,12 +269,12 @@ class _RangeWriter:
 
 
 def _write_rows(path: Path, dataset: Dataset, rows: pa.Table, config: Config) -> None:
-    rows = rows.cast(dataset.columns).combine_chunks()
+    rows = with_all_columns(rows, dataset.columns).combine_chunks()
     rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in dataset.sort_by]))
     options = _writer_options(dataset, config)
     with (
         pa.OSFile(str(path), "wb") as sink,
-        pq.ParquetWriter(sink, dataset.columns, **options, **_bloom_filter(rows)) as writer,
+        pq.ParquetWriter(sink, rows.schema, **options, **_bloom_filter(rows)) as writer,
     ):
         writer.add_key_value_metadata({SCHEMA_KEY: str(stored.VERSION)})
         writer.write_table(rows, row_group_size=_row_group_rows(rows, config.row_group_rows))

@@ -52,3 +52,13 @@ def repriced_rows(path: Path, price: Reprice, *, since_unix_nano: int, dry_run: 
         both = pa.chunked_array([*whole[name].chunks, *found.columns[name].cast(field.type).chunks])
         whole = whole.set_column(position, field, both.take(pa.array(source)))
     return whole
+
+
+def with_all_columns(rows: pa.Table, columns: pa.Schema) -> pa.Table:
+    """The rows with these columns first, null where a file of an older version has none; others it has stay."""
+    fields = [*columns, *(field for field in rows.schema if field.name not in columns.names)]
+    arrays = [
+        rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in fields
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))

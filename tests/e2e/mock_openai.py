@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.e2e.mock_others import other_answer
+
 ANSWER = "OpenTelemetry is a standard."
 VECTOR = [0.25, -0.5]
 _USAGE = {
@@ -39,7 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if request["model"] == "gpt-4o-limited":
+        if (other := other_answer(self.path, request)) is not None:
+            self._answer(200, "application/json", other)
+        elif request["model"] == "gpt-4o-limited":
             error = {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}
             self._answer(429, "application/json", json.dumps({"error": error}))
         elif self.path == "/v1/embeddings":

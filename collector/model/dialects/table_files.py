@@ -23,7 +23,7 @@ from collector.model.dialects.table_errors import problems
 
 _M = TypeVar("_M", bound=BaseModel)
 
-SHARED = ("aliases.yaml", "message_words.yaml", "order.yaml", "usage_objects.yaml")
+SHARED = ("aliases.yaml", "message_words.yaml", "model_families.yaml", "order.yaml", "usage_objects.yaml")
 """Files of this package that are no dialect."""
 
 

@@ -19,6 +19,7 @@ from collector.model.batch import LogBatch, SpanBatch
 from collector.model.dialects.messages import carriers, choices as resolve
 from collector.model.dialects.messages.carriers import genai_logs
 from collector.model.dialects.messages.span_content import Content
+from collector.model.dialects.model_families import model_family
 from collector.model.facts.recorder import Recorder
 from collector.model.schema import KINDS, STATUS_CODES
 from collector.model.stored import columns as stored_columns, json_text
@@ -61,6 +62,7 @@ def observations(
     columns |= {name: _plain(decided.column(name)) for name in _DECIDED}
     columns["usage_rule"] = pc.coalesce(_plain(decided.column("usage_rule")), columns["usage_rule"])
     columns |= _wire(spans, decided)
+    columns["model_family"] = families(columns["model"])
     choices: list[list[resolve.Choice]] | None = None if recorder is None else [[] for _ in contents]
     columns |= _content(contents, _plain(spans.column("service_tier")), faults, choices)
     columns |= _money(columns, faults)
@@ -89,6 +91,12 @@ def _plain(column: pa.Array) -> pa.Array:
 
 def _as_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return column if column.type == kind else column.cast(kind)
+
+
+def families(models: pa.StringArray) -> pa.StringArray:
+    """The column ``model_family`` for a column ``model``."""
+    coded = models.dictionary_encode()
+    return pa.array([model_family(model) for model in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def _wire(spans: SpanBatch, decided: pa.RecordBatch) -> dict[str, pa.Array]:

@@ -245,6 +245,14 @@ _CONTENT = (
         SPANLOOM,
         "where no policy decided",
     ),
+    Column(
+        "model_family",
+        TEXT,
+        "One name for all dated names and spellings of `model`: `gpt-4o-mini` for `azure/gpt-4o-mini-2024-07-18`, and "
+        "for what was tuned from it.",
+        SPANLOOM,
+        "when there is no `model`, and on rows stored before the column came",
+    ),
 )
 
 OBSERVATIONS = StoredTable(

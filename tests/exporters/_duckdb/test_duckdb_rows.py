@@ -160,7 +160,8 @@ def test_a_change_from_months_to_days_keeps_both(opened):
 
 
 def test_tables_of_an_older_schema_show_nulls_and_still_grow(opened, monkeypatch):
-    older = pa.schema([field for field in schema.OBSERVATIONS if field.name not in {"tool_name", "cost", "otlp"}])
+    newer = {"tool_name", "cost", "otlp", "model_family"}
+    older = pa.schema([field for field in schema.OBSERVATIONS if field.name not in newer])
     dataset = tables.DATASETS["observations"]
     with monkeypatch.context() as patch:
         old = tables.Dataset("observations", dataset.template, older, "trace_id")
@@ -169,8 +170,9 @@ def test_tables_of_an_older_schema_show_nulls_and_still_grow(opened, monkeypatch
         exporter.export(export_batch(1, 1, many(4).select(older.names)))
         exporter.shutdown()
     exporter = opened()
-    empty = "SELECT count(*), count(tool_name), count(cost) FROM observations"
-    assert rows(exporter, empty) == [(4, 0, 0)]
-    exporter.export(export_batch(2, 2, table([{"tool_name": "search", "cost": [("input", Decimal("0.5"))]}])))
-    assert rows(exporter, empty) == [(5, 1, 1)]
+    empty = "SELECT count(*), count(tool_name), count(cost), min(model_family) FROM observations"
+    assert rows(exporter, empty) == [(4, 0, 0, None)]
+    row = {"tool_name": "search", "cost": [("input", Decimal("0.5"))], "model_family": "gpt-4o-mini"}
+    exporter.export(export_batch(2, 2, table([row])))
+    assert rows(exporter, empty) == [(5, 1, 1, "gpt-4o-mini")]
     assert exporter.query("FROM observations LIMIT 0", limit=1).column_names == schema.OBSERVATIONS.names

@@ -8,13 +8,16 @@ from __future__ import annotations
 import datetime as dt
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from collector.component.exporter import Repriced
 from collector.model import schema
 from collector.model.stored.logs_and_metrics import stored_logs, stored_metrics
+from exporters._parquet.stored_days import stored_days
 from exporters.duckdb import Config as DuckDBConfig, DuckDBExporter
 from tests.exporters._parquet.parquet_kit import TODAY, parts, read
 from tests.exporters.stores import (
@@ -127,6 +130,40 @@ def test_wide_rows_make_small_row_groups(started, lake):
     started().export(export_batch(1, 1, many(4_096, text=40_000)))
     (path,) = parts(lake)
     assert pq.read_metadata(path).num_row_groups == 3
+
+
+def test_files_of_an_older_schema_are_read_beside_newer_ones_and_priced_again(started, lake):
+    fours = pa.array(["gpt-4o"] * 4)
+    exporter = started()
+    exporter.export(export_batch(1, 1, many(8)))
+    exporter.export(
+        export_batch(2, 2, many(4, first=8).drop_columns("model_family").append_column("model_family", fours))
+    )
+    older, _ = parts(lake)
+    pq.write_table(pq.read_table(older, partitioning=None).drop_columns("model_family"), older)
+    with duckdb.connect() as other:
+        sql = f"SELECT count(*), count(model_family) FROM read_parquet('{lake}/observations/**/*.parquet', {{}})"
+        assert other.execute(sql.format("union_by_name = true")).fetchall() == [(12, 4)]
+    assert sum(rows.num_rows for rows in stored_days(lake, "observations", ["trace_id", "model"])) == 12
+    first = np.array([0])
+    exporter.reprice(
+        lambda rows: Repriced(first, rows.take(first).select(schema.PRICED)), since_unix_nano=0, dry_run=False
+    )
+    assert [pq.read_schema(path).names == schema.OBSERVATIONS.names for path in parts(lake)] == [True, True]
+    assert sorted(read(lake)["model_family"].to_pylist(), key=str) == [None] * 8 + ["gpt-4o"] * 4
+
+
+def test_columns_that_this_version_does_not_know_survive_pricing_again(started, lake):
+    exporter = started()
+    exporter.export(export_batch(1, 1, many(2)))
+    (path,) = parts(lake)
+    rows = pq.read_table(path, partitioning=None)
+    pq.write_table(rows.append_column("of_tomorrow", pa.array([1, 2])), path)
+    first = np.array([0])
+    exporter.reprice(
+        lambda rows: Repriced(first, rows.take(first).select(schema.PRICED)), since_unix_nano=0, dry_run=False
+    )
+    assert sorted(read(lake)["of_tomorrow"].to_pylist()) == [1, 2]
 
 
 def test_an_empty_range_writes_nothing(started, lake):
