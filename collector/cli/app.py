@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from collector.cli import configurations, dry_run, explain, pii, plugins, prices, query, sampling
+from collector.cli import configurations, dry_run, explain, pii, plugins, prices, query, sampling, session, trace
 from collector.cli.announce import announcer, warn_at_start
 from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli.output import errors_explained, print_line
@@ -84,6 +84,8 @@ app.command("print-config")(configurations.print_config)
 app.command("dry-run")(dry_run.dry_run)
 app.command("explain")(explain.explain)
 app.command("query")(query.query)
+app.command("trace")(trace.trace)
+app.command("session")(session.session)
 app.command("reprice")(prices.reprice)
 app.add_typer(prices.prices, name="prices")
 app.add_typer(pii.pii, name="pii")

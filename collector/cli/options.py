@@ -43,6 +43,9 @@ Captures = Annotated[
     ),
 ]
 CapturedSignal = Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")]
+Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="Admin address of a running service.")
+]
 DEFAULT_DATA_DIR = Path("spanloom-data")
 
 

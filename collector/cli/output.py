@@ -1,10 +1,12 @@
-"""How commands print: rich on a terminal, plain text elsewhere, JSON or CSV on request."""
+"""How commands print: rich on a terminal, plain text elsewhere, JSON, CSV or one line per value on request."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from collector.cli import cells
 from collector.errors import CollectorError, ConfigError
 
 
@@ -22,6 +25,11 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+    VERTICAL = "vertical"
+
+
+_WIDEST = 40
+"""Characters to which a column is padded where there is no terminal."""
 
 
 def print_line(text: str = "") -> None:
@@ -42,6 +50,13 @@ def note(text: str, *, kind: str = "") -> None:
     print(f"{label}: {text}" if kind else text, file=sys.stderr)  # noqa: T201 - as above
 
 
+def styled(text: str, style: str) -> str:
+    """The text ``bold`` or ``dim`` on a terminal that takes colours, else as it is."""
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return typer.style(text, bold=style == "bold" or None, dim=style == "dim" or None)
+
+
 @contextmanager
 def errors_explained() -> Iterator[None]:
     """Ends the program with exit code 1 and what is wrong, without a traceback, on errors of ours."""
@@ -60,44 +75,74 @@ def fail(*problems: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]], output: Output) -> None:
-    """Rows of JSON values under their names, on stdout."""
+def print_table(
+    names: Sequence[str], rows: Iterable[Sequence[Any]], output: Output, *, types: Sequence[str] = ()
+) -> None:
+    """Rows of JSON values under their names, on stdout.
+
+    ``types``: what the columns hold, as Arrow names it, so that tables for people show money and times readably.
+    """
     if output is Output.JSON:
         print_json([dict(zip(names, row, strict=True)) for row in rows])
     elif output is Output.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerows([cells.cell(value) for value in row] for row in rows)
+    elif output is Output.VERTICAL:
+        _vertical(names, cells.readable_rows(rows, types))
     elif sys.stdout.isatty():
-        _rich_table(names, rows)
+        _rich_table(names, list(cells.readable_rows(rows, types)))
     else:
-        _plain_table(names, rows)
+        _plain_table(names, cells.readable_rows(rows, types))
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _vertical(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Each row as a block of lines, one per column; long texts go on below, and nothing is cut."""
+    width = max(map(len, names), default=0)
+    for number, row in enumerate(rows, start=1):
+        print_line(f"-- row {number} --")
+        for name, value in zip(names, row, strict=True):
+            first, *more = cells.harmless(cells.cell(value)).split("\n")
+            print_line(f"{name:>{width}}: {first}".rstrip())
+            for line in more:
+                print_line(f"{'':{width}}  {line}".rstrip())
 
 
-def _rich_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _rich_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table that the terminal has room for: what is longer than its column is cut."""
     from rich.console import Console  # noqa: PLC0415 - only needed on a terminal
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*names)
+    table = Table()
+    for name in names:
+        table.add_column(Text(name), no_wrap=True, overflow="ellipsis")
+    longest = [len(name) for name in names]
     for row in rows:
+        texts = [cells.on_one_line(cells.cell(value)) for value in row]
+        longest = [max(size, len(text)) for size, text in zip(longest, texts, strict=True)]
         # Text, so that brackets in the data are no markup.
-        table.add_row(*(Text(_cell(value), justify="right" if _is_number(value) else "left") for value in row))
-    Console().print(table)
+        table.add_row(
+            *(
+                Text(text, justify="right" if _is_number(value) else "left")
+                for text, value in zip(texts, row, strict=True)
+            )
+        )
+    width = shutil.get_terminal_size().columns
+    Console(width=width).print(table)
+    if sum(longest) + 3 * len(names) + 1 > width:
+        note("cut to the terminal: --output vertical shows all of each row")
 
 
 def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch(r"-?\d+(\.\d+)?", value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _plain_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    lines = [list(names), *([_cell(value).replace("\n", "\\n") for value in row] for row in rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(names))]
+    """Columns side by side, nothing cut: for a pipe. One long cell pushes its own row only."""
+    lines = [list(names), *([cells.on_one_line(cells.cell(value)) for value in row] for row in rows)]
+    widths = [min(_WIDEST, max(len(line[at]) for line in lines)) for at in range(len(names))]
     for line in lines:
-        print_line("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_line("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

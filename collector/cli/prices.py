@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from collector.cli.client import ask_service
-from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Endpoint, Overrides, load_config
 from collector.cli.output import Output, errors_explained, fail, note, print_table
 from collector.component.processor import PriceList
 from collector.config.plan import CollectorConfig
@@ -63,9 +63,7 @@ def reprice(
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Admin address of a running service.")
-    ] = None,
+    endpoint: Endpoint = None,
     output: Annotated[Output, typer.Option(help="How to print the report.")] = Output.TABLE,
 ) -> None:
     """Price stored calls again.
