@@ -9,17 +9,24 @@ from typing import Annotated
 
 import typer
 
+from collector.cli.asking import Stored, quoted
 from collector.cli.options import (
     DEFAULT_DATA_DIR,
     CapturedSignal,
-    Captures,
     ConfigFiles,
     DataDir,
+    Endpoint,
+    OptionalCaptures,
     Overrides,
     offline,
     read_captures,
 )
 from collector.cli.output import errors_explained, fail, note, print_line
+from collector.cli.trace import whole_id
+from collector.errors import ConfigError
+from collector.model.batch import Signal
+
+_MOST_ROWS = 20_000
 
 
 class Form(StrEnum):
@@ -30,29 +37,43 @@ class Form(StrEnum):
 
 
 def explain(
-    inputs: Captures,
+    inputs: OptionalCaptures = None,
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     signal: CapturedSignal = None,
-    trace: Annotated[str, typer.Option(metavar="ID", help="Only this trace; the first digits are enough.")] = "",
+    trace: Annotated[
+        str,
+        typer.Option(metavar="ID", help="Only this trace; the first digits are enough. Without INPUT: a stored one."),
+    ] = "",
     span: Annotated[str, typer.Option(metavar="ID", help="Only this span; the first digits are enough.")] = "",
     pipeline: Annotated[
         str, typer.Option(metavar="ID", help="Which traces pipeline, if there are several; the first one.")
     ] = "",
+    endpoint: Endpoint = None,
     output: Annotated[Form, typer.Option(help="A table, or one JSON object per observation and line.")] = Form.TABLE,
 ) -> None:
-    """Explain what becomes of captured OTLP: which key gave each field, by which rule, and what lost.
+    """Explain what becomes of captured OTLP, or of a stored trace: which key gave each field, by which rule, what lost.
 
-    The configured pipeline runs as in dry-run, so values are masked as it masks them. Nothing is stored or sent.
+    The configured pipeline runs as in dry-run, so values are masked as it masks them. Nothing is stored or sent. With
+    --trace and no file, the trace is read from the store; what was masked before it was stored stays masked.
     """
     from collector.offline.explain.explanation import explain as explanations  # noqa: PLC0415 - the engine is only needed here
     from collector.offline.explain.lines import lines  # noqa: PLC0415
 
     with errors_explained():
         checked = offline(config, overrides, data_dir)
-        names, requests = read_captures(inputs, signal)
+        if inputs:
+            names, requests = read_captures(inputs, signal)
+        elif trace:
+            stored = Stored(config, overrides, data_dir, endpoint)
+            trace = whole_id(stored, trace)
+            names, requests = ["the stored trace"], [(Signal.TRACES, _stored(stored, trace))]
+        else:
+            raise ConfigError("say what to explain: files of OTLP, or --trace ID for a stored trace")
         explained = explanations(checked, requests, pipeline=pipeline, names=names, data_dir=data_dir.absolute())
+    if not inputs:
+        note("explained from stored rows: content that came in log records, not on the spans, is not among them")
     if explained.left_out and not pipeline:
         note(f"of the traces pipelines {explained.pipeline} is explained; --pipeline chooses another")
     found = [
@@ -67,3 +88,17 @@ def explain(
         note(f"{explained.not_kept} spans gave no observation: filtered, sampled out, or announcing a span to come")
     if not found:
         fail("no such span among what the pipeline keeps" if trace or span else "the pipeline keeps no spans of this")
+
+
+def _stored(stored: Stored, trace_id: str) -> bytes:
+    """The spans of a stored trace as a request. Raises ``PermanentError``."""
+    import pyarrow as pa  # noqa: PLC0415 - only needed for stored rows
+
+    from collector.model.codec.chosen import encode  # noqa: PLC0415
+    from collector.model.stored import replay  # noqa: PLC0415
+
+    sql = f"SELECT {', '.join(replay.NEEDED)} FROM observations WHERE trace_id = {quoted(trace_id)}"  # noqa: S608 - quoted
+    rows = stored.select(sql, _MOST_ROWS).objects
+    for row in rows:  # large integers come as text
+        row |= {name: int(row[name]) for name in ("start_unix_nano", "end_unix_nano")}
+    return encode(replay.to_spans(pa.Table.from_pylist(rows)))

@@ -42,6 +42,12 @@ Captures = Annotated[
         metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
     ),
 ]
+OptionalCaptures = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[INPUT]...", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
+    ),
+]
 CapturedSignal = Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")]
 Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="Admin address of a running service.")

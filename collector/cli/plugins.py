@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 import string
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -57,9 +58,8 @@ def new(
         written = write_package(name, kind, folder)
     for path in written:
         print_line(str(path))
-    note(
-        f"next: pip install -e '{folder}[test]', then spanloom plugins test {_distribution(name)}, and pytest {folder}"
-    )
+    check = shlex.join(["spanloom", "plugins", "test", _distribution(name), *_needed_options(name, kind)])
+    note(f"next: pip install -e {shlex.quote(f'{folder}[test]')}, then {check}, and pytest {shlex.quote(str(folder))}")
 
 
 def write_package(name: str, kind: PluginKind, folder: Path) -> list[Path]:
@@ -90,6 +90,11 @@ def write_package(name: str, kind: PluginKind, folder: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
     return list(texts)
+
+
+def _needed_options(name: str, kind: PluginKind) -> list[str]:
+    """What the laws must be told to make the component of a new package: only the exporter has a required option."""
+    return ["--options", f"{name}={{path: observations.jsonl}}"] if kind is PluginKind.EXPORTER else []
 
 
 def _distribution(name: str) -> str:

@@ -44,7 +44,7 @@ def test_a_trace_is_a_tree_with_times_tokens_cost_and_model(stored: Path) -> Non
         ["name", "type", "start", "duration", "tokens", "cost", "model", "error"],
         ["invoke_agent", "helper", "agent", "+0µs", "4s"],
         ["├─", "chat", "gpt-4o-mini", "generation", "+500ms", "1s", "1100", "$0.00021", "gpt-4o-mini"],
-        ["├─", "execute_tool", "weather", "tool", "+1.5s", "250ms"],
+        ["├─", "weather", "tool", "+1.5s", "250ms"],
         ["└─", "chat", "gpt-4o-mini", "generation", "+2s", "1s", "1100", "$0.00021", "gpt-4o-mini"],
     ]
 
@@ -59,7 +59,7 @@ def test_a_trace_as_json_has_exact_values_and_depths(stored: Path) -> None:
     document = json.loads(call("trace", "01", "--output", "json").stdout)
     assert (document["total_cost"], document["total_tokens"], document["span_count"]) == ("0.000420000000", 2200, 4)
     assert [(row["name"], row["depth"]) for row in document["observations"]] == [
-        ("invoke_agent helper", 0), ("chat gpt-4o-mini", 1), ("execute_tool weather", 1), ("chat gpt-4o-mini", 1),
+        ("invoke_agent helper", 0), ("chat gpt-4o-mini", 1), ("weather", 1), ("chat gpt-4o-mini", 1),
     ]  # fmt: skip
 
 
@@ -173,6 +173,16 @@ def test_a_table_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys:
     assert max(map(len, lines)) <= 60
     assert "…" in printed.out
     assert "--output vertical" in printed.err
+
+
+def test_a_stored_trace_is_explained_like_a_captured_one(stored: Path, tmp_path: Path) -> None:
+    spans = [span for span in stored_kit.conversation() if span["traceId"].startswith("01")]
+    (tmp_path / "in.json").write_text(json.dumps(stored_kit.request(spans)))
+    captured = [json.loads(line) for line in call("explain", "in.json", "--output", "json").stdout.splitlines()]
+    result = call("explain", "--trace", "01", "--output", "json")
+    assert [json.loads(line) for line in result.stdout.splitlines()] == captured
+    assert "from stored rows" in result.stderr
+    assert "say what to explain" in call("explain").stderr
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -157,12 +159,15 @@ def test_an_extension_reads_on_where_it_was_after_a_kill(
 
 
 @pytest.mark.parametrize("kind", PluginKind)
-def test_a_new_package_is_complete(kind: PluginKind, tmp_path: Path) -> None:
+def test_a_new_package_is_complete(kind: PluginKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     package = tmp_path / "mine"
     write_package("my_own", kind, package)
     installed = install(package, tmp_path / "build")
-    options = ["--options", f"my_own={{path: {tmp_path / 'out.jsonl'}}}"] if kind is PluginKind.EXPORTER else []
-    tested = spanloom(installed, "plugins", "test", "spanloom-my-own", "--examples", "5", *options)
+    readme = (package / "README.md").read_text(encoding="utf-8")
+    assert f"{'A' if kind is PluginKind.PROCESSOR else 'An'} {kind.value} for Spanloom" in readme
+    (said,) = re.findall(r"^spanloom (plugins test .*)$", readme, re.MULTILINE)
+    tested = spanloom(installed, *shlex.split(said), "--examples", "5")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert spanloom(installed, "validate", "-c", str(package / "config.yaml")).returncode == 0
     own = subprocess.run(
