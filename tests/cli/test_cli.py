@@ -176,6 +176,25 @@ def test_dry_run_prints_scores_when_asked_to() -> None:
     assert call("dry-run", "--table", "sessions", *files).exit_code == 2
 
 
+@pytest.mark.parametrize("arguments", [[], ["--explain"], ["--table", "scores"]])
+def test_dry_run_of_nothing_says_so(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
+    (tmp_path / "bare.json").write_text('{"resourceSpans": []}', encoding="utf-8")
+    result = call("dry-run", "empty.jsonl", "bare.json", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    expected = "nothing to run: empty.jsonl, bare.json: no spans, log records or metric points in it"
+    assert result.stderr == f"error: {expected}\n"
+
+
+def test_dry_run_that_keeps_nothing_says_why(tmp_path: Path) -> None:
+    log = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {"stringValue": "x"}}]}]}]}
+    (tmp_path / "logs.json").write_text(json.dumps(log), encoding="utf-8")
+    result = call("dry-run", "logs.json")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "no observations came of 1 log records: only spans become observations\n"
+    assert "no evaluation result among" in call("dry-run", "--table", "scores", str(FIXTURE)).stderr
+
+
 def test_dry_run_names_a_file_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{", encoding="utf-8")
     result = call("dry-run", "x.json")
@@ -397,3 +416,11 @@ def test_reprice_makes_no_store_where_there_is_none(tmp_path: Path) -> None:
     assert done.exit_code != 0
     assert "there is no folder" in done.output
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("model", ["text-embedding-3-small", "openai/text-embedding-3-small"])
+def test_prices_of_a_model_that_tells_nobody_its_author_are_found(model: str) -> None:
+    (row,) = json.loads(call("prices", "show", model, "--output", "json").stdout)
+    assert (row["bucket"], row["usd_per_million"]) == ("input", "0.02")
+    assert "/openai:text-embedding-3-small" in row["price_ref"]
+    assert call("prices", "show", model, "--provider", "anthropic").exit_code == 1
