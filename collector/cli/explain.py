@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,14 +63,8 @@ def explain(
 
     with errors_explained():
         checked = offline(config, overrides, data_dir)
-        if inputs:
-            names, requests = read_captures(inputs, signal)
-        elif trace:
-            stored = Stored(config, overrides, data_dir, endpoint)
-            trace = whole_id(stored, trace)
-            names, requests = ["the stored trace"], [(Signal.TRACES, _stored(stored, trace))]
-        else:
-            raise ConfigError("say what to explain: files of OTLP, or --trace ID for a stored trace")
+        stored = Stored(config, overrides, data_dir, endpoint)
+        names, requests = read_captures(inputs, signal) if inputs else _stored(stored, trace)
         explained = explanations(checked, requests, pipeline=pipeline, names=names, data_dir=data_dir.absolute())
     if not inputs:
         note("explained from stored rows: content that came in log records, not on the spans, is not among them")
@@ -80,25 +74,31 @@ def explain(
         e for e in explained.observations if e.trace_id.startswith(trace.lower()) and e.span_id.startswith(span.lower())
     ]
     for number, each in enumerate(found):
-        if output is Form.JSON:
-            print_line(json.dumps(dataclasses.asdict(each), ensure_ascii=False, default=str))
-        else:
-            print_line("\n".join(["", *lines(each)] if number else lines(each)))
+        as_json = output is Form.JSON
+        print_line(_json(each) if as_json else "\n".join(["", *lines(each)] if number else lines(each)))
     if explained.not_kept:
         note(f"{explained.not_kept} spans gave no observation: filtered, sampled out, or announcing a span to come")
     if not found:
         fail("no such span among what the pipeline keeps" if trace or span else "the pipeline keeps no spans of this")
 
 
-def _stored(stored: Stored, trace_id: str) -> bytes:
-    """The spans of a stored trace as a request. Raises ``PermanentError``."""
+def _json(explanation: Any) -> str:
+    return json.dumps(dataclasses.asdict(explanation), ensure_ascii=False, default=str)
+
+
+def _stored(stored: Stored, trace: str) -> tuple[list[str], list[tuple[Signal, bytes]]]:
+    """The spans of a stored trace as a request, and what errors call it. Raises ``ConfigError``, ``PermanentError``."""
+    if not trace:
+        raise ConfigError("say what to explain: files of OTLP, or --trace ID for a stored trace")
     import pyarrow as pa  # noqa: PLC0415 - only needed for stored rows
 
     from collector.model.codec.chosen import encode  # noqa: PLC0415
     from collector.model.stored import replay  # noqa: PLC0415
 
+    trace_id = whole_id(stored, trace)
     sql = f"SELECT {', '.join(replay.NEEDED)} FROM observations WHERE trace_id = {quoted(trace_id)}"  # noqa: S608 - quoted
     rows = stored.select(sql, _MOST_ROWS).objects
     for row in rows:  # large integers come as text
         row |= {name: int(row[name]) for name in ("start_unix_nano", "end_unix_nano")}
-    return encode(replay.to_spans(pa.Table.from_pylist(rows)))
+    body = encode(replay.to_spans(pa.Table.from_pylist(rows)))
+    return [f"trace {trace_id}"], [(Signal.TRACES, body)]

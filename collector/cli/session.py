@@ -47,7 +47,7 @@ def session(
     Calls usually send the whole conversation again; messages that stood before are left out and counted. Asks the
     service that uses the data folder, or opens the store read-only when none runs.
     """
-    from collector.offline.chat import COLUMNS, chat  # noqa: PLC0415 - only needed here
+    from collector.offline.session_chat import COLUMNS, chat  # noqa: PLC0415 - only needed here
 
     with errors_explained():
         stored = Stored(config, overrides, data_dir, endpoint)

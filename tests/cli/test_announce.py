@@ -1,4 +1,7 @@
-"""The environment block printed at the start points at an address clients can use, with the right scheme."""
+"""The environment block printed at the start points at an address clients can use, with the right scheme.
+
+Proves the variables for each kind of receiver. Does not prove that a client that is given them arrives.
+"""
 
 from __future__ import annotations
 
