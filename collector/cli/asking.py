@@ -84,8 +84,8 @@ class Stored:
             table = query_at_rest(document, self.data_dir, sql, limit=limit + 1)
         except FileNotFoundError as error:
             where = f"there is no database at {error.filename}"
-            hint = _elsewhere() or "start 'spanloom run' first, or say --data-dir"
-            raise PermanentError(f"{where}: {hint}") from None
+            parts = [f"{where}: start 'spanloom run' first, or say --data-dir", _elsewhere()]
+            raise PermanentError("; ".join(filter(None, parts))) from None
         rows = list(json_rows(table.slice(0, limit), exact_integers=True))
         return Answer(table.schema.names, [str(f.type) for f in table.schema], rows, table.num_rows > limit)
 

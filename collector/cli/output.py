@@ -30,6 +30,8 @@ class Output(StrEnum):
 
 _WIDEST = 40
 """Characters to which a column is padded where there is no terminal."""
+_NARROWEST = 9
+"""Columns of a terminal that a column of a table needs to be of use, with its border."""
 
 
 def print_line(text: str = "") -> None:
@@ -76,11 +78,17 @@ def fail(*problems: str) -> NoReturn:
 
 
 def print_table(
-    names: Sequence[str], rows: Iterable[Sequence[Any]], output: Output, *, types: Sequence[str] = ()
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    output: Output,
+    *,
+    types: Sequence[str] = (),
+    hint: str = "cut to the terminal: --output vertical shows all of each row",
 ) -> None:
     """Rows of JSON values under their names, on stdout.
 
     ``types``: what the columns hold, as Arrow names it, so that tables for people show money and times readably.
+    ``hint``: said where a terminal had no room for all.
     """
     if output is Output.JSON:
         print_json([dict(zip(names, row, strict=True)) for row in rows])
@@ -91,7 +99,7 @@ def print_table(
     elif output is Output.VERTICAL:
         _vertical(names, cells.readable_rows(rows, types))
     elif sys.stdout.isatty():
-        _rich_table(names, list(cells.readable_rows(rows, types)))
+        _rich_table(names, list(cells.readable_rows(rows, types)), hint)
     else:
         _plain_table(names, cells.readable_rows(rows, types))
 
@@ -108,30 +116,51 @@ def _vertical(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
                 print_line(f"{'':{width}}  {line}".rstrip())
 
 
-def _rich_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _rich_table(names: Sequence[str], rows: Sequence[Sequence[Any]], hint: str) -> None:
     """A table that the terminal has room for: what is longer than its column is cut."""
     from rich.console import Console  # noqa: PLC0415 - only needed on a terminal
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    lines = [[cells.on_one_line(cells.cell(value)) for value in row] for row in rows]
+    longest = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
+    terminal = shutil.get_terminal_size().columns
+    if len(names) * _NARROWEST > terminal:  # no table of so many columns can be read
+        for name, column in _short_vertical(names, lines, terminal):
+            print_line(f"{name}{column}".rstrip())
+        note(hint)
+        return
+    widths = _fitted(longest, terminal - 3 * len(names) - 1)
     table = Table()
-    for name in names:
-        table.add_column(Text(name), no_wrap=True, overflow="ellipsis")
-    longest = [len(name) for name in names]
-    for row in rows:
-        texts = [cells.on_one_line(cells.cell(value)) for value in row]
-        longest = [max(size, len(text)) for size, text in zip(longest, texts, strict=True)]
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(Text(name), no_wrap=True, overflow="ellipsis", max_width=width)
+    for line, row in zip(lines, rows, strict=True):
         # Text, so that brackets in the data are no markup.
-        table.add_row(
-            *(
-                Text(text, justify="right" if _is_number(value) else "left")
-                for text, value in zip(texts, row, strict=True)
-            )
+        texts = (
+            Text(text, justify="right" if _is_number(value) else "left") for text, value in zip(line, row, strict=True)
         )
-    width = shutil.get_terminal_size().columns
-    Console(width=width).print(table)
-    if sum(longest) + 3 * len(names) + 1 > width:
-        note("cut to the terminal: --output vertical shows all of each row")
+        table.add_row(*texts)
+    Console(width=terminal).print(table)
+    if widths != longest and hint:
+        note(hint)
+
+
+def _short_vertical(names: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> Iterator[tuple[str, str]]:
+    """Each row as a block, a line per column that holds something, cut to the terminal."""
+    left = max(map(len, names))
+    for number, line in enumerate(lines, start=1):
+        yield f"-- row {number} --", ""
+        for name, text in zip(names, line, strict=True):
+            if text:
+                yield f"{name:>{left}}: ", cells.cut(text, max(8, width - left - 2))
+
+
+def _fitted(longest: Sequence[int], room: int) -> list[int]:
+    """Widths that fit: the longest columns are cut first, all to the same width; never below one character."""
+    cap = max(longest, default=0)
+    while cap > 1 and sum(min(size, cap) for size in longest) > room:
+        cap -= 1
+    return [min(size, cap) for size in longest]
 
 
 def _is_number(value: Any) -> bool:

@@ -80,7 +80,8 @@ def reprice(
         else:
             stores = _offline(load_config(config, overrides, data_dir), data_dir, since_unix_nano, dry_run=dry_run)
     rows = [[store, *change] for store, changes in stores.items() for change in changes]
-    print_table(["store", *COLUMNS], rows, output)
+    types = ["decimal" if "cost" in name or name == "difference" else "" for name in COLUMNS]
+    print_table(["store", *COLUMNS], rows, output, types=["", *types])
     changed = sum(int(row[1 + COLUMNS.index("changed")]) for row in rows)
     note(f"{changed} rows {'would change' if dry_run else 'changed'}")
 

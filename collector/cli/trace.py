@@ -116,9 +116,11 @@ def _print(summary: Mapping[str, Any], nodes: Sequence[Any]) -> None:
     print_line("  " + ", ".join(filter(None, facts)) + "\n")
     start = min((int(node.row["start_unix_nano"]) for node in nodes), default=0)
     unused = {name for name, column in _OPTIONAL.items() if not any(node.row[column] for node in nodes)}
+    if not summary["error_count"]:
+        unused.add("error")
     heads = [name for name in _HEADS if name not in unused]
     rows = [dict(zip(_HEADS, _cells(node, start), strict=True)) for node in nodes]
-    print_table(heads, [[row[head] for head in heads] for row in rows], Output.TABLE)
+    print_table(heads, [[row[head] for head in heads] for row in rows], Output.TABLE, hint="")
 
 
 _OPTIONAL = {"tokens": "total_tokens", "cost": "total_cost", "model": "model"}

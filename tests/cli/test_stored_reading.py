@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from collector.cli import cells, output
+from collector.cli import asking, cells, output
 from collector.cli.app import app
+from collector.errors import RetryableError
 from collector.offline.trace_tree import tree
 from tests.cli import stored_kit
 from tests.cli.stored_kit import call as model_call, text
@@ -41,7 +42,7 @@ def test_a_trace_is_a_tree_with_times_tokens_cost_and_model(stored: Path) -> Non
     assert lines[0] == "trace 01" + "0" * 30 + "  invoke_agent helper"
     assert "4s, 4 spans, 2,200 tokens, $0.00042, session s-1, user u-1" in lines[1]
     assert [line.split() for line in lines[3:]] == [
-        ["name", "type", "start", "duration", "tokens", "cost", "model", "error"],
+        ["name", "type", "start", "duration", "tokens", "cost", "model"],
         ["invoke_agent", "helper", "agent", "+0µs", "4s"],
         ["├─", "chat", "gpt-4o-mini", "generation", "+500ms", "1s", "1100", "$0.00021", "gpt-4o-mini"],
         ["├─", "weather", "tool", "+1.5s", "250ms"],
@@ -171,8 +172,11 @@ def test_a_table_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys:
     printed = capsys.readouterr()
     lines = re.sub(r"\x1b\[\d*m", "", printed.out).splitlines()
     assert max(map(len, lines)) <= 60
+    assert "│ z" in printed.out
     assert "…" in printed.out
     assert "--output vertical" in printed.err
+    output.print_table([f"column_{n}" for n in range(30)], [["x" * 99] * 30], output.Output.TABLE)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
 
 
 def test_a_stored_trace_is_explained_like_a_captured_one(stored: Path, tmp_path: Path) -> None:
@@ -201,3 +205,24 @@ def test_what_could_steer_a_terminal_is_not_printed(tmp_path: Path) -> None:
     stored_kit.store(tmp_path / "spanloom-data", [model_call(1, 1, [text("user", evil)], [text("assistant", evil)])])
     for arguments in (["session", "s-1"], ["trace", "01"], ["query", "SELECT input FROM observations"]):
         assert "\x1b" not in call(*arguments).stdout
+
+
+def test_a_collector_that_answers_elsewhere_is_named(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answers(address: str, *_: Any, **__: Any) -> Any:
+        if address != "localhost:4330":
+            raise RetryableError(f"the service at {address} gave no answer")
+        return {"columns": [], "rows": [], "truncated": False}
+
+    monkeypatch.setattr(asking, "ask_service", answers)
+    missing = call("query", "SELECT 1", "--data-dir", "elsewhere").stderr
+    assert "there is no database at" in missing
+    assert "a collector answers at localhost:4330, with another data folder: say --endpoint localhost:4330" in missing
+    wrong = call("query", "SELECT 1", "--endpoint", "localhost:9").stderr
+    assert (
+        wrong
+        == "error: the service at localhost:9 gave no answer; without --endpoint, what lies in spanloom-data is read\n"
+    )
+    assert (
+        "a collector answers at localhost:4330"
+        in call("query", "SELECT 1", "--endpoint", "localhost:9", "--data-dir", "elsewhere").stderr
+    )
