@@ -21,6 +21,7 @@ from pydantic import Field
 from exporters._duckdb.connection import connect, delivery_error, is_broken, run, transaction
 from exporters._duckdb.query import query, query_file
 from exporters._duckdb.reprice import reprice_table
+from exporters._duckdb.stored_traces import stored_traces
 from exporters._duckdb.tables import Tables
 from exporters._shared import stored
 from spanloom import (
@@ -41,6 +42,8 @@ _RETENTION_CHECK_SECONDS = 3600
 _STOP_SECONDS = 10
 _INSERT_ROWS = 65_536
 _INSERT_BYTES = 128 * 1024 * 1024
+
+_FILE = "spanloom.duckdb"
 
 
 class Config(ComponentConfig):
@@ -265,11 +268,23 @@ def _query_at_rest(config: Config, data_dir: Path, sql: str, *, limit: int) -> p
 
 
 def _path(config: Config, data_dir: Path) -> Path:
-    return config.path or data_dir / "spanloom.duckdb"
+    return config.path or data_dir / _FILE
+
+
+def _read_at_rest(folder: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """See ``component.ReadAtRest``: of a data folder, whose file has its usual name."""
+    return stored_traces(folder, _FILE, columns)
 
 
 def _preferences(config: Config) -> ExportPreferences:
     return ExportPreferences(config.target_rows, config.flush_interval.total_seconds())
 
 
-factory = ExporterFactory(Config, DuckDBExporter, stores=True, preferences=_preferences, query_at_rest=_query_at_rest)
+factory = ExporterFactory(
+    Config,
+    DuckDBExporter,
+    stores=True,
+    preferences=_preferences,
+    query_at_rest=_query_at_rest,
+    read_at_rest=_read_at_rest,
+)

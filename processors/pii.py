@@ -27,7 +27,7 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from processors._pii.entities import Entity, Mode, writer
-from processors._pii.identity import Pseudonyms, key_file
+from processors._pii.identity import Pseudonyms, has_key, key_file
 from processors._pii.keys import KeyRules
 from processors._pii.many import MANY, is_installed
 from processors._pii.masked.blobs import Base64, prefilter
@@ -44,6 +44,7 @@ from spanloom import (
     Batch,
     BatchT,
     ComponentConfig,
+    ConfigError,
     Duration,
     ProcessorFactory,
     Settings,
@@ -233,6 +234,7 @@ class Pii:
         self._recognizer = _recognizer(config.recognizer) if config.recognizer is not None else None
         self._name_modes = config.recognizer.modes if config.recognizer is not None else {}
         self._keys = KeyRules(config.blocked_key_patterns)
+        self._own_key, self._data_dir = key, settings.data_dir
         self._pseudonyms = Pseudonyms((lambda: key) if key is not None else partial(key_file, settings.data_dir))
         self._options = Options(entities.get("secret"), config.keep_content, config.redact_all_types, config.base64)
         self._headers = HeaderCache()
@@ -253,6 +255,18 @@ class Pii:
         places = PlacesMasker(self._engine, self._keys, self._pseudonyms, self._options, self._names(batch))
         ColumnMasker(places, HeaderMasker(places, HeaderCache())).batch(batch)
         return places.table()
+
+    def pseudonym(self, key: str, value: str) -> str:
+        """See ``collector.component.processor.Pseudonymizer``."""
+        pseudonyms = Pseudonyms(self._known_key)
+        masked = ValueMasker(self._engine, self._keys, pseudonyms, self._options, None).identity(key, value.encode())
+        return masked.decode("utf-8", "replace")
+
+    def _known_key(self) -> bytes:
+        """The key of pseudonyms that were stored."""
+        if self._own_key is None and not has_key(self._data_dir):
+            raise ConfigError(f"there is no key of pseudonyms in {self._data_dir}: none was ever stored")
+        return self._own_key or key_file(self._data_dir)
 
     def _names(self, batch: Batch) -> Names | None:
         """What the recognizer has to say about all texts of a batch: it is asked about many at once."""

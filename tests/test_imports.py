@@ -197,7 +197,7 @@ OWNERS = {
     "processors._prices": {"processors.cost"},
     "processors._probabilistic": {"processors.probabilistic_sampler"},
     "processors._sampling": {"processors.tail_sampling"},
-    "exporters._otlp": {"exporters.otlp_http", "exporters.otlp_grpc"},
+    "exporters._otlp": {"exporters.otlp_http", "exporters.otlp_grpc", "exporters.file"},
 }
 """Private folders that are not named after their component."""
 

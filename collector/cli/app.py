@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from collector.cli import configurations, dry_run, explain, pii, plugins, prices, query, sampling
+from collector.cli import (
+    capture,
+    configurations,
+    dry_run,
+    explain,
+    pii,
+    plugins,
+    prices,
+    query,
+    sampling,
+    session,
+    trace,
+)
 from collector.cli.announce import announcer, warn_at_start
 from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
 from collector.cli.output import errors_explained, print_line
@@ -82,8 +94,12 @@ app.command("components")(configurations.components)
 app.command("schema")(configurations.schema)
 app.command("print-config")(configurations.print_config)
 app.command("dry-run")(dry_run.dry_run)
+app.command("capture")(capture.capture)
+app.command("replay")(capture.replay)
 app.command("explain")(explain.explain)
 app.command("query")(query.query)
+app.command("trace")(trace.trace)
+app.command("session")(session.session)
 app.command("reprice")(prices.reprice)
 app.add_typer(prices.prices, name="prices")
 app.add_typer(pii.pii, name="pii")

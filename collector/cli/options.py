@@ -42,7 +42,16 @@ Captures = Annotated[
         metavar="INPUT", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
     ),
 ]
+OptionalCaptures = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[INPUT]...", exists=True, dir_okay=False, help="Files of OTLP: .binpb, .json, .jsonl; also with .gz."
+    ),
+]
 CapturedSignal = Annotated[Signal | None, typer.Option(help="What the files hold, where they do not say.")]
+Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="HOST:PORT", help="Admin address of a running service.")
+]
 DEFAULT_DATA_DIR = Path("spanloom-data")
 
 
@@ -66,5 +75,12 @@ def read_captures(paths: Sequence[Path], signal: Signal | None) -> tuple[list[st
     """What errors call each captured request, and the requests. Raises ``InvalidDataError``."""
     from collector.offline.captures import read_capture  # noqa: PLC0415 - decoding is only needed where there are captures
 
-    named = [(str(path), request) for path in paths for request in read_capture(path, signal)]
-    return [name for name, _ in named], [request for _, request in named]
+    names: list[str] = []
+    requests: list[tuple[Signal, bytes]] = []
+    for path in paths:
+        found = list(read_capture(path, signal))
+        names += (
+            [f"{path}: request {n}" for n in range(1, len(found) + 1)] if len(found) > 1 else [str(path)] * len(found)
+        )
+        requests += found
+    return names, requests

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from collector.cli.client import ask_service
-from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Overrides, load_config
+from collector.cli.options import DEFAULT_DATA_DIR, ConfigFiles, DataDir, Endpoint, Overrides, load_config
 from collector.cli.output import Output, errors_explained, fail, note, print_table
 from collector.component.processor import PriceList
 from collector.config.plan import CollectorConfig
@@ -63,9 +63,7 @@ def reprice(
     config: ConfigFiles = None,
     overrides: Overrides = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Admin address of a running service.")
-    ] = None,
+    endpoint: Endpoint = None,
     output: Annotated[Output, typer.Option(help="How to print the report.")] = Output.TABLE,
 ) -> None:
     """Price stored calls again.
@@ -82,7 +80,8 @@ def reprice(
         else:
             stores = _offline(load_config(config, overrides, data_dir), data_dir, since_unix_nano, dry_run=dry_run)
     rows = [[store, *change] for store, changes in stores.items() for change in changes]
-    print_table(["store", *COLUMNS], rows, output)
+    types = ["decimal" if "cost" in name or name == "difference" else "" for name in COLUMNS]
+    print_table(["store", *COLUMNS], rows, output, types=["", *types])
     changed = sum(int(row[1 + COLUMNS.index("changed")]) for row in rows)
     note(f"{changed} rows {'would change' if dry_run else 'changed'}")
 

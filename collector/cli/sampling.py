@@ -21,7 +21,7 @@ def simulate(
             "--input",
             metavar="PATH",
             exists=True,
-            help="A folder of Parquet as the exporter writes it, or a file of OTLP; may be given several times.",
+            help="The data folder, a folder of Parquet as the exporter writes it, or a file of OTLP; may repeat.",
         ),
     ],
     config: ConfigFiles = None,

@@ -57,6 +57,18 @@ class Finder(Protocol):
         """
 
 
+@runtime_checkable
+class Pseudonymizer(Protocol):
+    """A masker that puts pseudonyms in place of who somebody is (``spanloom pii pseudonym``)."""
+
+    def pseudonym(self, key: str, value: str) -> str:
+        """What is stored for the value of an attribute of that key: a pseudonym, or the value where it needs none.
+
+        Raises ``ConfigError`` where it needs one and there is no key yet: a new key would give another pseudonym than
+        the one that will be stored.
+        """
+
+
 @dataclass(frozen=True)
 class ProcessorFactory:
     """How a processor is made, and where in the pipeline it runs."""

@@ -1,10 +1,14 @@
-"""Captured OTLP in files: one protobuf request, one JSON request, or a JSON request per line."""
+"""Captured OTLP in files: one protobuf request, one JSON request, a JSON request per line, or framed requests.
+
+Framed: each request behind its length in four bytes, and perhaps compressed, as the exporter ``file`` writes them.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 import re
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +23,9 @@ from collector.model.batch import Signal
 from collector.model.codec.chosen import prepare_json
 
 _JSON_KEYS = {"resourceSpans": Signal.TRACES, "resourceLogs": Signal.LOGS, "resourceMetrics": Signal.METRICS}
+_SUFFIXES = {".binpb", ".pb", ".json", ".jsonl", ".ndjson"}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_LARGEST = 1 << 30
 _WORDS = {"traces": Signal.TRACES, "spans": Signal.TRACES, "logs": Signal.LOGS, "metrics": Signal.METRICS}
 
 
@@ -26,21 +33,60 @@ def read_capture(path: Path, signal: Signal | None = None) -> Iterator[tuple[Sig
     """The requests of one file as (signal, request body for the codec).
 
     The format follows from the name (``.binpb``, ``.pb``, ``.json``, ``.jsonl``, each also with
-    ``.gz``), the signal from the content, else from the name. Raises ``InvalidDataError`` that names the
-    file and the line.
+    ``.gz``) and from framing, the signal from the content, else from the name. Raises ``InvalidDataError`` that
+    names the file and the line.
     """
     body = _read(path)
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    if suffix in {".binpb", ".pb"}:
+    suffix = Path(path.name.removesuffix(".gz").removesuffix(".zst")).suffix
+    if suffix not in _SUFFIXES:
+        raise InvalidDataError(f"{path}: unknown format {suffix!r}: expected .binpb, .json or .jsonl (also with .gz)")
+    if (messages := _framed(body)) is not None:
+        for number, message in enumerate(messages, start=1):
+            yield _framed_message(message, f"{path}: request {number}", signal, path)
+    elif suffix in {".binpb", ".pb"}:
         yield signal or _signal_of(body, path), body
-    elif suffix == ".json":
+    elif suffix == ".json" and not _is_lines(body):
         yield _from_json(body, str(path), signal, path)
-    elif suffix in {".jsonl", ".ndjson"}:
+    else:
         for number, line in enumerate(body.splitlines(), start=1):
             if line.strip():
                 yield _from_json(line, f"{path}:{number}", signal, path)
-    else:
-        raise InvalidDataError(f"{path}: unknown format {suffix!r}: expected .binpb, .json or .jsonl (also with .gz)")
+
+
+def _framed(body: bytes) -> list[bytes] | None:
+    """The messages of a framed file; None for other files. Half a message at the end, as of a kill, is left out."""
+    if body[:1] != b"\0":  # of neither JSON nor a protobuf message; a length of up to 16 MiB begins so
+        return None
+    messages, at = [], 0
+    while at + 4 <= len(body):
+        (size,) = struct.unpack_from(">I", body, at)
+        messages.append(body[at + 4 : at + 4 + size])
+        at += 4 + size
+    return messages[:-1] if at > len(body) else messages
+
+
+def _framed_message(message: bytes, where: str, signal: Signal | None, path: Path) -> tuple[Signal, bytes]:
+    if message.startswith(_ZSTD):
+        import zstandard  # noqa: PLC0415 - only needed for compressed captures
+
+        try:
+            message = zstandard.ZstdDecompressor().decompress(message, max_output_size=_LARGEST)
+        except zstandard.ZstdError as error:
+            raise InvalidDataError(f"{where}: cannot be decompressed: {error}") from None
+    if message[:1] == b"{":
+        return _from_json(message, where, signal, path)
+    return signal or _signal_of(message, path), message
+
+
+def _is_lines(body: bytes) -> bool:
+    """Whether each line is a document: the Collector's files are often called ``.json``."""
+    first, newline, rest = body.lstrip().partition(b"\n")
+    if not newline or not rest.strip():
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _read(path: Path) -> bytes:

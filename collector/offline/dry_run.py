@@ -27,7 +27,7 @@ from collector.engine.journal.records import Entry
 from collector.engine.modelling import Modelling
 from collector.errors import InvalidDataError
 from collector.model import pyarrow_imports
-from collector.model.batch import Batch, Signal
+from collector.model.batch import Batch, Signal, SpanBatch
 from collector.model.codec.chosen import decode
 from collector.model.facts.recorder import Recorder
 from collector.model.scores import find
@@ -77,6 +77,21 @@ def scratch_folder(data_dir: Path | None) -> Iterator[Path]:
         yield data_dir if data_dir is not None and data_dir.exists() else Path(scratch)
 
 
+class _Resolved(Modelling):
+    """The model with a word after the facts."""
+
+    def __init__(
+        self, telemetry: Telemetry, recorder: Recorder | None, then: Callable[[SpanBatch], SpanBatch] | None
+    ) -> None:
+        super().__init__(telemetry, recorder)
+        self._then = then
+
+    def resolve(self, batch: SpanBatch) -> SpanBatch:
+        """As ``Modelling.resolve``, then the word."""
+        found = super().resolve(batch)
+        return found if self._then is None else self._then(found)
+
+
 class DryRun:
     """The pipelines of a configuration, with records in memory and without receivers and exporters."""
 
@@ -88,10 +103,12 @@ class DryRun:
         clock: Callable[[], int] = time.time_ns,
         recorder: Recorder | None = None,
         observe: Observe | None = None,
+        resolved: Callable[[SpanBatch], SpanBatch] | None = None,
     ) -> None:
+        """``resolved``: changes the facts of spans once they are resolved, before any processor sees them."""
         pyarrow_imports.settle()
         self._telemetry = Telemetry()
-        self._modelling = Modelling(self._telemetry, recorder)
+        self._modelling = _Resolved(self._telemetry, recorder, resolved)
         base = Settings(config.pipelines[0].id, self._telemetry, structlog.get_logger("dry-run"), data_dir)
         self._graph = graphs.build(config, graphs.SettingsFactory(base), self._modelling)
         self._clock = clock

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from collector.component.base import Settings
-from collector.component.processor import Finder, ProcessorFactory, Stage
+from collector.component.processor import Finder, ProcessorFactory, Pseudonymizer, Stage
 from collector.config.plan import CollectorConfig
 from collector.errors import ConfigError, InvalidDataError
 from collector.model.batch import Signal
@@ -44,15 +45,30 @@ def masking_report(
     return [(*where, count) for where, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 
+def pseudonyms(config: CollectorConfig, key: str, values: Sequence[str], *, data_dir: Path) -> list[str]:
+    """What the first traces pipeline with a masker stores for these values of an attribute.
+
+    Raises ``ConfigError`` when there is none, or no key of pseudonyms yet.
+    """
+    for _, masker in _maskers(config, {Signal.TRACES}, data_dir):
+        if isinstance(masker, Pseudonymizer):
+            return [masker.pseudonym(key, value) for value in values]
+    raise ConfigError("no traces pipeline has a processor that puts pseudonyms (such as pii): ids are stored as sent")
+
+
 def _finders(
     config: CollectorConfig, signals: set[Signal], folder: Path
 ) -> Iterator[tuple[tuple[str, Signal], Finder]]:
+    for name, masker in _maskers(config, signals, folder):
+        if isinstance(masker, Finder):
+            yield name, masker
+
+
+def _maskers(config: CollectorConfig, signals: set[Signal], folder: Path) -> Iterator[tuple[tuple[str, Signal], Any]]:
     for pipeline in config.pipelines:
         for id_ in pipeline.processors if pipeline.signal in signals else ():
             factory = config.processors[id_].factory
             if isinstance(factory, ProcessorFactory) and factory.stage is Stage.MASK:
                 # Metrics of their own: what is looked at here is no traffic.
                 settings = Settings(id_, Telemetry(), structlog.get_logger(str(id_)), folder)
-                made = factory.create(config.processors[id_].config, settings)
-                if isinstance(made, Finder):
-                    yield (str(id_), pipeline.signal), made
+                yield (str(id_), pipeline.signal), factory.create(config.processors[id_].config, settings)

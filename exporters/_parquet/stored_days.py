@@ -12,11 +12,13 @@ from spanloom import InvalidDataError
 
 
 def stored_days(lake: Path, dataset: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """These columns of a data set, a table per folder. ``lake``: the folder of the data sets, or of this one.
+    """These columns of a data set, a table per folder. ``lake``: the folder of the data sets, of this one, or the data
+    folder that has them in ``parquet``.
 
     Raises ``InvalidDataError`` for a folder without such files.
     """
-    root = lake / dataset if (lake / dataset).is_dir() else lake
+    places = (lake / dataset, lake / "parquet" / dataset)
+    root = next((place for place in places if place.is_dir()), lake)
     folders: dict[Path, list[Path]] = {}
     for file in sorted(root.rglob("*.parquet")):
         if not any(part.startswith(("_", ".")) for part in file.relative_to(root).parts):

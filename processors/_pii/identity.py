@@ -37,6 +37,11 @@ class Pseudonyms:
         return f"{prefix}-{digest(self._key, canonical(value))}".encode()
 
 
+def has_key(folder: Path) -> bool:
+    """Whether a key was made there already."""
+    return (folder / _FILE).exists()
+
+
 def key_file(folder: Path) -> bytes:
     """The secret key kept in the folder, made on first use; the same for every process that asks.
 

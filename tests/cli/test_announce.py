@@ -1,6 +1,6 @@
 """The environment block printed at the start points at an address clients can use, with the right scheme.
 
-Proves the scheme. Does not prove that a client can connect.
+Proves the variables for each kind of receiver. Does not prove that a client that is given them arrives.
 """
 
 from __future__ import annotations

@@ -151,41 +151,6 @@ def test_print_config_shows_no_secret(forward: str) -> None:
     assert printed["processors"]["pii"]["hash_key"] == "[REDACTED]"
 
 
-def test_dry_run_prints_observations_and_touches_nothing_else(tmp_path: Path) -> None:
-    result = call("dry-run", str(FIXTURE))
-    assert result.exit_code == 0, result.output
-    rows = [json.loads(line) for line in result.stdout.splitlines()]
-    assert rows
-    for row in rows:
-        assert row["start_time"].endswith("Z")
-        assert isinstance(row["attributes"], str)
-        assert row["total_cost"] is None or isinstance(row["total_cost"], str)
-    assert any(row["usage"] and all(isinstance(n, int) for n in row["usage"].values()) for row in rows)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_dry_run_prints_scores_when_asked_to() -> None:
-    case = GOLDEN / "evaluations"
-    files = [str(case / name) for name in ("in.otlp.json", "in.logs.otlp.json")]
-    result = call("dry-run", "-c", str(case / "config.yaml"), "--table", "scores", *files)
-    assert result.exit_code == 0, result.output
-    names = [json.loads(line)["name"] for line in result.stdout.splitlines()]
-    assert sorted(names) == sorted(
-        json.loads(line)["name"] for line in (case / "scores.jsonl").read_text().splitlines()
-    )
-    assert call("dry-run", "--table", "sessions", *files).exit_code == 2
-
-
-def test_dry_run_names_a_file_it_cannot_read(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text("{", encoding="utf-8")
-    result = call("dry-run", "x.json")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "error: x.json: this is not JSON" in result.stderr
-    assert call("dry-run", "missing.json").exit_code == 2
-    (tmp_path / "traces.binpb").write_bytes(b"garbage")
-    assert "error: traces.binpb: not a serialised" in call("dry-run", str(FIXTURE), "traces.binpb").stderr
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     folder = tmp_path / "spanloom-data"
@@ -397,3 +362,11 @@ def test_reprice_makes_no_store_where_there_is_none(tmp_path: Path) -> None:
     assert done.exit_code != 0
     assert "there is no folder" in done.output
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("model", ["text-embedding-3-small", "openai/text-embedding-3-small"])
+def test_prices_of_a_model_that_tells_nobody_its_author_are_found(model: str) -> None:
+    (row,) = json.loads(call("prices", "show", model, "--output", "json").stdout)
+    assert (row["bucket"], row["usd_per_million"]) == ("input", "0.02")
+    assert "/openai:text-embedding-3-small" in row["price_ref"]
+    assert call("prices", "show", model, "--provider", "anthropic").exit_code == 1

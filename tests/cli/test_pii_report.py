@@ -116,3 +116,22 @@ def test_names_the_file_that_is_malformed() -> None:
     assert result.exit_code == 1
     assert "bad.traces.binpb: " in result.stderr
     assert EMAIL not in result.output
+
+
+def test_a_pseudonym_is_the_one_that_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    attributes = {"user.id": "jane@example.com", "session.id": "call-+49 30 901820-jane@example.com"}
+    sent = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "x", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    sent["attributes"] = [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]
+    (tmp_path / "in.json").write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [sent]}]}]}))
+    none = CliRunner().invoke(app, ["pii", "pseudonym", "jane@example.com"])
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert "there is no key of pseudonyms in" in none.stderr
+    assert not (tmp_path / "spanloom-data").exists()
+    (tmp_path / "spanloom-data").mkdir()
+    row = json.loads(CliRunner().invoke(app, ["dry-run", "in.json"]).stdout)
+    user = CliRunner().invoke(app, ["pii", "pseudonym", "jane@example.com", "u-42"])
+    assert user.stdout.splitlines() == [row["user_id"], "u-42"]
+    session = CliRunner().invoke(app, ["pii", "pseudonym", "--session", attributes["session.id"], "--output", "json"])
+    assert json.loads(session.stdout) == [{"value": attributes["session.id"], "stored": row["session_id"]}]
+    assert row["session_id"].startswith("session-")

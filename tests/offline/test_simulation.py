@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +27,7 @@ from collector.offline.simulation import simulate
 from collector.testing.builders import spans
 
 SECOND = 10**9
+OWN = {"model": "gpt-4o-mini", "per_million": {"input": 1, "output": 0}}
 
 
 def configured(folder: Path, **processors: Any) -> CollectorConfig:
@@ -79,6 +81,49 @@ def test_without_a_sampler_everything_is_kept(tmp_path: Path) -> None:
     simulate(configured(tmp_path), [stored], lambda *shown: seen.extend(trace_rows(*shown)))
 
     assert [(row["keep"], row["sampled_by"], row["policies"], row["spans"]) for row in seen] == [(True, None, {}, 2)]
+
+
+def dear(folder: Path) -> Path:
+    """A data folder with logs beside a call that was stored with its cost."""
+    pricing = configured(folder, cost={})
+    call = {
+        "attributes": {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.usage.input_tokens": 1000,
+            "gen_ai.usage.output_tokens": 100,
+        }
+    }
+    (table,) = dry_run(pricing, [(Signal.TRACES, encode(spans([call])))])
+    day = folder / "data" / "parquet" / "observations" / "date=2025-10-09"
+    day.mkdir(parents=True)
+    pq.write_table(table, day / "a.parquet")
+    logs = folder / "data" / "parquet" / "logs"
+    logs.mkdir()
+    pq.write_table(pa.table({"body": ["x"]}), logs / "a.parquet")
+    with duckdb.connect(str(folder / "store.duckdb")) as connection:
+        connection.register("rows", table)
+        connection.execute("CREATE TABLE observations AS FROM rows")
+    return folder / "data"
+
+
+@pytest.mark.parametrize("processors", [{}, {"cost": {}}, {"cost": {"overrides": [OWN]}}])
+def test_stored_costs_count_unless_the_configuration_works_them_out(processors: dict[str, Any], tmp_path: Path) -> None:
+    report = SamplingReport()
+    simulate(configured(tmp_path, **processors), [dear(tmp_path)], report.observe)
+    expected = 1_000_000_000 if any(processors.values()) else 210_000_000
+    assert report.amounts["traces", ALL, "kept"].cost == expected
+
+
+@pytest.mark.parametrize("place", ["data", "data/parquet", "data/parquet/observations", "duckdb"])
+def test_the_data_folder_is_read_as_well_as_its_parts(place: str, tmp_path: Path) -> None:
+    dear(tmp_path)
+    (tmp_path / "duckdb").mkdir()
+    (tmp_path / "store.duckdb").rename(tmp_path / "duckdb" / "spanloom.duckdb")
+    report = SamplingReport()
+    simulate(configured(tmp_path), [tmp_path / place], report.observe)
+    assert report.amounts["traces", ALL, "kept"].spans == 1
 
 
 def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from collector.model.facts.recorder import FieldRecord, Recorder, SpanRecord
 from collector.model.stored.as_json import json_objects
 from collector.offline.dry_run import dry_run
 from collector.offline.explain import reasons, unread
+from collector.offline.explain.decisive import held_by
 from collector.offline.explain.said import Said, of_candidate, of_choice, passed_over
 
 _FACTS = (
@@ -149,13 +150,21 @@ class _Observation:
             row["span_name"],
             " ".join(filter(None, (row["scope_name"], row["scope_version"]))),
             context.dialect,
-            reasons.condition(context.matches[0][1]) if context.matches else "no dialect's test holds",
+            self._detected_by(),
             tuple(dict.fromkeys(name for name, _ in context.matches if name != context.dialect)),
             tuple(line for line in map(self._line, _ORDER) if line is not None),
             left.known_only,
             left.read_in_vain,
             left.unknown,
         )
+
+    def _detected_by(self) -> str:
+        """The test that told the dialect, and the attribute that made it hold."""
+        matches = self._record.context.matches
+        if not matches:
+            return "no dialect's test holds"
+        test, here = reasons.condition(matches[0][1]), held_by(matches[0][1], self._attributes)
+        return f"{test} (here {here})" if here else test
 
     def _line(self, name: str) -> Line | None:
         if name in KINDS:

@@ -53,14 +53,17 @@ def _line(line: Line) -> Iterator[str]:
     else:
         yield from _sourced(line.field, value, line.said)
         if line.said.when:
-            yield from _wrapped(f"when {line.said.when}", _AT_ORIGIN)
+            held = f" (here {line.said.decided_by})" if line.said.decided_by else ""
+            yield from _wrapped(f"when {line.said.when}{held}", _AT_ORIGIN)
         if line.note:
             yield from _wrapped(line.note, _AT_ORIGIN)
     for said in line.also:
         why = said.why_not
         yield from _sourced("  but not", "" if said.value is None else shown(said.value, _VALUE), said)
         if why:
-            yield from _wrapped(f"{why}: {said.when}" if said.when and "condition" in why else why, _AT_ORIGIN)
+            part = f": {said.decided_by}" if said.decided_by else ""
+            asked = f"{why}{part}; it asks for {said.when}" if part else f"{why}: {said.when}"
+            yield from _wrapped(asked if said.when and "condition" in why else why, _AT_ORIGIN)
 
 
 def _sourced(field: str, value: str, said: Said) -> Iterator[str]:

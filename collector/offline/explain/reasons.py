@@ -65,7 +65,8 @@ def condition(when: When) -> str:
         ("type", when.type),
     ]
     parts = [f"{word} {value if isinstance(value, str) else ' | '.join(value)}" for word, value in said if value]
-    return "; ".join([*parts, *(["root span"] if when.root else [])])
+    places = [word for word, is_asked in (("root span", when.root), ("serves a request", when.served)) if is_asked]
+    return "; ".join([*parts, *places])
 
 
 def scope(row: Mapping[str, Any], trace: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> str | None:

@@ -15,6 +15,7 @@ from collector.model.facts.recorder import Candidate, SpanRecord
 from collector.model.facts.usage_objects import member_of
 from collector.model.json_values import at_path, parse_json
 from collector.offline.explain import reasons
+from collector.offline.explain.decisive import held_by, unmet
 
 CONTENT = "content"
 NO_CONDITION = "condition does not hold"
@@ -40,6 +41,8 @@ class Said:
     """The row's conditions."""
     why_not: str | None = None
     """Why it gave nothing; none on a source that lost by its rank."""
+    decided_by: str = ""
+    """What made the conditions hold, or the part of them that does not."""
 
     @property
     def rule(self) -> str:
@@ -58,7 +61,7 @@ def of_candidate(candidate: Candidate, attributes: Mapping[str, Any]) -> Said:
     sent = _sent(rule.source, attributes)
     same = value is None or sent is None or str(sent) == str(value)
     origin = _member(rule, attributes) if rule.usage_object else _origin(rule.source, attributes)
-    return Said(value, origin, None if same else sent, *_row(rule))
+    return Said(value, origin, None if same else sent, *_row(rule), None, held_by(rule.row.when, attributes))
 
 
 def _member(rule: Rule, attributes: Mapping[str, Any]) -> str:
@@ -93,20 +96,26 @@ def _passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any], 
         key = rule.source.key
         if rule.id in heard or key is None or (actual := _actual(key, attributes)) is None:
             continue
-        yield Said(None, actual, attributes[actual], *_row(rule), _why(rule, record, attributes[actual]))
+        why, when = _why(rule, record, attributes[actual]), rule.row.when
+        part = unmet(when, record.context.origin, attributes, _type(record)) if why == NO_CONDITION else ""
+        yield Said(None, actual, attributes[actual], *_row(rule), why, part)
 
 
 def _why(rule: Rule, record: SpanRecord, sent: Any) -> str:
     """Why a rule whose attribute is there had nothing to say."""
     types = rule.row.when.type
-    kind = record.fields["type"].chosen if "type" in record.fields else None
-    if not record.context.holds[rule.id] or (types and str(kind and kind.value).split("/")[0] not in types):
+    if not record.context.holds[rule.id] or (types and _type(record) not in types):
         return NO_CONDITION
     if sent == "":
         return "it is empty"
     if rule.row.convert.startswith("provider"):
         return "that is no provider"
     return "none of the row's values" if rule.row.values is not None else "nothing usable in it"
+
+
+def _type(record: SpanRecord) -> str | None:
+    kind = record.fields["type"].chosen if "type" in record.fields else None
+    return None if kind is None else str(kind.value).split("/")[0]
 
 
 def _row(rule: Rule) -> tuple[str, int, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from processors._pii.entities import Entity
 from processors._pii.identity import Pseudonyms
@@ -95,6 +95,10 @@ class ValueMasker:
         except Exception:  # as above
             self.tally.failed += 1
             return FAILED.encode()
+
+    def identity(self, key: str, raw: bytes) -> bytes:
+        """What stands for a user or session under a key. Raises what keeps the pseudonym from being made."""
+        return self._text(raw, replace(self.keys.of(key), kind="identity")) or b""
 
     def _value(self, rule: KeyRule, value: Value) -> Value | None:
         kind, num, text = value

@@ -94,6 +94,12 @@ def test_a_rule_whose_condition_does_not_hold_is_named_with_it(tmp_path: Path) -
     (early,) = (s for s in field(explained("provided-cost", tmp_path)["1"], "type").also if s.why_not)
     assert (early.rule, early.why_not) == ("langfuse rank 2", "condition does not hold")
     assert "scope version <=3.3.0" in early.when
+    assert early.decided_by == "language is not known"
+
+
+def test_the_attribute_that_told_the_dialect_is_named(tmp_path: Path) -> None:
+    explanation = explained("provided-cost", tmp_path)["1"]
+    assert explanation.detected_by.startswith("has one of langfuse.* (here langfuse.")
 
 
 def test_a_duplicate_names_the_span_that_counts(tmp_path: Path) -> None:
@@ -198,6 +204,7 @@ def test_the_command_takes_a_trace_and_a_span_and_prints_text_or_json(
             "reading": "text",
             "when": "",
             "why_not": None,
+            "decided_by": "",
         },
         "note": None,
         "also": objects[0]["fields"][0]["also"],
