@@ -138,21 +138,29 @@ async def test_a_slow_body_in_nobodys_way_is_taken(running):
         writer.close()
 
 
-@pytest.mark.parametrize("shape", list(SLOW_SHAPES))
-@pytest.mark.parametrize("option", ["first_byte_timeout", "read_timeout"])
-async def test_a_body_that_takes_too_long_is_refused_retryably(running, shape, option):
+async def _is_refused_retryably(running, sent, option):
     async with running(http={option: "20ms"}) as r:
         reader, writer = await r.connect()
-        writer.write(SLOW_SHAPES[shape])
-        answer = await answer_of(reader) if option == "read_timeout" or shape == "headers only" else None
-        if answer is not None:
-            assert answer.startswith(b"http/1.1 503 ")
-            assert b"\r\nretry-after: 1" in answer
-            assert b"\r\nconnection: close" in answer
-            assert r.budget.used == 0
-            refused = {"transport": "http", "signal": "traces", "outcome": "refused"}
-            assert r.metric("otelcol_receiver_requests_total", **refused) == (shape != "Langfuse")
+        writer.write(sent)
+        answer = await answer_of(reader)
+        assert answer.startswith(b"http/1.1 503 ")
+        assert b"\r\nretry-after: 1" in answer
+        assert b"\r\nconnection: close" in answer
+        assert r.budget.used == 0
+        refused = {"transport": "http", "signal": "traces", "outcome": "refused"}
+        assert r.metric("otelcol_receiver_requests_total", **refused) == (b"/v1/traces" in sent)
         writer.close()
+
+
+@pytest.mark.parametrize("shape", list(SLOW_SHAPES))
+async def test_a_body_that_takes_too_long_is_refused_retryably(running, shape):
+    await _is_refused_retryably(running, SLOW_SHAPES[shape], "read_timeout")
+
+
+@pytest.mark.parametrize("before", [b"", WHOLE, WHOLE * 5])
+@pytest.mark.parametrize("framing", [ANNOUNCED, b"transfer-encoding: chunked\r\n"])
+async def test_a_body_that_does_not_begin_is_refused_retryably(running, before, framing):
+    await _is_refused_retryably(running, before + HEAD + framing + b"\r\n", "first_byte_timeout")
 
 
 @pytest.mark.parametrize(
