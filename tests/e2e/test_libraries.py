@@ -19,6 +19,7 @@ from tests.e2e.running import FAST, PORTS, Row, Spanloom, stored_rows
 
 MANIFEST = ROOT / "tests" / "fixtures" / "otlp" / "MANIFEST.tsv"
 INSTALLED = [library for library in DATA.libraries if library.tools]
+pytestmark = pytest.mark.timeout(900)
 FAMILY = {"gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash"}
 
 
