@@ -13,7 +13,7 @@ import pytest
 
 from collector.pages.libraries import Library, captured
 from tests.deploy.tools import ROOT
-from tests.e2e.library_runs import DATA, TOOLS, interpreter, started
+from tests.e2e.documents.library_runs import DATA, TOOLS, interpreter, started
 from tests.e2e.mock_openai import openai_api
 from tests.e2e.running import FAST, PORTS, Row, Spanloom, stored_rows
 
