@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.e2e.mock_others import other_answer
+from tests.e2e.documents.mock_others import other_answer
 
 ANSWER = "OpenTelemetry is a standard."
 VECTOR = [0.25, -0.5]

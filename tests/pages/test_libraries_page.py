@@ -1,6 +1,6 @@
 """``docs/libraries.md``: the page is what its data says, and its links lead somewhere.
 
-Does not prove that the lines work: ``e2e/test_libraries`` runs them.
+Proves form alone. Does not prove that the lines work: ``e2e/documents/test_libraries`` runs them.
 """
 
 from __future__ import annotations

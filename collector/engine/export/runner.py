@@ -17,7 +17,7 @@ from collector.component.exporter import Checkpointed, ExportBatch, Exporter, Ex
 from collector.engine.export.backoff import Backoff
 from collector.engine.export.reader import JournalReader
 from collector.engine.journal.ledger import DecisionRecordInfo, Ledger
-from collector.errors import JournalError, PermanentError, RetryableError, where
+from collector.errors import ConfigError, JournalError, PermanentError, RetryableError, where
 from collector.model.batch import Signal
 from collector.telemetry import Telemetry
 
@@ -78,6 +78,7 @@ class ExportRunner:
         if isinstance(self._exporter, Checkpointed):
             mark = self._exporter.checkpoint()
             if mark is not None and mark[0] == self._ledger.epoch:
+                self._refuse_an_older_journal(mark[1])
                 # Behind the ledger it is where the last range was given up on: that is not offered again.
                 self.cursor = max(mark[1], stored or 0)
         if stored is None or self.cursor != stored:
@@ -85,6 +86,14 @@ class ExportRunner:
         if self._records_intent:
             self._intent = self._ledger.intent(self.name)
         self.offer(self._ledger.infos(self.cursor))
+
+    def _refuse_an_older_journal(self, stored: int) -> None:
+        """New decisions would get numbers that the store has already, and be taken for stored."""
+        if stored > (last := self._ledger.last()):
+            raise ConfigError(
+                f"exporters.{self.name}: its store holds decisions up to {stored} of this journal, the journal knows "
+                f"{last}: it is an older copy. Restore both from one backup, or move the folder journal away"
+            )
 
     def start(self) -> None:
         self._started = True

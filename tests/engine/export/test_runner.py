@@ -14,7 +14,7 @@ import time
 import pytest
 
 from collector.component.exporter import Checkpointed
-from collector.errors import PermanentError, RetryableError
+from collector.errors import ConfigError, PermanentError, RetryableError
 from tests.engine.export.runner_kit import MINUTE, CheckpointedStore, Killed, Plain, Store, wait_until
 
 FAR_AHEAD = 2**62
@@ -182,6 +182,17 @@ def test_the_position_of_a_store_counts_where_it_is_ahead(bench):
     assert on.cursor == 0
     on.restart()
     assert on.build().cursor == on.cursor == 2
+
+
+def test_a_journal_that_is_older_than_the_store_is_refused(bench):
+    on, older = bench(CheckpointedStore()), bench(CheckpointedStore())
+    on.decide(1, 1, 1)
+    on.finish()
+    older.decide(1)
+    older.ledger.epoch = on.ledger.epoch
+    older.exporter = on.exporter
+    with pytest.raises(ConfigError, match=r"up to 3 of this journal, the journal knows 1: it is an older copy"):
+        older.build()
 
 
 def test_a_position_of_another_journal_says_nothing(bench):

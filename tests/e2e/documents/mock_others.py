@@ -33,7 +33,8 @@ def _response(request: dict[str, Any]) -> dict[str, Any]:
     text = {"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": []}
     return {
         "id": f"resp_{next(_ids)}", "object": "response", "created_at": 1_790_000_000, "status": "completed",
-        "error": None, "incomplete_details": None, "instructions": None, "model": "gpt-4o-mini-2024-07-18", "metadata": {},
+        "error": None, "incomplete_details": None, "instructions": None, "metadata": {},
+        "model": "gpt-4o-mini-2024-07-18",
         "output": [
             {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]},
         ],

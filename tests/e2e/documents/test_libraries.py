@@ -13,12 +13,13 @@ import pytest
 
 from collector.pages.libraries import Library, captured
 from tests.deploy.tools import ROOT
-from tests.e2e.library_runs import DATA, TOOLS, interpreter, started
+from tests.e2e.documents.library_runs import DATA, TOOLS, interpreter, started
 from tests.e2e.mock_openai import openai_api
 from tests.e2e.running import FAST, PORTS, Row, Spanloom, stored_rows
 
 MANIFEST = ROOT / "tests" / "fixtures" / "otlp" / "MANIFEST.tsv"
 INSTALLED = [library for library in DATA.libraries if library.tools]
+pytestmark = pytest.mark.timeout(900)
 FAMILY = {"gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash"}
 
 
