@@ -1,6 +1,6 @@
 """Stores without a service are read by the exporter that wrote them: which one is asked, and what it refuses.
 
-Does not prove what SQL a store takes while a service runs: tests/exporters does.
+Proves the choice and the refusals. Does not prove what SQL a store takes while a service runs: tests/exporters does.
 """
 
 from __future__ import annotations
