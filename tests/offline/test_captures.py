@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,22 @@ def test_every_captured_payload_is_recognised() -> None:
     assert present
     for path, signal in present:
         assert {found.value for found, _ in read_capture(path)} == {signal}, path
+
+
+def test_framed_requests_are_read_up_to_the_last_whole_one(tmp_path: Path) -> None:
+    one = b'{"resourceSpans": []}'
+    framed = struct.pack(">I", len(one)) + one
+    path = tmp_path / "traces.jsonl"
+    path.write_bytes(framed * 2 + framed[:10])
+    assert [signal for signal, _ in read_capture(path)] == [Signal.TRACES] * 2
+    path.write_bytes(framed + struct.pack(">I", 8) + b"\x28\xb5\x2f\xfdoops")
+    with pytest.raises(InvalidDataError, match=r"traces\.jsonl: request 2: cannot be decompressed"):
+        list(read_capture(path))
+
+
+def test_lines_in_a_file_called_json_are_read_as_lines(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_text('{"resourceSpans": []}\n{"resourceLogs": []}\n')
+    assert [signal for signal, _ in read_capture(path)] == [Signal.TRACES, Signal.LOGS]
+    path.write_text('{\n"resourceMetrics": []\n}\n')
+    assert [signal for signal, _ in read_capture(path)] == [Signal.METRICS]
