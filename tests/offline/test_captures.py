@@ -51,7 +51,7 @@ def test_json_one_request_per_file_or_line_packed_or_not(tmp_path: Path) -> None
     for name, body, count in (
         ("a.json", json.dumps(JSON_SPANS, indent=1).encode(), 1),
         ("a.jsonl", line + b"\n\n" + line + b"\n", 2),
-        ("a.jsonl.gz", gzip.compress(line + b"\n" + line), 2),
+        ("a.jsonl.gz", gzip.compress(line + b"\n" + line, mtime=0), 2),
     ):
         path = tmp_path / name
         path.write_bytes(body)
