@@ -182,14 +182,14 @@ class Compiled:
         table = file.table
         for n, row in enumerate(file.rows):
             place = f"{file.place}: rows.{n} ({row.field})"
-            self._add_rule(row, row.field, Item(table, row.said, place, row.before, row.after))
+            self._add_rule(row, row.field, Item(table, row.label, place, row.before, row.after))
         for n, usage in enumerate(file.usage_objects):
             place = f"{file.place}: usage_objects.{n}"
-            self._add_object(usage, Item(table, usage.said, place, usage.before, usage.after, "usage_objects"))
+            self._add_object(usage, Item(table, usage.label, place, usage.before, usage.after, "usage_objects"))
         for n, cost in enumerate(file.cost_objects):
             place = f"{file.place}: cost_objects.{n}"
             row = Row(field="cost_total", source=_object_source(cost), when=cost.when, convert="money")
-            self._add_rule(row, COST_OBJECT, Item(table, cost.said, place, cost.before, cost.after, "cost_objects"))
+            self._add_rule(row, COST_OBJECT, Item(table, cost.label, place, cost.before, cost.after, "cost_objects"))
         self.inclusions += [(i, self._markers.condition(i.when)) for i in file.inclusion]
         if file.dialect:
             self.dialects.append((file.dialect, [self._markers.condition(when) for when in file.detect]))

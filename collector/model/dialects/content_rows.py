@@ -37,7 +37,7 @@ class ContentSource(Strict):
         return self
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """What it reads, in one word."""
         kinds = {"indexed": self.indexed, "prefix": self.prefix, "events": "+".join(self.events)}
         named = next((f"{kind}:{name}" for kind, name in kinds.items() if name), "")
@@ -67,5 +67,5 @@ class ContentRow(Placed):
     """Members left out of an object: they have columns of their own."""
 
     @property
-    def said(self) -> str:
-        return self.id or self.source.said
+    def label(self) -> str:
+        return self.id or self.source.label

@@ -93,7 +93,7 @@ class Source(Strict):
         return self
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """What it reads, in one word: a key, ``key#path``, or a kind of source and a name."""
         if self.json_key:
             return f"{self.json_key}#{self.path}"
@@ -168,8 +168,8 @@ class Row(Placed):
             raise ValueError(f"{field}: cannot be read from field {source.field!r}; from: {allowed}")
 
     @property
-    def said(self) -> str:
-        return self.id or self.source.said
+    def label(self) -> str:
+        return self.id or self.source.label
 
 
 class UsageObject(Placed):
@@ -183,7 +183,7 @@ class UsageObject(Placed):
     when: When = When()
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         return self.id or (f"{self.key}#{self.path}" if self.path else self.key)
 
 
@@ -195,7 +195,7 @@ class CostObject(Placed):
     when: When = When()
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         return self.id or (f"{self.key}#{self.path}" if self.path else self.key)
 
 

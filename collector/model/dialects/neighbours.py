@@ -22,8 +22,8 @@ class Item:
 
     table: str
     """The file it stands in."""
-    said: str
-    """What it reads; others refer to it as ``table/said``."""
+    label: str
+    """What it reads; others refer to it as ``table/label``."""
     place: str
     """Where it is written, for messages."""
     before: str | None = None
@@ -34,7 +34,7 @@ class Item:
     @property
     def name(self) -> str:
         """How others refer to it."""
-        return f"{self.table}/{self.said}"
+        return f"{self.table}/{self.label}"
 
     @property
     def follows(self) -> tuple[str, str]:

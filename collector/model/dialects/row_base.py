@@ -34,6 +34,6 @@ class Placed(Strict):
     """A name of its own, where what it reads does not tell it from its neighbours."""
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """What it reads, which is how others refer to it."""
         raise NotImplementedError

@@ -19,7 +19,7 @@ from collector.model.stored.as_json import json_objects
 from collector.offline.dry_run import dry_run
 from collector.offline.explain import reasons, unread
 from collector.offline.explain.decisive import held_by
-from collector.offline.explain.said import Said, of_candidate, of_choice, passed_over
+from collector.offline.explain.source_values import SourceValue, of_candidate, of_choice, passed_over
 
 _FACTS = (
     "type", "subtype", "role", "name", "trace_name", "level", "status_message", "error_type", "provider",
@@ -41,10 +41,10 @@ class Line:
 
     field: str
     value: Any
-    said: Said | None
+    said: SourceValue | None
     """Who gave the value; none: no rule of the tables did."""
     note: str | None
-    also: tuple[Said, ...]
+    also: tuple[SourceValue, ...]
     """What else was there, and lost."""
 
 
@@ -171,15 +171,15 @@ class _Observation:
             return self._content_line(name)
         found = self._record.fields.get(_FACT_OF_COLUMN.get(name, name), FieldRecord())
         chosen = found.chosen
-        said = None if chosen is None else of_candidate(chosen, self._attributes)
+        source = None if chosen is None else of_candidate(chosen, self._attributes)
         lost = [of_candidate(c, self._attributes) for c in found.candidates if c is not chosen]
         if name != "role":  # most types have none
             lost += passed_over(_FACT_OF_COLUMN.get(name, name), self._record, self._attributes)
         value = self._row.get(name, None if chosen is None else chosen.value)
-        note = self._note(name, value, said)
-        if value is None and said is None and note is None and all(s.is_for_other_types for s in lost):
+        note = self._note(name, value, source)
+        if value is None and source is None and note is None and all(s.is_for_other_types for s in lost):
             return None
-        return Line(name, value, None if self._elsewhere(name) else said, note, tuple(lost))
+        return Line(name, value, None if self._elsewhere(name) else source, note, tuple(lost))
 
     def _content_line(self, name: str) -> Line | None:
         choices = [c for c in self._record.choices if c.kind == name]
@@ -202,7 +202,7 @@ class _Observation:
         """Whether the stored value is another span's."""
         return name in self._record.inherited
 
-    def _note(self, name: str, value: Any, said: Said | None) -> str | None:
+    def _note(self, name: str, value: Any, source: SourceValue | None) -> str | None:
         if name in self._record.inherited:
             return f"from span {self._record.inherited[name][1].hex()}, which is the same call"
         if name == "usage_scope":
@@ -213,7 +213,7 @@ class _Observation:
             return reasons.sides(name, self._row)
         if name in {"cost_source", "price_ref"}:
             return reasons.cost(name, value, self._record)
-        if said is None and (value is not None or name == "role"):
+        if source is None and (value is not None or name == "role"):
             return self._filled_down(name) or self._record.notes.get(name) or reasons.DEFAULTS.get(name)
         return None
 
@@ -227,7 +227,7 @@ class _Observation:
         return f"filled down from span {span_id.hex()}{key}"
 
 
-def _of_other_places(lost: Sequence[Said], used: set[str]) -> list[Said]:
+def _of_other_places(lost: Sequence[SourceValue], used: set[str]) -> list[SourceValue]:
     """One entry per place: several content rows read the same attribute in different ways."""
-    found = {said.origin: said for said in reversed(lost) if said.origin not in used}
+    found = {source.origin: source for source in reversed(lost) if source.origin not in used}
     return list(reversed(found.values()))

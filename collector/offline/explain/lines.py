@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from collector.offline.explain.explanation import Explanation, Line
-from collector.offline.explain.said import Said
+from collector.offline.explain.source_values import SourceValue
 
 _FIELD, _VALUE, _ORIGIN, _WIDTH = 20, 28, 40, 118
 _SENT = 24
@@ -57,32 +57,32 @@ def _line(line: Line) -> Iterator[str]:
             yield from _wrapped(f"when {line.said.when}{held}", _AT_ORIGIN)
         if line.note:
             yield from _wrapped(line.note, _AT_ORIGIN)
-    for said in line.also:
-        why = said.why_not
-        yield from _sourced("  but not", "" if said.value is None else shown(said.value, _VALUE), said)
+    for source in line.also:
+        why = source.why_not
+        yield from _sourced("  but not", "" if source.value is None else shown(source.value, _VALUE), source)
         if why:
-            part = f": {said.decided_by}" if said.decided_by else ""
-            asked = f"{why}{part}; it asks for {said.when}" if part else f"{why}: {said.when}"
-            yield from _wrapped(asked if said.when and "condition" in why else why, _AT_ORIGIN)
+            part = f": {source.decided_by}" if source.decided_by else ""
+            asked = f"{why}{part}; it asks for {source.when}" if part else f"{why}: {source.when}"
+            yield from _wrapped(asked if source.when and "condition" in why else why, _AT_ORIGIN)
 
 
-def _sourced(field: str, value: str, said: Said) -> Iterator[str]:
-    sent = "" if said.sent is None else f" = {shown(said.sent, _SENT)}"
-    left = f"  {field:{_FIELD}} {value:{_VALUE}} {said.origin}{sent}"
+def _sourced(field: str, value: str, source: SourceValue) -> Iterator[str]:
+    sent = "" if source.sent is None else f" = {shown(source.sent, _SENT)}"
+    left = f"  {field:{_FIELD}} {value:{_VALUE}} {source.origin}{sent}"
     if len(left) > len(_AT_ORIGIN) + _ORIGIN and sent:
-        left = f"  {field:{_FIELD}} {value:{_VALUE}} {said.origin}"
+        left = f"  {field:{_FIELD}} {value:{_VALUE}} {source.origin}"
     edge = len(_AT_ORIGIN) + _ORIGIN
-    if len(left) <= edge and edge + 1 + len(said.rule) <= _WIDTH:
-        yield f"{left:{edge}} {said.rule}"
-    elif len(left) + 2 + len(said.rule) <= _WIDTH:
-        yield f"{left}  {said.rule}"
+    if len(left) <= edge and edge + 1 + len(source.rule) <= _WIDTH:
+        yield f"{left:{edge}} {source.rule}"
+    elif len(left) + 2 + len(source.rule) <= _WIDTH:
+        yield f"{left}  {source.rule}"
     elif len(left) <= _WIDTH:
         yield left
-        yield f"{_AT_ORIGIN}{said.rule}"
+        yield f"{_AT_ORIGIN}{source.rule}"
     else:
         yield f"  {field:{_FIELD}} {value}".rstrip()
-        yield from _wrapped(said.origin, " " * max(4, _WIDTH - len(said.origin)))
-        yield f"{_AT_ORIGIN}{said.rule}"
+        yield from _wrapped(source.origin, " " * max(4, _WIDTH - len(source.origin)))
+        yield f"{_AT_ORIGIN}{source.rule}"
 
 
 def _noted(start: str, text: str) -> Iterator[str]:

@@ -53,7 +53,7 @@ _ROW = "usage_scope"
 
 def condition(when: When) -> str:
     """A condition in words; empty if there is none."""
-    said = [
+    source = [
         ("scope", when.scope),
         ("scope is not", when.not_scope),
         ("scope version", when.version),
@@ -64,7 +64,7 @@ def condition(when: When) -> str:
         ("lacks", when.lacks),
         ("type", when.type),
     ]
-    parts = [f"{word} {value if isinstance(value, str) else ' | '.join(value)}" for word, value in said if value]
+    parts = [f"{word} {value if isinstance(value, str) else ' | '.join(value)}" for word, value in source if value]
     places = [word for word, is_asked in (("root span", when.root), ("serves a request", when.served)) if is_asked]
     return "; ".join([*parts, *places])
 
@@ -136,9 +136,9 @@ def cost(name: str, value: str | None, record: SpanRecord) -> str | None:
     note = record.notes.get("cost")
     if name == "price_ref":
         return None
-    said = {
+    source = {
         "provided": "sent with the span, see cost_* above",
         "computed": "usage × list price, see price_ref",
         "unpriced": "nobody has a price for the model",
     }
-    return "; ".join(filter(None, (said.get(value or ""), note))) or None
+    return "; ".join(filter(None, (source.get(value or ""), note))) or None

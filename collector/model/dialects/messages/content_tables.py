@@ -47,7 +47,7 @@ def ordered(files: Sequence[File], dialects: Sequence[str]) -> Iterator[Row]:
     for kind in KINDS:
         rows = [(file, n, row) for file in files for n, row in enumerate(file.content) if row.content == kind]
         items = [
-            Item(file.table, row.said, f"{file.place}: content.{n} ({kind})", row.before, row.after)
+            Item(file.table, row.label, f"{file.place}: content.{n} ({kind})", row.before, row.after)
             for file, n, row in rows
         ]
         for rank, chosen in enumerate(arrange(dialects, items), 1):

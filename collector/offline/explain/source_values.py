@@ -1,4 +1,4 @@
-"""What one rule said about a field: the value, the place it stood, the rule."""
+"""What one source gave for a field: the value, the place it stood, the rule that read it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NO_CONDITION = "condition does not hold"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One source's word."""
+class SourceValue:
+    """What one source gave."""
 
     value: Any
     """After conversion; none: the source gave nothing."""
@@ -55,13 +55,13 @@ class Said:
         return self.why_not == NO_CONDITION and self.when.startswith("type ")
 
 
-def of_candidate(candidate: Candidate, attributes: Mapping[str, Any]) -> Said:
+def of_candidate(candidate: Candidate, attributes: Mapping[str, Any]) -> SourceValue:
     """What a row of the dialect tables said."""
     rule, value = candidate.rule, candidate.value
     sent = _sent(rule.source, attributes)
     same = value is None or sent is None or str(sent) == str(value)
     origin = _member(rule, attributes) if rule.usage_object else _origin(rule.source, attributes)
-    return Said(value, origin, None if same else sent, *_row(rule), None, held_by(rule.row.when, attributes))
+    return SourceValue(value, origin, None if same else sent, *_row(rule), None, held_by(rule.row.when, attributes))
 
 
 def _member(rule: Rule, attributes: Mapping[str, Any]) -> str:
@@ -72,7 +72,7 @@ def _member(rule: Rule, attributes: Mapping[str, Any]) -> str:
     return " → ".join(filter(None, (_origin(source, attributes), member)))
 
 
-def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None = None) -> Said:
+def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None = None) -> SourceValue:
     """What a content row said; the value is the column's own."""
     row = choice.row
     place = {"key": row.name, "indexed": f"{row.name}.N.…", "prefix": f"{row.name}…"}.get(row.source, "")
@@ -82,23 +82,25 @@ def of_choice(choice: Choice, attributes: Mapping[str, Any], why_not: str | None
     origin = " ".join(filter(None, (carried, ", ".join(choice.events), place)))
     sent = attributes.get(row.name) if row.source == "key" and not row.events else None
     when = ", ".join(filter(None, (_types(row.types), f"beside {row.has}" if row.has else "")))
-    return Said(None, origin, sent, CONTENT, row.rank, row.shape, when, why_not)
+    return SourceValue(None, origin, sent, CONTENT, row.rank, row.shape, when, why_not)
 
 
-def passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any]) -> list[Said]:
+def passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any]) -> list[SourceValue]:
     """Rules of a field whose attribute is on the span and that had nothing to say."""
     heard = {c.rule.id for c in record.fields[field].candidates} if field in record.fields else set()
     return list(_passed_over(field, record, attributes, heard))
 
 
-def _passed_over(field: str, record: SpanRecord, attributes: Mapping[str, Any], heard: set[int]) -> Iterator[Said]:
+def _passed_over(
+    field: str, record: SpanRecord, attributes: Mapping[str, Any], heard: set[int]
+) -> Iterator[SourceValue]:
     for rule in compiled().by_field.get(field, ()):
         key = rule.source.key
         if rule.id in heard or key is None or (actual := _actual(key, attributes)) is None:
             continue
         why, when = _why(rule, record, attributes[actual]), rule.row.when
         part = unmet(when, record.context.origin, attributes, _type(record)) if why == NO_CONDITION else ""
-        yield Said(None, actual, attributes[actual], *_row(rule), why, part)
+        yield SourceValue(None, actual, attributes[actual], *_row(rule), why, part)
 
 
 def _why(rule: Rule, record: SpanRecord, sent: Any) -> str:
