@@ -162,6 +162,10 @@ def environment(folder: Path) -> Path:
     return folder / "bin"
 
 
+MANIFEST = "tests/fixtures/otlp/MANIFEST.tsv"
+"""``make docs`` reads it for the page of libraries."""
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """All recipes pasted one after another, then the pages written."""
@@ -172,6 +176,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     for path in (*ROOT.glob("*.*"), ROOT / "Makefile", ROOT / "LICENSE", *ROOT.glob("tests/*.*")):
         if path.is_file():
             shutil.copy(path, made.root / path.relative_to(ROOT))
+    (made.root / MANIFEST).parent.mkdir(parents=True)
+    shutil.copy(ROOT / MANIFEST, made.root / MANIFEST)
     for name in RECIPES:
         before = made.state()
         for block in SECTIONS[name]:

@@ -52,7 +52,7 @@ def take(log, *positions, entries=1):
 
 def test_positions_are_delivered_with_the_records_that_were_made_of_them():
     told = []
-    log = MemoryLog(told=told.append)
+    log = MemoryLog(on_delivered=told.append)
     assert log.delivered() is None
     take(log, 10, 11, entries=2)
     take(log, 12)
@@ -89,7 +89,7 @@ def test_a_position_that_was_refused_holds_the_low_water_until_it_is_taken():
 
 def test_the_low_water_stays_when_the_source_goes_back():
     told = []
-    log = MemoryLog(told=told.append)
+    log = MemoryLog(on_delivered=told.append)
     take(log, 5, 6)
     log.release(99)
     take(log, 4)
