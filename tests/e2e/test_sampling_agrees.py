@@ -168,4 +168,4 @@ def test_an_input_that_holds_nothing_is_named(stored: Path, tmp_path: Path) -> N
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert result.returncode == 1
-    assert result.stderr.endswith(f"error: {tmp_path}: holds no Parquet files of observations\n")
+    assert result.stderr.endswith(f"{tmp_path}: holds no Parquet files of observations\n")

@@ -180,5 +180,5 @@ def test_columns_of_a_later_version_stay_and_do_no_harm(data: Path) -> None:
 
 def test_a_journal_of_another_format_is_refused_by_name(data: Path) -> None:
     with sqlite3.connect(data / "journal" / "ledger.sqlite") as ledger:
-        ledger.execute("update meta set value = '2' where key = 'format'")
-    assert "has format 2; this version reads 1" in refused(data)
+        ledger.execute("update meta set value = '3' where key = 'format'")
+    assert "has format 3; this version reads 1 and 2" in refused(data)

@@ -112,7 +112,7 @@ def test_a_users_pattern_sees_resolved_escapes_and_may_have_boundaries() -> None
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"entities": {"emial": "redact"}}, r"unknown entity emial \(did you mean 'email'\?\); there are: email"),
+        ({"entities": {"emial": "redact"}}, r"unknown entity emial (did you mean 'email'\?\); there are: email"),
         ({"entities": {"email": "shred"}}, "'redact', 'mask', 'partial', 'hash', 'drop' or 'off'"),
         ({"mode": "hash"}, "needs hash_key"),
         ({"entities": {"email": "hash"}}, "needs hash_key"),
